@@ -1,0 +1,1 @@
+"""Definitions in the store: making, finding and promoting versions of prompts and agents."""

@@ -1,0 +1,256 @@
+"""From an agent to its plan: versions resolved and locked, templates and schemas compiled, models and tools found."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from promptrails_engine.catalog.agents import AgentCatalog
+from promptrails_engine.catalog.prompts import PromptCatalog
+from promptrails_engine.catalog.serving import ModelDirectory
+from promptrails_engine.definitions import content as contents
+from promptrails_engine.definitions.checked import prompt_settings, provider_options
+from promptrails_engine.definitions.configs import (
+    AnyAgentConfig,
+    ChainAgentConfig,
+    PromptLink,
+    SimpleAgentConfig,
+    parse_config,
+)
+from promptrails_engine.definitions.records import AgentVersion, PromptVersion
+from promptrails_engine.definitions.settings import Limits
+from promptrails_engine.definitions.digest import content_digest
+from promptrails_engine.errors import ConfigurationError
+from promptrails_engine.ports.store import DefinitionRow, Store
+from promptrails_engine.run.plan import Plan, PromptStep, Sampling
+from promptrails_engine.run.render import CompiledTemplate, compile_template
+from promptrails_engine.schema import SchemaValidator, compile_schema
+from promptrails_engine.tools.registry import ToolRegistry
+
+_TEMPERATURE = 0.7
+_KEPT = 512
+
+
+class Planner:
+    """Makes plans and keeps them until a definition of the workspace changes."""
+
+    def __init__(
+        self,
+        store: Store,
+        workspace_id: str,
+        agents: AgentCatalog,
+        prompts: PromptCatalog,
+        models: ModelDirectory,
+        tools: ToolRegistry,
+        limits: Limits,
+    ) -> None:
+        self._store = store
+        self._workspace_id = workspace_id
+        self._agents = agents
+        self._prompts = prompts
+        self._models = models
+        self._tools = tools
+        self._limits = limits
+        self._stamp = -1
+        self._plans: OrderedDict[tuple[str, str | None], Plan] = OrderedDict()
+
+    async def plan(self, agent_ref: str, version_ref: str | None) -> Plan:
+        """The plan of an agent's current version, or of the one named.
+
+        Raises:
+            NotFoundError, ArchivedError, VersionMismatchError: agent, version or prompt cannot be used.
+            DefinitionError, ConfigurationError: a tool or model is not there.
+        """
+        stamp = await self._store.definitions_stamp(self._workspace_id)
+        if stamp != self._stamp:
+            self._plans.clear()
+            self._stamp = stamp
+        key = (agent_ref, version_ref)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = await self._agent_plan(agent_ref, version_ref)
+            self._plans[key] = plan
+            if len(self._plans) > _KEPT:
+                self._plans.popitem(last=False)
+        return plan
+
+    def forget(self) -> None:
+        """Make all plans anew, for what they stand on has changed."""
+        self._plans.clear()
+
+    async def prompt_plan(
+        self, prompt_ref: str, version_ref: str | None, changes: Mapping[str, Any] | None = None
+    ) -> Plan:
+        """A plan that runs one prompt by itself, outside of any agent; `changes` replace parts of its content.
+
+        Raises:
+            as `plan`.
+        """
+        row = await self._prompts.active_row(prompt_ref)
+        found = await self._prompts.version_row(row, version_ref)
+        if changes:
+            content = self._prompts.check({**found.data, **changes})
+            found = replace(found, data=content, digest=content_digest(content))
+        version = contents.prompt_version(found, row.current_version_id)
+        step = self._step(row, version, None, None, key="prompt", role="main", last=True)
+        return Plan(
+            agent_id="",
+            agent_name=row.name,
+            agent_type="simple",
+            version_id="",
+            steps=(step,),
+            input_validator=None,
+            output_validator=None,
+            limits=self._limits,
+            version_lock=self._lock(None, None, [step]),
+        )
+
+    async def _agent_plan(self, agent_ref: str, version_ref: str | None) -> Plan:
+        row = await self._agents.active_row(agent_ref)
+        version = contents.agent_version(await self._agents.version_row(row, version_ref), row.current_version_id)
+        config = parse_config(version.config)
+        links = _links(config, row.name)
+        steps: list[PromptStep] = []
+        for index, link in enumerate(links):
+            prompt_row = await self._prompts.active_row(link.prompt_id)
+            prompt = contents.prompt_version(
+                await self._prompts.version_row(prompt_row, None), prompt_row.current_version_id
+            )
+            key = f"steps[{index}]" if row.type == "chain" else "prompt"
+            last = index == len(links) - 1
+            steps.append(self._step(prompt_row, prompt, version, config, key=key, role=link.role, last=last))
+        return Plan(
+            agent_id=row.id,
+            agent_name=row.name,
+            agent_type=row.type,
+            version_id=version.id,
+            steps=tuple(steps),
+            input_validator=_validator(version.input_schema),
+            output_validator=_validator(version.output_schema),
+            limits=_budget_limits(version).over(self._limits),
+            version_lock=self._lock(row, version, steps),
+        )
+
+    def _step(
+        self,
+        row: DefinitionRow,
+        version: PromptVersion,
+        agent: AgentVersion | None,
+        config: AnyAgentConfig | None,
+        *,
+        key: str,
+        role: str,
+        last: bool,
+    ) -> PromptStep:
+        settings = prompt_settings(version.config)
+        names = settings.tools if settings.tools is not None else _tool_names(agent)
+        tools = self._tools.select(names)
+        model = (agent.model_config or {}) if agent is not None else {}
+        over = config if isinstance(config, SimpleAgentConfig) else _NO_OVERRIDES
+        fallback = _first(model.get("fallback_model_id"), version.fallback_llm_model_id)
+        schema = version.output_schema
+        if not schema and last and agent is not None:
+            schema = agent.output_schema
+        cache_timeout = version.cache_timeout
+        if agent is not None and agent.cache_timeout is not None:
+            cache_timeout = agent.cache_timeout
+        return PromptStep(
+            key=key,
+            role=role,
+            prompt_name=row.name,
+            version=version,
+            system=_template(version.system_prompt, settings.strict, "system_prompt"),
+            user=compile_template(version.user_prompt, strict=settings.strict, name="user_prompt"),
+            input_validator=_validator(version.input_schema),
+            output_validator=_validator(schema),
+            tools={tool.name: tool for tool in tools},
+            specs=tuple(self._tools.spec(tool) for tool in tools),
+            model=self._models.bind(_first(over.llm_model_id, model.get("model_id"), version.llm_model_id)),
+            fallback=None if fallback is None else self._models.bind(fallback),
+            sampling=Sampling(
+                temperature=_first(over.temperature, model.get("temperature"), version.temperature, _TEMPERATURE),
+                top_p=_first(model.get("top_p"), version.top_p),
+                top_k=_first(model.get("top_k"), settings.top_k),
+                max_tokens=_first(over.max_tokens, model.get("max_tokens"), version.max_tokens),
+                options=provider_options(version.config),
+            ),
+            cache_timeout=cache_timeout,
+        )
+
+    def _lock(self, row: DefinitionRow | None, version: AgentVersion | None, steps: list[PromptStep]) -> dict[str, Any]:
+        """The exact versions that a run resolved, as JSON data."""
+        lock: dict[str, Any] = {"v": 1}
+        if row is not None and version is not None:
+            lock["agent"] = {
+                "id": row.id,
+                "version_id": version.id,
+                "version": version.version,
+                "digest": version.digest,
+            }
+        lock["prompts"] = [
+            {
+                "prompt_id": step.version.prompt_id,
+                "version_id": step.version.id,
+                "version": step.version.version,
+                "digest": step.version.digest,
+                "model": step.model.name,
+            }
+            for step in steps
+        ]
+        lock["tools"] = {name: self._tools.digest(tool) for step in steps for name, tool in step.tools.items()}
+        return lock
+
+
+_NO_OVERRIDES = SimpleAgentConfig(prompt_id="-")
+
+
+def _links(config: AnyAgentConfig, name: str) -> list[PromptLink]:
+    """The prompts of an agent in the order in which they run.
+
+    Raises:
+        ConfigurationError: this version of the engine cannot run such an agent.
+    """
+    if not isinstance(config, SimpleAgentConfig | ChainAgentConfig):
+        raise ConfigurationError(
+            f"agent '{name}' is of type '{config.type}', which this version of promptrails-engine can store and "
+            "check but not run; it runs simple and chain"
+        )
+    if config.approval_required:
+        raise ConfigurationError(
+            f"agent '{name}' requires approval, which this version of promptrails-engine cannot ask for; "
+            "promote a version with approval_required=False to run it"
+        )
+    if isinstance(config, SimpleAgentConfig):
+        return [PromptLink(prompt_id=config.prompt_id, role="main", sort_order=0)]
+    return sorted(config.prompt_ids, key=lambda link: link.sort_order)
+
+
+def _tool_names(agent: AgentVersion | None) -> list[str]:
+    if agent is None:
+        return []
+    attached = sorted(agent.tools, key=lambda tool: tool.get("sort_order") or 0)
+    return [tool["name"] for tool in attached]
+
+
+def _budget_limits(version: AgentVersion) -> Limits:
+    budget = version.run_budget or {}
+    return Limits(
+        max_cost=budget.get("max_cost"),
+        max_total_tokens=budget.get("max_total_tokens"),
+        max_tool_calls=budget.get("max_tool_calls"),
+    )
+
+
+def _validator(schema: Mapping[str, Any] | None) -> SchemaValidator | None:
+    return compile_schema(schema) if schema else None
+
+
+def _template(source: str, strict: bool, name: str) -> CompiledTemplate | None:
+    return compile_template(source, strict=strict, name=name) if source else None
+
+
+def _first(*values: Any) -> Any:
+    """The first that is set."""
+    return next((value for value in values if value is not None), None)

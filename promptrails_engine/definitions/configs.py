@@ -1,0 +1,251 @@
+"""The five typed agent configs: what an agent of each type consists of.
+
+Fields, defaults and emitted keys are those of the hosted API's SDK; here they are checked when they are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field, fields, is_dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Annotated, Any, ClassVar, Literal, cast, get_args
+
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import ValidationError as PydanticValidationError
+from pydantic.dataclasses import dataclass
+
+from promptrails_engine.errors import DefinitionError
+
+AgentType = Literal["simple", "chain", "multi_agent", "workflow", "composite"]
+AGENT_TYPES: tuple[AgentType, ...] = get_args(AgentType)
+
+_STRICT = ConfigDict(extra="forbid")
+_Ref = Annotated[str, StringConstraints(min_length=1)]
+
+
+class AgentConfig:
+    """Base of the five; `type` tells them apart on the wire."""
+
+    type: ClassVar[AgentType]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON data with the `type`; optional fields that are not set are left out."""
+        return {"type": self.type, **_emit(self)}
+
+
+@dataclass(config=_STRICT)
+class PromptLink:
+    """A prompt in a chain or a multi_agent: follows the prompt's current version."""
+
+    prompt_id: _Ref
+    role: _Ref
+    sort_order: int
+
+
+@dataclass(config=_STRICT)
+class WorkflowNode:
+    """A node of a workflow: a prompt, or a media job."""
+
+    id: _Ref
+    depends_on: list[str] = field(default_factory=list[str])
+    prompt_id: str | None = None
+    node_type: Literal["prompt", "media"] | None = None
+    media_provider: str | None = None
+    media_type: str | None = None
+    media_model: str | None = None
+    media_config: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> WorkflowNode:
+        if self.node_type == "media":
+            if not (self.media_provider and self.media_type and self.media_model):
+                raise ValueError(f"media node '{self.id}' needs media_provider, media_type and media_model")
+        elif not self.prompt_id:
+            raise ValueError(f"prompt node '{self.id}' needs a prompt_id")
+        return self
+
+
+@dataclass(config=_STRICT)
+class CompositeStep:
+    """A step of a composite: runs another agent with its current version."""
+
+    id: _Ref
+    agent_id: _Ref
+    depends_on: list[str] = field(default_factory=list[str])
+    input_mapping: dict[str, Any] | None = None
+
+
+@dataclass(config=_STRICT)
+class SimpleAgentConfig(AgentConfig):
+    """One prompt.  Model and sampling given here override those of the prompt version."""
+
+    type = "simple"
+    prompt_id: _Ref
+    approval_required: bool = False
+    approval_checkpoint_name: str | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    temperature: Annotated[float, Field(ge=0)] | None = None
+    llm_model_id: str | None = None
+
+
+@dataclass(config=_STRICT)
+class ChainAgentConfig(AgentConfig):
+    """Prompts run one after another, by ascending `sort_order`."""
+
+    type = "chain"
+    prompt_ids: list[PromptLink]
+    approval_required: bool = False
+    approval_checkpoint_name: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> ChainAgentConfig:
+        _need_some(self.prompt_ids, "prompt_ids")
+        _refuse_repeats((link.sort_order for link in self.prompt_ids), "sort_order")
+        return self
+
+
+@dataclass(config=_STRICT)
+class MultiAgentConfig(AgentConfig):
+    """Prompts run side by side over the same input; results are keyed by role."""
+
+    type = "multi_agent"
+    prompt_ids: list[PromptLink]
+
+    @model_validator(mode="after")
+    def _check(self) -> MultiAgentConfig:
+        _need_some(self.prompt_ids, "prompt_ids")
+        _refuse_repeats((link.role for link in self.prompt_ids), "role")
+        return self
+
+
+@dataclass(config=_STRICT)
+class WorkflowAgentConfig(AgentConfig):
+    """A directed acyclic graph of nodes; edges are their `depends_on`."""
+
+    type = "workflow"
+    nodes: list[WorkflowNode]
+
+    @model_validator(mode="after")
+    def _check(self) -> WorkflowAgentConfig:
+        _need_some(self.nodes, "nodes")
+        _check_graph([(node.id, node.depends_on) for node in self.nodes], "node")
+        return self
+
+
+@dataclass(config=_STRICT)
+class CompositeAgentConfig(AgentConfig):
+    """A directed acyclic graph of other agents."""
+
+    type = "composite"
+    steps: list[CompositeStep]
+
+    @model_validator(mode="after")
+    def _check(self) -> CompositeAgentConfig:
+        _need_some(self.steps, "steps")
+        _check_graph([(step.id, step.depends_on) for step in self.steps], "step")
+        return self
+
+
+AnyAgentConfig = SimpleAgentConfig | ChainAgentConfig | MultiAgentConfig | WorkflowAgentConfig | CompositeAgentConfig
+
+_CONFIGS: dict[str, type[AnyAgentConfig]] = {
+    cls.type: cls
+    for cls in (SimpleAgentConfig, ChainAgentConfig, MultiAgentConfig, WorkflowAgentConfig, CompositeAgentConfig)
+}
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {name: TypeAdapter(cls) for name, cls in _CONFIGS.items()}
+
+
+def parse_config(config: AnyAgentConfig | Mapping[str, Any], type: str | None = None) -> AnyAgentConfig:
+    """The typed config of an object or of its JSON data; `type` is used where the data does not say.
+
+    The older keys `checkpoint_name` and `prompt_ids[].prompt_version_id` are read as their present names.
+
+    Raises:
+        DefinitionError: the type is unknown or disagrees, or a field is missing, unknown or wrong.
+    """
+    if isinstance(config, AgentConfig):
+        if type is not None and config.type != type:
+            raise DefinitionError(f"the agent is of type '{type}', its config of type '{config.type}'")
+        return parse_config(config.to_dict())  # checked anew: the object may have been changed since it was made
+    data = {key: value for key, value in config.items() if key != "type"}
+    name = config.get("type", type)
+    if name not in _ADAPTERS:
+        raise DefinitionError(f"unknown agent type {name!r}; use one of: {', '.join(AGENT_TYPES)}")
+    if type is not None and name != type:
+        raise DefinitionError(f"the agent is of type '{type}', its config of type '{name}'")
+    if "checkpoint_name" in data:
+        data.setdefault("approval_checkpoint_name", data.pop("checkpoint_name"))
+    if isinstance(data.get("prompt_ids"), list):
+        data["prompt_ids"] = [_present_link(link) for link in data["prompt_ids"]]
+    checked: AnyAgentConfig = parsed(_ADAPTERS[name], data, f"config of type '{name}'")
+    return checked
+
+
+def parsed(adapter: TypeAdapter[Any], data: Any, what: str) -> Any:
+    """`data` checked by pydantic, its complaints turned into one DefinitionError."""
+    try:
+        return adapter.validate_python(data)
+    except PydanticValidationError as error:
+        complaints = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc']) or what}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors(include_url=False)
+        )
+        raise DefinitionError(f"{what} is not valid: {complaints}") from None
+
+
+def prompt_refs(config: AnyAgentConfig) -> list[str]:
+    """The prompts that a config links to, in order of their mention."""
+    if isinstance(config, SimpleAgentConfig):
+        return [config.prompt_id]
+    if isinstance(config, ChainAgentConfig | MultiAgentConfig):
+        return [link.prompt_id for link in config.prompt_ids]
+    if isinstance(config, WorkflowAgentConfig):
+        return [node.prompt_id for node in config.nodes if node.prompt_id]
+    return []
+
+
+def _present_link(link: Any) -> Any:
+    if not isinstance(link, dict) or "prompt_version_id" not in link or "prompt_id" in link:
+        return cast("Any", link)
+    entries = cast("dict[str, Any]", link).items()
+    return {("prompt_id" if key == "prompt_version_id" else key): value for key, value in entries}
+
+
+def _emit(value: Any) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for f in fields(value):
+        item = getattr(value, f.name)
+        if item is None:
+            continue
+        if isinstance(item, list):
+            entries = cast("list[Any]", item)
+            item = [_emit(entry) if is_dataclass(entry) else entry for entry in entries]
+        out[f.name] = item
+    return out
+
+
+def _need_some(items: Sequence[Any], what: str) -> None:
+    if not items:
+        raise ValueError(f"{what} must not be empty")
+
+
+def _refuse_repeats(values: Iterable[object], what: str) -> None:
+    seen: set[object] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{what} {value!r} is used twice")
+        seen.add(value)
+
+
+def _check_graph(edges: list[tuple[str, list[str]]], what: str) -> None:
+    ids = [name for name, _ in edges]
+    _refuse_repeats(ids, f"{what} id")
+    known = set(ids)
+    for name, parents in edges:
+        for parent in parents:
+            if parent not in known:
+                raise ValueError(f"{what} '{name}' depends on '{parent}', which does not exist")
+    try:
+        TopologicalSorter(dict(edges)).prepare()
+    except CycleError as error:
+        raise ValueError(f"the {what}s depend on each other in a circle: {' -> '.join(error.args[1])}") from None

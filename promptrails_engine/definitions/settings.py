@@ -1,0 +1,102 @@
+"""What a version may say beside its config: model, limits, tools, prompt options.  Checked when the version is made."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+_Seconds = Annotated[float, Field(gt=0)]
+_Count = Annotated[int, Field(ge=1)]
+_Money = Annotated[float, Field(ge=0)]
+
+
+@dataclass(config=ConfigDict(extra="forbid", protected_namespaces=()), frozen=True)
+class ModelConfig:
+    """Model and sampling of an agent version; what is not set is left to the prompt version."""
+
+    model_id: str | None = None
+    fallback_model_id: str | None = None
+    temperature: Annotated[float, Field(ge=0)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_k: _Count | None = None
+    max_tokens: _Count | None = None
+
+
+@dataclass(config=_STRICT, frozen=True)
+class RunBudget:
+    """Limits of one run, kept with the agent version: USD, tokens, tool calls, child runs, depth of children."""
+
+    max_cost: _Money | None = None
+    max_total_tokens: _Count | None = None
+    max_tool_calls: Annotated[int, Field(ge=0)] | None = None
+    max_children: Annotated[int, Field(ge=0)] | None = None
+    max_depth: Annotated[int, Field(ge=0)] | None = None
+
+
+@dataclass(config=_STRICT, frozen=True)
+class ToolAttachment:
+    """A tool that an agent may call, by the name under which the engine knows it."""
+
+    name: Annotated[str, Field(min_length=1)]
+    sort_order: int | None = None
+
+
+@dataclass(config=_STRICT, frozen=True, kw_only=True)
+class Limits:
+    """Limits of one run; None takes the engine's.
+
+    Attributes:
+        timeout_s: wall-clock seconds of the whole run.
+        max_cost: USD.  A call is refused beforehand if its worst case would pass it, or if its price is unknown.
+        max_total_tokens: prompt and answer tokens of all model calls.
+        max_rounds: model calls of one prompt step with tools.
+        max_tool_calls: tool calls of the whole run.
+        max_repeated_calls: times that one tool may be called with the same arguments in one prompt step.
+        max_parallel_calls: tool calls in one answer of the model.
+        first_token_s: seconds until the first content of a model call.
+        idle_s: seconds between two pieces of content.
+        call_s: seconds of a whole model call.
+        connect_s: seconds to reach the provider.
+        max_answer_chars: characters of one answer.
+    """
+
+    timeout_s: _Seconds | None = None
+    max_cost: _Money | None = None
+    max_total_tokens: _Count | None = None
+    max_rounds: _Count | None = None
+    max_tool_calls: Annotated[int, Field(ge=0)] | None = None
+    max_repeated_calls: _Count | None = None
+    max_parallel_calls: _Count | None = None
+    first_token_s: _Seconds | None = None
+    idle_s: _Seconds | None = None
+    call_s: _Seconds | None = None
+    connect_s: _Seconds | None = None
+    max_answer_chars: _Count | None = None
+
+    def over(self, other: Limits | None) -> Limits:
+        """These limits, and where they are None those of `other`."""
+        if other is None:
+            return self
+        mine = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Limits(**{name: value if value is not None else getattr(other, name) for name, value in mine.items()})
+
+
+DEFAULT_LIMITS = Limits(
+    max_rounds=25,
+    max_tool_calls=50,
+    max_repeated_calls=3,
+    max_parallel_calls=32,
+    first_token_s=60,
+    idle_s=30,
+    call_s=300,
+    connect_s=10,
+    max_answer_chars=16 * 1024 * 1024,
+)
+
+MODEL_CONFIG: TypeAdapter[Any] = TypeAdapter(ModelConfig)
+RUN_BUDGET: TypeAdapter[Any] = TypeAdapter(RunBudget)
+TOOL_ATTACHMENT: TypeAdapter[Any] = TypeAdapter(ToolAttachment)

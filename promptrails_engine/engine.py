@@ -1,0 +1,222 @@
+"""`AsyncEngine` and `Engine`: the one door.  Wiring and lifecycle only; a run happens in `run/runner.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, Generic, Literal, Self
+
+from promptrails_engine.bridge import Bridge
+from promptrails_engine.catalog.agents import AgentCatalog
+from promptrails_engine.catalog.base import CatalogContext
+from promptrails_engine.catalog.planner import Planner
+from promptrails_engine.catalog.prompts import PromptCatalog
+from promptrails_engine.catalog.serving import ModelDirectory
+from promptrails_engine.clock import Clock, SystemClock
+from promptrails_engine.definitions.settings import DEFAULT_LIMITS, Limits
+from promptrails_engine.errors import EngineClosedError
+from promptrails_engine.faces import Async, M_co, Sync
+from promptrails_engine.ids import IdFactory
+from promptrails_engine.models.registry import LLMModel, ModelRegistry
+from promptrails_engine.ports.provider import Provider
+from promptrails_engine.ports.sink import Sink
+from promptrails_engine.ports.store import Store
+from promptrails_engine.ports.tool import Tool
+from promptrails_engine.resources.agents import Agents
+from promptrails_engine.resources.base import Parts
+from promptrails_engine.resources.costs import Costs
+from promptrails_engine.resources.definitions import Definitions
+from promptrails_engine.resources.executions import Executions
+from promptrails_engine.resources.llm_models import LLMModels
+from promptrails_engine.resources.prompts import Prompts
+from promptrails_engine.resources.traces import Traces
+from promptrails_engine.run.runner import Runner
+from promptrails_engine.run.services import Services
+from promptrails_engine.store import open_store
+from promptrails_engine.strategies import STRATEGIES
+from promptrails_engine.tools.builtin import builtin_tools
+from promptrails_engine.tools.registry import ToolRegistry
+from promptrails_engine.tracing.hub import SinkHub
+
+Durability = Literal["full", "relaxed"]
+
+
+class _BaseEngine(Generic[M_co]):
+    """The resources of one engine, and the wiring below them."""
+
+    agents: Agents[M_co]
+    """Agents, and running them."""
+    prompts: Prompts[M_co]
+    """Prompts and their versions."""
+    executions: Executions[M_co]
+    """Records and events of runs."""
+    traces: Traces[M_co]
+    """Spans of runs."""
+    costs: Costs[M_co]
+    """Spend."""
+    llm_models: LLMModels[M_co]
+    """Known models and prices."""
+    definitions: Definitions[M_co]
+    """Prompts and agents as files."""
+
+    def __init__(
+        self,
+        store: str | Store | None = None,
+        *,
+        providers: Iterable[Provider] = (),
+        tools: Iterable[Tool | Callable[..., Any]] = (),
+        sinks: Iterable[Sink] = (),
+        model: str | None = None,
+        models: Iterable[LLMModel] = (),
+        limits: Limits | None = None,
+        workspace_id: str = "default",
+        durability: Durability = "full",
+        ids: IdFactory | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Make an engine.
+
+        Args:
+            store: None keeps everything in memory, bounded; a path is a SQLite file; a URL is a database; or a Store.
+            providers: adapters that call models, before those found by entry point.
+            tools: functions or tools that agents may name, beside the built-in ones.
+            sinks: receive the spans of every run.
+            model: used where neither agent nor prompt names one.
+            models: prices and abilities of models that the shipped table does not know.
+            limits: limits of every run; agents and calls may set their own.
+            workspace_id: every row and query belongs to it.
+            durability: `full` survives a power cut once a call has returned, `relaxed` the end of the process.
+            ids: where ids come from; give it a seed for reproducible ones.
+            clock: where the time comes from.
+
+        Raises:
+            ConfigurationError, DefinitionError: an argument cannot be used.
+        """
+        self._opening: asyncio.Lock | None = None
+        self._opened = False
+        self._closed = False
+        self._store = open_store(store, durability) if store is None or isinstance(store, str) else store
+        clock = clock or SystemClock()
+        ids = ids or IdFactory(clock=clock.now)
+        registry = ModelRegistry(models)
+        services = Services(workspace_id, self._store, SinkHub(sinks), registry, ids, clock, random.random)
+        context = CatalogContext(self._store, workspace_id, ids, clock)
+        prompts = PromptCatalog(context)
+        agents = AgentCatalog(context, prompts)
+        directory = ModelDirectory(providers, registry, model)
+        tool_registry = _tools(tools)
+        merged = limits.over(DEFAULT_LIMITS) if limits else DEFAULT_LIMITS
+        planner = Planner(self._store, workspace_id, agents, prompts, directory, tool_registry, merged)
+        runner = Runner(services, STRATEGIES)
+        parts = Parts(services, prompts, agents, directory, tool_registry, planner, runner, self._ready)
+        self._parts = parts
+        bridge = self._bridge = self._make_bridge()
+        self.agents = Agents(parts, bridge)
+        self.prompts = Prompts(parts, bridge)
+        self.executions = Executions(parts, bridge)
+        self.traces = Traces(parts, bridge)
+        self.costs = Costs(parts, bridge)
+        self.llm_models = LLMModels(parts, bridge)
+        self.definitions = Definitions(parts, bridge)
+
+    def _make_bridge(self) -> Bridge | None:
+        """What the sync face calls over; None on the async face."""
+        return None
+
+    async def _ready(self) -> None:
+        """Open the store at the first call."""
+        if self._opened:
+            return
+        if self._closed:
+            raise EngineClosedError("the engine is closed; make a new one")
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if not self._opened:
+                await self._store.open()
+                self._opened = True
+
+    async def _shut(self, grace_s: float) -> None:
+        """Let runs end, then close providers, sinks and store."""
+        if self._closed:
+            return
+        self._closed = True
+        self._opened = False
+        await self._parts.runner.close(grace_s)
+        for provider in self._parts.models.providers():
+            await provider.aclose()
+        await asyncio.to_thread(self._parts.services.sinks.close)
+        await self._store.close()
+
+
+class AsyncEngine(_BaseEngine[Async]):
+    """Runs versioned prompts and agents on the caller's event loop.
+
+    Use it as `async with AsyncEngine(...) as engine`, or call `aclose` at the end.  It serves one loop at a time.
+    """
+
+    async def flush(self) -> None:
+        """Hand what the sinks have buffered on; returns within five seconds even if one of them hangs."""
+        await asyncio.to_thread(self._parts.services.sinks.flush)
+
+    async def aclose(self, grace_s: float = 5.0) -> None:
+        """Wait `grace_s` seconds for runs to end, cancel the others, and free everything.  May be called twice."""
+        await self._shut(grace_s)
+
+    async def __aenter__(self) -> Self:
+        await self._ready()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class Engine(_BaseEngine[Sync]):
+    """Runs versioned prompts and agents from sync code: scripts, threads, notebooks, handlers below a running loop.
+
+    The same resources as `AsyncEngine`, over one thread that owns the loop.  Safe to share between threads.  Use it
+    as `with Engine(...) as engine`, or call `close` at the end.
+    """
+
+    def _make_bridge(self) -> Bridge:
+        return Bridge()
+
+    def open(self) -> Self:
+        """Open the store now instead of at the first call.
+
+        Raises:
+            StoreError: it cannot be reached or used.
+        """
+        if self._bridge is not None:
+            self._bridge.call(self._ready)
+        return self
+
+    def flush(self) -> None:
+        """Hand what the sinks have buffered on; returns within five seconds even if one of them hangs."""
+        self._parts.services.sinks.flush()
+
+    def close(self, grace_s: float = 5.0) -> None:
+        """Wait `grace_s` seconds for runs to end, cancel the others, and free everything.  May be called twice."""
+        if self._bridge is not None and not self._closed:
+            self._bridge.call(self._shut, grace_s)
+            self._bridge.close()
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _tools(tools: Iterable[Tool | Callable[..., Any]]) -> ToolRegistry:
+    """The given tools and the built-in ones; a given tool hides the built-in of its name."""
+    tools = list(tools)
+    given = ToolRegistry(tools)
+    builtin = [tool for tool in builtin_tools() if given.get(tool.name) is None]
+    return ToolRegistry([*tools, *builtin])

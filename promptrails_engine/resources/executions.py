@@ -1,0 +1,123 @@
+"""`engine.executions`: the records of runs, their events, and stopping them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from promptrails_engine.errors import ConflictError, NotFoundError
+from promptrails_engine.faces import M_co, method
+from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionFilter, ExecutionRow
+from promptrails_engine.resources.base import EngineResource, page_slice
+from promptrails_engine.resources.dates import day_end, moment
+from promptrails_engine.results import AgentExecution, Page
+from promptrails_engine.rows import agent_execution
+from promptrails_engine.streams import AsyncEventStream, EventSource, LiveEvents, StoredEvents, streaming
+
+
+class Executions(EngineResource[M_co]):
+    """Executions of this workspace."""
+
+    @method
+    async def list(
+        self,
+        *,
+        page: int = 1,
+        limit: int = 20,
+        agent_id: str | None = None,
+        session_id: str | None = None,
+        user_id: str | None = None,
+        status: str | None = None,
+        from_date: str | None = None,
+        to_date: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Page[AgentExecution]:
+        """One page of executions, newest first; every filter that is given must match.
+
+        `from_date` and `to_date` are ISO dates or times, inclusive; `metadata` compares top-level keys.
+        """
+        await self._parts.ready()
+        offset, limit = page_slice(page, limit)
+        where = ExecutionFilter(
+            agent_id, session_id, user_id, status, moment(from_date, "from_date"), day_end(to_date, "to_date"), metadata
+        )
+        rows, total = await self._store.list_executions(self._workspace_id, where, offset=offset, limit=limit)
+        return Page.of([agent_execution(row) for row in rows], total, page, limit)
+
+    @method
+    async def get(self, execution_id: str) -> AgentExecution:
+        """The record of one execution, finished or not.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return agent_execution(await self._row(execution_id))
+
+    @streaming
+    def stream(self, execution_id: str, *, after: int = 0) -> AsyncEventStream:
+        """The events of an execution numbered above `after`: those that were, and those to come until it ends.
+
+        Works while it runs, in this process or another on the same store, and after its end.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+
+        async def attach() -> EventSource:
+            ctx = self._parts.runner.live(execution_id)
+            if ctx is not None and ctx.detached and ctx.task is not None:
+                return LiveEvents(ctx.log, ctx.task)
+            await self._row(execution_id)
+            return StoredEvents(
+                read=lambda position: self._store.read_events(self._workspace_id, execution_id, position),
+                row=lambda: self._row(execution_id),
+                finished=lambda row: row.status in EXECUTION_TERMINAL,
+            )
+
+        return AsyncEventStream(attach, after)
+
+    @method
+    async def cancel(self, execution_id: str) -> AgentExecution:
+        """The execution, asked to stop: no new step begins, and it ends as cancelled.
+
+        One that has ended already is returned as it is.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: it runs in another process.
+        """
+        await self._parts.ready()
+        if self._parts.runner.cancel(execution_id):
+            return agent_execution(await self._row(execution_id))
+        row = await self._row(execution_id)
+        if row.status not in EXECUTION_TERMINAL:
+            raise ConflictError(
+                f"execution '{execution_id}' does not run in this process; cancel it in the one that started it"
+            )
+        return agent_execution(row)
+
+    @method
+    async def update_metadata(self, execution_id: str, metadata: Mapping[str, Any]) -> AgentExecution:
+        """The execution with these top-level keys set in its metadata.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        await self._parts.ready()
+        row = await self._store.update_metadata(self._workspace_id, execution_id, metadata)
+        if row is None:
+            raise _unknown(execution_id)
+        return agent_execution(row)
+
+    # -------------------------------------------------------------- inside
+
+    async def _row(self, execution_id: str) -> ExecutionRow:
+        await self._parts.ready()
+        row = await self._store.get_execution(self._workspace_id, execution_id)
+        if row is None:
+            raise _unknown(execution_id)
+        return row
+
+
+def _unknown(execution_id: str) -> NotFoundError:
+    return NotFoundError(f"no execution with the id '{execution_id}'; executions.list() shows what there is")

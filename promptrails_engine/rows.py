@@ -1,0 +1,113 @@
+"""Rows of the store as the records that calls return."""
+
+from __future__ import annotations
+
+from promptrails_engine.clock import iso, iso_or_none
+from promptrails_engine.ports.sink import Span
+from promptrails_engine.ports.store import CostTotals, ExecutionRow
+from promptrails_engine.results import AgentExecution, CostSummary, ExecutionResult, Trace
+from promptrails_engine.tracing.payload import plain_payload
+
+
+def execution_result(row: ExecutionRow) -> ExecutionResult:
+    return ExecutionResult(
+        execution_id=row.id,
+        trace_id=row.trace_id,
+        status=row.status,
+        output=row.output,
+        error=row.error,
+        error_code=row.error_code,
+        token_usage=row.token_usage,
+        cost=row.cost,
+        cost_known=row.cost_known,
+        duration_ms=row.duration_ms,
+        truncated=row.truncated,
+    )
+
+
+def agent_execution(row: ExecutionRow) -> AgentExecution:
+    return AgentExecution(
+        id=row.id,
+        agent_id=row.agent_id,
+        agent_version_id=row.agent_version_id,
+        workspace_id=row.workspace_id,
+        user_id=row.user_id,
+        session_id=row.session_id,
+        status=row.status,
+        input=row.input,
+        output=row.output,
+        error=row.error,
+        error_code=row.error_code,
+        metadata=row.metadata,
+        token_usage=row.token_usage,
+        cost=row.cost,
+        cost_known=row.cost_known,
+        duration_ms=row.duration_ms,
+        truncated=row.truncated,
+        trace_id=row.trace_id,
+        version_lock=dict(row.version_lock),
+        started_at=iso_or_none(row.started_at),
+        completed_at=iso_or_none(row.completed_at),
+        created_at=iso(row.created_at),
+    )
+
+
+def trace(span: Span) -> Trace:
+    shared = span.trace
+    counts = {
+        "prompt_tokens": span.prompt_tokens,
+        "completion_tokens": span.completion_tokens,
+        "total_tokens": span.total_tokens,
+    }
+    usage = {name: count for name, count in counts.items() if count is not None}
+    return Trace(
+        id=span.span_id,
+        workspace_id=shared.workspace_id,
+        trace_id=shared.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
+        name=span.name,
+        kind=span.kind,
+        status=span.status,
+        level=span.level,
+        input=plain_payload(span.input),
+        output=plain_payload(span.output),
+        attributes=span.attributes,
+        tags=list(span.tags),
+        token_usage=usage or None,
+        cost=span.cost,
+        duration_ms=span.duration_ms,
+        error_message=span.error_message,
+        error_type=span.error_type,
+        error_stack=span.error_stack,
+        prompt_tokens=span.prompt_tokens,
+        completion_tokens=span.completion_tokens,
+        total_tokens=span.total_tokens,
+        agent_id=shared.agent_id or None,
+        agent_name=shared.agent_name,
+        agent_type=shared.agent_type,
+        prompt_id=span.prompt_id or None,
+        prompt_name=span.prompt_name,
+        model_name=span.model_name,
+        llm_model_id=span.model_name or None,
+        user_id=shared.user_id or None,
+        session_id=shared.session_id,
+        execution_id=shared.execution_id or None,
+        started_at=iso(span.started_at),
+        ended_at=iso_or_none(span.ended_at),
+        completion_start_time=iso_or_none(span.completion_start_time),
+        created_at=iso(span.started_at),
+    )
+
+
+def cost_summary(totals: CostTotals) -> CostSummary:
+    return CostSummary(
+        total_cost=totals.total_cost,
+        total_executions=totals.total_executions,
+        total_tokens=totals.total_tokens,
+        unknown_cost_executions=totals.unknown_cost_executions,
+        daily_costs=[
+            {"date": day.date, "cost": day.cost, "executions": day.executions, "tokens": day.tokens}
+            for day in totals.daily
+        ],
+    )

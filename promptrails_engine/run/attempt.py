@@ -1,0 +1,180 @@
+"""One attempt at a model: the provider's stream folded under deadlines, its text passed on, its cost counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+from promptrails_engine.errors import (
+    ContentFilteredError,
+    PromptRailsError,
+    ProviderTimeoutError,
+    RefusedError,
+    ResponseTooLargeError,
+)
+from promptrails_engine.events import ContentEvent, ThinkingEvent
+from promptrails_engine.ports.provider import Delta, ModelRequest, TextDelta, ThinkingDelta, UsageDelta
+from promptrails_engine.ports.sink import Span
+from promptrails_engine.run.budget import Reservation
+from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.emulation import read_emulated
+from promptrails_engine.run.failures import foreign
+from promptrails_engine.run.fold import Fold, ModelReply
+from promptrails_engine.run.plan import ModelBinding, PromptStep
+
+_FIRST_TOKEN_S, _IDLE_S, _CALL_S = 60.0, 30.0, 300.0
+
+
+async def run_attempt(
+    ctx: RunContext, span: Span, step: PromptStep, binding: ModelBinding, request: ModelRequest, show: bool
+) -> ModelReply:
+    """The model's reply.
+
+    Raises:
+        PromptRailsError: of the provider; ProviderTimeoutError, ResponseTooLargeError, ContentFilteredError,
+            RefusedError, BudgetExceededError.
+    """
+    _describe(span, binding, request)
+    reservation = None
+    if ctx.budget is not None:
+        reservation = ctx.budget.reserve(request, binding.price, binding.capabilities.max_output_tokens)
+    fold = Fold()
+    try:
+        await _receive(ctx, span, step, binding, request, fold, show)
+        reply = fold.reply(binding.name)
+    except PromptRailsError:
+        _settle(ctx, span, binding, fold, reservation, failed=True)
+        raise
+    except asyncio.CancelledError:
+        _settle(ctx, span, binding, fold, reservation, failed=True)
+        raise
+    reply.cost = _settle(ctx, span, binding, fold, reservation, failed=False)
+    span.output = _output(reply)
+    if reply.refusal:
+        raise RefusedError(f"model '{binding.name}' declined to answer: {reply.refusal[:500]}")
+    if reply.finish == "content_filter":
+        raise ContentFilteredError(f"the provider of '{binding.name}' stopped the answer with its content filter")
+    return reply
+
+
+async def _receive(
+    ctx: RunContext,
+    span: Span,
+    step: PromptStep,
+    binding: ModelBinding,
+    request: ModelRequest,
+    fold: Fold,
+    show: bool,
+) -> None:
+    """Drain the provider's stream into the fold, under the deadlines."""
+    limits = ctx.limits
+    request.connect_timeout_s = limits.connect_s or request.connect_timeout_s
+    idle, most = limits.idle_s or _IDLE_S, limits.max_answer_chars
+    deadlines = ctx.deadlines
+    end = deadlines.now() + (limits.call_s or _CALL_S)
+    deadline = deadlines.start(min(limits.first_token_s or _FIRST_TOKEN_S, limits.call_s or _CALL_S))
+    stream = binding.provider.stream(request)
+    if step.specs and binding.capabilities.tools != "native":
+        stream = read_emulated(stream, f"call_{ctx.services.ids.span()}")
+    try:
+        async for delta in stream:
+            if not _take(ctx, span, fold, delta, show):
+                continue
+            deadlines.move(deadline, idle, end)
+            if most is not None and fold.size > most:
+                raise ResponseTooLargeError(f"the answer of '{binding.name}' passed {most} characters and was cut off")
+        if deadline.expired:
+            await asyncio.sleep(0)  # the cancellation is on its way: meet it here, not in a later step
+    except asyncio.CancelledError:
+        if deadline.absorb():
+            raise _timeout(binding, span, late=deadlines.now() >= end) from None
+        raise
+    except PromptRailsError:
+        raise
+    except Exception as error:
+        raise foreign(error, binding) from error
+    finally:
+        deadlines.stop(deadline)
+        await _close(stream)
+
+
+def _take(ctx: RunContext, span: Span, fold: Fold, delta: Delta, show: bool) -> bool:
+    """Fold a delta in and pass it on; whether it carried anything, which is what keeps a call alive."""
+    if delta.__class__ is TextDelta:
+        text = cast("TextDelta", delta).text  # comparing the class is what isinstance would cost twice
+        if not text:
+            return False
+        fold.text(text)
+        if show:
+            ctx.emit(ContentEvent(text))
+    else:
+        fold.add(delta)
+        if isinstance(delta, UsageDelta):
+            return False
+        if isinstance(delta, ThinkingDelta) and show:
+            ctx.emit(ThinkingEvent(delta.text))
+    if span.completion_start_time is None:
+        span.completion_start_time = ctx.now()
+    return True
+
+
+def _timeout(binding: ModelBinding, span: Span, *, late: bool) -> ProviderTimeoutError:
+    phase = "total" if late else "first" if span.completion_start_time is None else "idle"
+    limit = {"total": "call_s", "first": "first_token_s", "idle": "idle_s"}[phase]
+    return ProviderTimeoutError(
+        f"the call of '{binding.name}' passed its deadline '{phase}'; raise it with Limits({limit}=...) "
+        "if the model is that slow",
+        phase=phase,
+    )
+
+
+async def _close(stream: AsyncIterator[Delta]) -> None:
+    aclose: Any = getattr(stream, "aclose", None)
+    if aclose is not None:
+        await aclose()
+
+
+def _settle(
+    ctx: RunContext, span: Span, binding: ModelBinding, fold: Fold, reservation: Reservation | None, *, failed: bool
+) -> float | None:
+    """Count the tokens and the cost of the attempt; USD, None where unknown."""
+    usage = fold.usage
+    if failed and usage is None and fold.size == 0:
+        # Refused before anything was said: nothing to count, as far as anyone can tell.
+        if reservation is not None and ctx.budget is not None:
+            ctx.budget.release(reservation)
+        return None
+    cost = None if usage is None else ctx.services.models.cost(usage, binding.name)
+    if reservation is not None and ctx.budget is not None:
+        ctx.budget.settle(reservation, usage, cost)
+    ctx.count(usage, cost)
+    span.cost = cost
+    if usage is not None:
+        span.prompt_tokens = usage.prompt_tokens
+        span.completion_tokens = usage.completion_tokens
+        span.total_tokens = usage.total_tokens
+    return cost
+
+
+def _describe(span: Span, binding: ModelBinding, request: ModelRequest) -> None:
+    span.model_name = binding.name
+    # The request is not changed once it is sent, so the span may refer to its messages as they are.
+    span.input = request.messages
+    attributes = span.attributes
+    attributes["model"] = binding.model
+    attributes["provider"] = binding.provider.name
+    attributes["temperature"] = request.temperature
+    attributes["max_tokens"] = request.max_tokens
+
+
+def _output(reply: ModelReply) -> dict[str, Any]:
+    output: dict[str, Any] = {"content": reply.text}
+    if reply.tool_calls:
+        output["tool_calls"] = [
+            {"id": call.id, "name": call.name, "arguments": call.arguments} for call in reply.tool_calls
+        ]
+    if reply.refusal:
+        output["refusal"] = reply.refusal
+    output["finish_reason"] = reply.finish
+    return output

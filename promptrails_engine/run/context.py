@@ -1,0 +1,171 @@
+"""The context of one run, and the step: the only way in which a run does anything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from promptrails_engine.definitions.settings import Limits
+from promptrails_engine.errors import PromptRailsError, RunCancelledError
+from promptrails_engine.events import Event, ExecutionEvent, TokenUsage
+from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo
+from promptrails_engine.ports.store import ExecutionRow
+from promptrails_engine.run.budget import Budget
+from promptrails_engine.run.deadlines import Deadlines
+from promptrails_engine.run.plan import Plan
+from promptrails_engine.run.services import Services
+from promptrails_engine.run.stream import EventLog
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class RunContext:
+    """All that the steps of one run may use.  Lives as long as the run."""
+
+    __slots__ = (
+        "_epoch",
+        "begun",
+        "budget",
+        "cancel_requested",
+        "cost_known",
+        "cost_unknown",
+        "deadlines",
+        "detached",
+        "limits",
+        "log",
+        "plan",
+        "row",
+        "services",
+        "spans",
+        "spans_stored",
+        "task",
+        "tool_calls",
+        "trace",
+        "truncated",
+        "usage",
+    )
+
+    def __init__(
+        self,
+        plan: Plan,
+        row: ExecutionRow,
+        trace: TraceInfo,
+        services: Services,
+        limits: Limits,
+        deadlines: Deadlines,
+        *,
+        detached: bool,
+    ) -> None:
+        self.plan = plan
+        self.row = row
+        self.trace = trace
+        self.services = services
+        self.limits = limits
+        self.deadlines = deadlines
+        self.detached = detached
+        """Whether the run has a task of its own, which outlives its listeners."""
+        self.log = EventLog()
+        self.spans: list[Span] = []
+        self.spans_stored = 0
+        self.budget: Budget | None = None
+        if limits.max_cost is not None or limits.max_total_tokens is not None:
+            self.budget = Budget(limits)
+        self.usage: dict[str, int] = {}
+        self.cost_known = 0.0
+        self.cost_unknown = False
+        self.tool_calls = 0
+        self.truncated = False
+        self.begun = False
+        self.cancel_requested = False
+        self.task: asyncio.Task[Any] | None = None
+        self._epoch = row.created_at - perf_counter()
+
+    # -------------------------------------------------------------- time, events
+
+    def now(self) -> float:
+        """Seconds since the epoch, never running backwards within the run."""
+        return self._epoch + perf_counter()
+
+    def emit(self, event: Event) -> None:
+        """Say something to whoever listens."""
+        self.log.append(event)
+
+    async def begin(self) -> None:
+        """Put the execution on record: before its first effect, and before anyone learns its id.
+
+        Until then a run leaves no trace, so that input which cannot be run changes nothing.
+        """
+        self.begun = True
+        self.row.status = "running"
+        await self.services.store.begin_execution(self.row, wait=self.detached)
+        self.log.append(ExecutionEvent(self.row.id))
+
+    # -------------------------------------------------------------- the step
+
+    async def step(
+        self,
+        kind: SpanKind,
+        name: str,
+        key: str,
+        parent: Span,
+        action: Callable[Concatenate[RunContext, Span, P], Awaitable[R]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """What `action` returns, run under a span of its own.
+
+        `key` is the step's stable path in the run, such as `steps[1]/tool[0]`.  An exception is recorded on the span
+        and goes on.
+
+        Raises:
+            RunCancelledError: the run was cancelled before this step began.
+        """
+        if self.cancel_requested:
+            raise RunCancelledError("the run was cancelled")
+        span = self.open_span(kind, name, parent.span_id)
+        span.attributes["key"] = key
+        try:
+            return await action(self, span, *args, **kwargs)
+        except BaseException as error:
+            fail_span(span, error)
+            raise
+        finally:
+            self.close_span(span)
+
+    def open_span(self, kind: SpanKind, name: str, parent_id: str) -> Span:
+        return Span(self.trace, self.services.ids.span(), parent_id, name, kind, self._epoch + perf_counter())
+
+    def close_span(self, span: Span) -> None:
+        span.ended_at = self._epoch + perf_counter()
+        self.spans.append(span)
+
+    # -------------------------------------------------------------- totals
+
+    def count(self, usage: TokenUsage | None, cost: float | None) -> None:
+        """Add the tokens and the USD of one model call."""
+        if cost is None:
+            self.cost_unknown = True
+        else:
+            self.cost_known += cost
+        if usage is not None:
+            totals = self.usage
+            for name, value in usage.to_dict().items():
+                totals[name] = totals.get(name, 0) + value
+
+
+def fail_span(span: Span, error: BaseException) -> None:
+    """Mark a span as failed by `error`."""
+    span.status = "error"
+    span.level = "error"
+    if isinstance(error, PromptRailsError):
+        span.error_type = error.code
+        span.error_message = error.message
+    elif isinstance(error, asyncio.CancelledError):
+        span.error_type = "cancelled"
+        span.error_message = "cancelled"
+    else:
+        span.error_type = "internal"
+        span.error_message = f"{type(error).__name__}: {error}"

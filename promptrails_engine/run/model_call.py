@@ -1,0 +1,121 @@
+"""One model call: cache, budget, attempts, fallback model; each attempt is an `llm` span."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from promptrails_engine.errors import EmptyOutputError, PromptRailsError
+from promptrails_engine.events import ContentEvent
+from promptrails_engine.ports.provider import Message, ModelRequest
+from promptrails_engine.ports.sink import Span
+from promptrails_engine.run import response_cache
+from promptrails_engine.run.attempt import run_attempt
+from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.failures import may_fall_back, may_retry
+from promptrails_engine.run.fold import ModelReply
+from promptrails_engine.run.plan import ModelBinding, PromptStep
+from promptrails_engine.run.requests import build_request
+from promptrails_engine.run.retry import attempt_again
+
+_ATTEMPTS_PER_MODEL = 3
+
+
+async def call_model(
+    ctx: RunContext,
+    parent: Span,
+    step: PromptStep,
+    messages: Sequence[Message],
+    key: str,
+    *,
+    show: bool,
+    offer_tools: bool,
+) -> ModelReply:
+    """The reply of the step's model, or of its fallback model.
+
+    `show` passes the text on to listeners as it comes.
+
+    Raises:
+        PromptRailsError: of the provider, after attempts and fallback; EmptyOutputError, BudgetExceededError.
+    """
+    try:
+        return await _call_binding(ctx, parent, step, step.model, messages, key, show, offer_tools)
+    except PromptRailsError as error:
+        fallback = step.fallback
+        if fallback is None or not may_fall_back(error, step.model, fallback):
+            raise
+        return await _call_binding(ctx, parent, step, fallback, messages, f"{key}/fallback", show, offer_tools)
+
+
+async def _call_binding(
+    ctx: RunContext,
+    parent: Span,
+    step: PromptStep,
+    binding: ModelBinding,
+    messages: Sequence[Message],
+    key: str,
+    show: bool,
+    offer_tools: bool,
+) -> ModelReply:
+    request = build_request(step, binding, messages, offer_tools=offer_tools)
+    if step.cache_timeout > 0:
+        return await _cached(ctx, parent, step, binding, request, key, show)
+    return await _answered(ctx, parent, step, binding, request, key, show)
+
+
+async def _answered(
+    ctx: RunContext, parent: Span, step: PromptStep, binding: ModelBinding, request: ModelRequest, key: str, show: bool
+) -> ModelReply:
+    """A reply that is not empty; an empty one is asked for once more."""
+    reply = await _attempts(ctx, parent, step, binding, request, key, show)
+    if reply.is_empty:
+        reply = await _attempts(ctx, parent, step, binding, request, f"{key}/again", show)
+        if reply.is_empty:
+            raise EmptyOutputError(f"model '{binding.name}' answered twice without text and without a tool call")
+    return reply
+
+
+async def _attempts(
+    ctx: RunContext, parent: Span, step: PromptStep, binding: ModelBinding, request: ModelRequest, key: str, show: bool
+) -> ModelReply:
+    mark = len(ctx.log.events)
+    try:
+        return await ctx.step("llm", binding.name, key, parent, run_attempt, step, binding, request, show)
+    except PromptRailsError as error:
+        if not may_retry(error):
+            raise
+        return await attempt_again(
+            partial(ctx.step, "llm", binding.name, f"{key}/retry", parent, run_attempt, step, binding, request, show),
+            error,
+            attempts=_ATTEMPTS_PER_MODEL - 1,
+            restartable=partial(ctx.log.rewind, mark),
+            random=ctx.services.random,
+        )
+
+
+async def _cached(
+    ctx: RunContext, parent: Span, step: PromptStep, binding: ModelBinding, request: ModelRequest, key: str, show: bool
+) -> ModelReply:
+    """The reply of an equal earlier call, if one is kept; else a new one, which is then kept."""
+    services = ctx.services
+    digest = response_cache.cache_key(binding.name, request)
+    kept = await services.store.cache_get(services.workspace_id, digest, services.clock.now())
+    if kept is not None:
+        reply = response_cache.load_reply(kept, binding.name)
+        await ctx.step("llm", binding.name, key, parent, _replay, reply, show)
+        return reply
+    reply = await _answered(ctx, parent, step, binding, request, key, show)
+    if reply.finish in ("stop", "tool_calls"):
+        expires = services.clock.now() + step.cache_timeout
+        await services.store.cache_put(services.workspace_id, digest, response_cache.dump_reply(reply), expires)
+    return reply
+
+
+async def _replay(ctx: RunContext, span: Span, reply: ModelReply, show: bool) -> None:
+    span.model_name = reply.model_name
+    span.output = {"content": reply.text}
+    span.cost = 0.0
+    span.attributes["cached"] = True
+    ctx.count(None, 0.0)
+    if show and reply.text:
+        ctx.emit(ContentEvent(reply.text))

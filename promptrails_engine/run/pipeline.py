@@ -1,0 +1,64 @@
+"""The path of one run: check the input, run the strategy, check the output."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from promptrails_engine.errors import OutputInvalidError, ValidationError
+from promptrails_engine.ports.sink import Span, SpanKind
+from promptrails_engine.run.context import RunContext, fail_span
+from promptrails_engine.run.prompt_step import StepOutput
+from promptrails_engine.schema import SchemaValidator, check_input
+
+Strategy = Callable[[RunContext, Span], Awaitable[StepOutput]]
+"""One of the agent types: what to call in which order."""
+
+ROOT_KINDS: Mapping[str, SpanKind] = {"simple": "agent", "chain": "chain"}
+
+
+async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
+    """The run's output, under the root span."""
+    plan = ctx.plan
+    root = ctx.open_span(ROOT_KINDS[plan.agent_type], plan.agent_name, "")
+    root.attributes["agent_version_id"] = plan.version_id
+    try:
+        if plan.input_validator is not None:
+            await ctx.step("preprocessing", "input schema", "input", root, _check_input, plan.input_validator)
+        root.input = ctx.row.input
+        result = await strategy(ctx, root)
+        if plan.output_validator is not None:
+            await ctx.step(
+                "postprocessing", "output schema", "output", root, _check_output, plan.output_validator, result
+            )
+        root.output = result.output
+        return result
+    except BaseException as error:
+        fail_span(root, error)
+        raise
+    finally:
+        ctx.close_span(root)
+
+
+async def _check_input(ctx: RunContext, span: Span, validator: SchemaValidator) -> None:
+    ctx.row.input = check_input(validator, ctx.row.input, what="input")
+
+
+async def _check_output(ctx: RunContext, span: Span, validator: SchemaValidator, result: StepOutput) -> None:
+    value: Any = result.output
+    if validator.is_valid(value):
+        return
+    raise OutputInvalidError("the output breaks the agent's output schema", validator.violations(value))
+
+
+def check_input_type(data: Any) -> dict[str, Any]:
+    """The input, if it is an object with string keys.
+
+    Raises:
+        ValidationError: it is something else.
+    """
+    if not isinstance(data, Mapping):
+        raise ValidationError(
+            f"the input must be an object of named values such as {{'text': ...}}, not {type(data).__name__}"
+        )
+    return dict(data)

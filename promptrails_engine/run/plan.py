@@ -1,0 +1,76 @@
+"""A plan: everything about one agent version that does not change between its runs, resolved and compiled once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptrails_engine.definitions.records import PromptVersion
+from promptrails_engine.definitions.settings import Limits
+from promptrails_engine.models.table import Price
+from promptrails_engine.ports.provider import ModelCapabilities, Provider, ToolSpec
+from promptrails_engine.ports.tool import Tool
+from promptrails_engine.run.render import CompiledTemplate
+from promptrails_engine.schema import SchemaValidator
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBinding:
+    """A model name and who serves it.  `price` is USD per 1M tokens, None where unknown."""
+
+    name: str
+    """As the definition says it: `provider/model`, or a registered id."""
+    model: str
+    """As the provider knows it."""
+    provider: Provider
+    capabilities: ModelCapabilities
+    price: Price | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Sampling of one prompt step; None is not sent."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class PromptStep:
+    """One prompt of an agent, ready to run."""
+
+    key: str
+    """Its place in the agent: the step's stable key."""
+    role: str
+    prompt_name: str
+    version: PromptVersion
+    system: CompiledTemplate | None
+    user: CompiledTemplate
+    input_validator: SchemaValidator | None
+    output_validator: SchemaValidator | None
+    tools: Mapping[str, Tool]
+    specs: tuple[ToolSpec, ...]
+    model: ModelBinding
+    fallback: ModelBinding | None
+    sampling: Sampling
+    cache_timeout: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One agent version, ready to run."""
+
+    agent_id: str
+    agent_name: str
+    agent_type: str
+    version_id: str
+    steps: tuple[PromptStep, ...]
+    input_validator: SchemaValidator | None
+    output_validator: SchemaValidator | None
+    limits: Limits
+    version_lock: Mapping[str, Any]
+    """JSON data: which agent version, prompt versions and tools, with their digests."""

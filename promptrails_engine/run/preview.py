@@ -1,0 +1,57 @@
+"""What would be sent: the same code as a run, up to the provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from promptrails_engine.results import PromptPreview
+from promptrails_engine.run.plan import Plan, PromptStep
+from promptrails_engine.run.requests import build_request, render_messages
+from promptrails_engine.schema import check_input
+
+_UNKNOWN = "{{ previous_output }}"
+
+
+async def preview_plan(plan: Plan, data: dict[str, Any]) -> list[PromptPreview]:
+    """The first request of each prompt of a plan.
+
+    Raises:
+        InputInvalidError, TemplateError: the input cannot be run.
+    """
+    if plan.input_validator is not None:
+        data = check_input(plan.input_validator, data, what="input")
+    values: Mapping[str, Any] = data
+    previews: list[PromptPreview] = []
+    for step in plan.steps:
+        previews.append(await preview_step(step, values))
+        values = {**data, "previous_output": _UNKNOWN}
+    return previews
+
+
+async def preview_step(step: PromptStep, values: Mapping[str, Any]) -> PromptPreview:
+    """The first request of one prompt.
+
+    Raises:
+        InputInvalidError, TemplateError: the input cannot be run.
+    """
+    messages = await render_messages(step, values)
+    request = build_request(step, step.model, messages)
+    texts = {message.role: message.content for message in messages}
+    return PromptPreview(
+        system_prompt=texts.get("system", ""),
+        user_prompt=texts.get("user", ""),
+        input=dict(values),
+        model=step.model.name,
+        messages=[message.to_dict() for message in request.messages],
+        tools=[
+            {"name": spec.name, "description": spec.description, "parameters": dict(spec.parameters)}
+            for spec in request.tools
+        ],
+        output_schema=None if request.output_schema is None else dict(request.output_schema),
+        temperature=request.temperature,
+        top_p=request.top_p,
+        top_k=request.top_k,
+        max_tokens=request.max_tokens,
+        options=dict(request.options),
+    )

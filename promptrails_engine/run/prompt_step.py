@@ -1,0 +1,108 @@
+"""One prompt step: render, model and tools, and an answer that matches its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from promptrails_engine.definitions.digest import compact_json
+from promptrails_engine.errors import OutputInvalidError, OutputTruncatedError
+from promptrails_engine.events import ContentEvent
+from promptrails_engine.ports.provider import Message
+from promptrails_engine.ports.sink import Span
+from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.fold import ModelReply
+from promptrails_engine.run.plan import PromptStep
+from promptrails_engine.run.requests import render_messages
+from promptrails_engine.run.tool_loop import answer
+from promptrails_engine.schema import SchemaValidator, extract_json
+
+_REPAIRS = 2
+
+
+@dataclass(slots=True)
+class StepOutput:
+    """What a prompt step came to: its text, and the object that it is on the wire."""
+
+    text: str
+    output: dict[str, Any]
+
+
+async def run_prompt_step(
+    ctx: RunContext, parent: Span, step: PromptStep, values: Mapping[str, Any], *, final: bool
+) -> StepOutput:
+    """The step's output for this input.
+
+    `final` says that its answer is the run's: then its text goes to the listeners, as it comes; an answer under a
+    schema goes to them in one piece, once it is valid.
+
+    Raises:
+        PromptRailsError: of rendering, model, tools or schema.
+    """
+    messages = await ctx.step("prompt", step.prompt_name, f"{step.key}/prompt", parent, _render, step, values)
+    if not ctx.begun:
+        await ctx.begin()
+    validator = step.output_validator
+    reply = await answer(ctx, parent, step, messages, step.key, show=final and validator is None)
+    if validator is None:
+        ctx.truncated = ctx.truncated or (final and reply.finish == "length")
+        return StepOutput(reply.text, {"content": reply.text, "type": "text"})
+    value, text = await _valid(ctx, parent, step, validator, messages, reply)
+    if final:
+        ctx.emit(ContentEvent(text))
+    return StepOutput(text, value if isinstance(value, dict) else {"value": value})
+
+
+async def _render(ctx: RunContext, span: Span, step: PromptStep, values: Mapping[str, Any]) -> list[Message]:
+    span.prompt_id = step.version.prompt_id
+    span.prompt_name = step.prompt_name
+    span.attributes["version"] = step.version.version
+    span.input = values
+    messages = await render_messages(step, values)
+    span.output = messages
+    return messages
+
+
+async def _valid(
+    ctx: RunContext,
+    parent: Span,
+    step: PromptStep,
+    validator: SchemaValidator,
+    messages: list[Message],
+    reply: ModelReply,
+) -> tuple[Any, str]:
+    """The answer's value and text; an answer that breaks the schema is sent back with the reasons, twice at most.
+
+    Raises:
+        OutputInvalidError: it still breaks the schema.
+        OutputTruncatedError: it ended at the token limit.
+    """
+    repair = 0
+    while True:
+        if reply.finish == "length":
+            raise OutputTruncatedError(
+                f"the answer of '{reply.model_name}' ended at the token limit, before its JSON did; raise max_tokens"
+            )
+        try:
+            value = _checked(validator, reply.text)
+            return value, compact_json(value)
+        except OutputInvalidError as error:
+            if repair == _REPAIRS:
+                raise
+            # The places and rules go back to the model, not the values: those may be what confused it.
+            complaint = "; ".join(f"{v.pointer or 'the whole'}: {v.message}" for v in error.violations)
+        messages = [
+            *messages,
+            Message("assistant", reply.text),
+            Message("user", f"That is not valid: {complaint}. Answer again with the corrected JSON only."),
+        ]
+        reply = await answer(ctx, parent, step, messages, f"{step.key}/repair[{repair}]", show=False)
+        repair += 1
+
+
+def _checked(validator: SchemaValidator, text: str) -> Any:
+    value = extract_json(text)
+    if not validator.is_valid(value):
+        raise OutputInvalidError("the answer breaks the output schema", validator.violations(value))
+    return value

@@ -1,0 +1,83 @@
+"""From a prompt step and its input to the exact request that is sent: what `preview` shows and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from promptrails_engine.definitions.digest import canonical_json
+from promptrails_engine.ports.provider import Message, ModelRequest
+from promptrails_engine.run.emulation import emulate_tools
+from promptrails_engine.run.plan import ModelBinding, PromptStep
+from promptrails_engine.run.render import render_async
+from promptrails_engine.schema import check_input
+
+_SCHEMA_NOTE = "Answer with one JSON value and nothing else. It must match this JSON Schema:\n"
+
+
+async def render_messages(step: PromptStep, values: Mapping[str, Any]) -> list[Message]:
+    """The messages of a step for this input.
+
+    Raises:
+        InputInvalidError: the input breaks the prompt's schema.
+        TemplateError: a template fails or passes its limits.
+    """
+    if step.input_validator is not None:
+        values = _checked(step, values)
+    messages: list[Message] = []
+    if step.system is not None:
+        text = await render_async(step.system, values)
+        if text:
+            messages.append(Message("system", text))
+    messages.append(Message("user", await render_async(step.user, values)))
+    return messages
+
+
+def build_request(
+    step: PromptStep, binding: ModelBinding, messages: Sequence[Message], *, offer_tools: bool = True
+) -> ModelRequest:
+    """The request for one model call; what the model cannot do natively is written into the messages."""
+    schema = None if step.output_validator is None else step.output_validator.schema
+    sampling = step.sampling
+    specs = step.specs if offer_tools else ()
+    capabilities = binding.capabilities
+    request = ModelRequest(
+        model=binding.model,
+        messages=messages,
+        tools=specs,
+        output_schema=schema,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        max_tokens=sampling.max_tokens,
+        options=sampling.options,
+    )
+    if step.specs and capabilities.tools != "native":
+        request = emulate_tools(request)
+    if request.output_schema is not None and capabilities.json_schema != "native":
+        request.messages = with_note(request.messages, _SCHEMA_NOTE + canonical_json(request.output_schema))
+        request.output_schema = None
+    return request
+
+
+def with_note(messages: Sequence[Message], note: str) -> list[Message]:
+    """The messages with `note` at the end of the system message, or as one of their own."""
+    if messages and messages[0].role == "system":
+        return [Message("system", f"{messages[0].content}\n\n{note}"), *messages[1:]]
+    return [Message("system", note), *messages]
+
+
+def _checked(step: PromptStep, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`values` with the defaults of the prompt's schema; what the engine itself offers is not held against it."""
+    validator = step.input_validator
+    if validator is None:
+        return values
+    declared = validator.schema.get("properties", {})
+    offered = {key: values[key] for key in _OFFERED if key in values and key not in declared}
+    if not offered:
+        return check_input(validator, values, what=f"input of prompt '{step.prompt_name}'")
+    own = {key: value for key, value in values.items() if key not in offered}
+    return {**check_input(validator, own, what=f"input of prompt '{step.prompt_name}'"), **offered}
+
+
+_OFFERED = ("previous_output", "steps")

@@ -1,0 +1,122 @@
+"""Tool calls of one answer: run side by side, their results in the order of the calls.
+
+Whatever goes wrong with a call becomes the result that the model sees; only the run's own end stops them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_core import to_json
+
+from promptrails_engine.errors import ToolError, ToolUnknownError
+from promptrails_engine.events import ToolEndEvent, ToolStartEvent
+from promptrails_engine.ports.provider import Message, ToolCall
+from promptrails_engine.ports.sink import Span
+from promptrails_engine.ports.tool import ToolContext
+from promptrails_engine.run.context import RunContext, fail_span
+from promptrails_engine.run.plan import PromptStep
+from promptrails_engine.run.tool_state import RunState
+from promptrails_engine.schema import parse_arguments
+
+_AT_ONCE = 8
+_SUMMARY_CHARS = 200
+_RESULT_CHARS = 256 * 1024
+
+
+async def run_calls(
+    ctx: RunContext, parent: Span, step: PromptStep, calls: Sequence[ToolCall], key: str
+) -> list[Message]:
+    """One result message a call, in order."""
+    if len(calls) == 1:
+        return [await _run_call(ctx, parent, step, calls[0], f"{key}/tool[0]")]
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(index: int, call: ToolCall) -> Message:
+        async with slots:
+            return await _run_call(ctx, parent, step, call, f"{key}/tool[{index}]")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run(index, call)) for index, call in enumerate(calls)]
+    except BaseExceptionGroup as failures:
+        # A failing call is a result, so this is the end of the run itself, and one of its reasons is enough.
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def refuse_calls(calls: Sequence[ToolCall], why: str) -> list[Message]:
+    """The same error as result of every call; none is run."""
+    return [Message("tool", _error_text(why), tool_call_id=call.id, name=call.name) for call in calls]
+
+
+async def _run_call(ctx: RunContext, parent: Span, step: PromptStep, call: ToolCall, key: str) -> Message:
+    ctx.emit(ToolStartEvent(call.id, call.name))
+    text = await ctx.step("tool", call.name, key, parent, _call_tool, step, call)
+    summary = text if len(text) <= _SUMMARY_CHARS else text[: _SUMMARY_CHARS - 1] + "…"
+    ctx.emit(ToolEndEvent(call.id, call.name, summary))
+    return Message("tool", text, tool_call_id=call.id, name=call.name)
+
+
+async def _call_tool(ctx: RunContext, span: Span, step: PromptStep, call: ToolCall) -> str:
+    """The text that the model sees; a failure is recorded on the span and becomes that text."""
+    attributes = span.attributes
+    attributes["tool_name"] = call.name
+    attributes["tool_type"] = "function"
+    try:
+        tool = step.tools.get(call.name)
+        if tool is None:
+            raise ToolUnknownError(f"there is no tool '{call.name}'; there are: {', '.join(step.tools)}")
+        arguments = parse_arguments(call.arguments)
+        attributes["parameters"] = span.input = arguments
+        result = await tool.call(arguments, tool_context(ctx, call.id))
+        text = result_text(result)
+    except ToolError as error:
+        fail_span(span, error)
+        return _error_text(error.message)
+    except Exception as error:
+        failed = ToolError(f"{type(error).__name__}: {error}")
+        fail_span(span, failed)
+        return _error_text(failed.message)
+    span.output = text
+    return text
+
+
+def tool_context(ctx: RunContext, call_id: str) -> ToolContext:
+    """What a tool may know of this run."""
+    trace, services = ctx.trace, ctx.services
+    return ToolContext(
+        trace.execution_id,
+        trace.trace_id,
+        trace.workspace_id,
+        trace.agent_id,
+        call_id,
+        trace.session_id,
+        trace.user_id,
+        RunState(services.store, trace.workspace_id, trace.session_id or trace.execution_id),
+        services.clock.now,
+    )
+
+
+def result_text(value: Any) -> str:
+    """A tool's result as the model sees it: text as it is, else compact JSON; cut at 256 Ki characters.
+
+    Raises:
+        ToolError: the result cannot be written as JSON.
+    """
+    if isinstance(value, str):
+        text = value
+    else:
+        try:
+            text = to_json(value).decode()
+        except (ValueError, TypeError) as error:
+            raise ToolError(f"the tool's result cannot be written as JSON: {error}") from error
+    if len(text) > _RESULT_CHARS:
+        return f"{text[:_RESULT_CHARS]}\n[cut: the result has {len(text)} characters]"
+    return text
+
+
+def _error_text(why: str) -> str:
+    return to_json({"error": why}).decode()

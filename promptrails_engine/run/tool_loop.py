@@ -1,0 +1,85 @@
+"""Model and tools in turns, until the model answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from promptrails_engine.errors import BudgetExceededError, OutputTruncatedError, ToolLoopError
+from promptrails_engine.ports.provider import Message, ToolCall
+from promptrails_engine.ports.sink import Span
+from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.fold import ModelReply
+from promptrails_engine.run.model_call import call_model
+from promptrails_engine.run.plan import PromptStep
+from promptrails_engine.run.tool_calls import refuse_calls, run_calls
+
+_ROUNDS, _TOOL_CALLS, _REPEATS = 25, 50, 3
+
+
+async def answer(
+    ctx: RunContext, parent: Span, step: PromptStep, messages: Sequence[Message], key: str, *, show: bool
+) -> ModelReply:
+    """The model's final reply: tools are run and their results given back until it asks for none.
+
+    In the last round the tools are withheld, so that the model has to answer.
+
+    Raises:
+        PromptRailsError: of the model call; ToolLoopError, BudgetExceededError, OutputTruncatedError.
+    """
+    if not step.specs:
+        return await call_model(ctx, parent, step, messages, f"{key}/llm[0]", show=show, offer_tools=False)
+    rounds = ctx.limits.max_rounds or _ROUNDS
+    seen: Counter[tuple[str, str]] = Counter()
+    cut = False
+    for number in range(rounds):
+        last = number == rounds - 1
+        reply = await call_model(ctx, parent, step, messages, f"{key}/llm[{number}]", show=show, offer_tools=not last)
+        if not reply.tool_calls:
+            return reply
+        if last:
+            break
+        if reply.finish == "length":
+            if cut:
+                raise OutputTruncatedError(
+                    f"model '{reply.model_name}' ran into its token limit twice in the middle of a tool call; "
+                    "raise max_tokens"
+                )
+            cut = True  # no call of a cut answer is run, even one that parses: ask once more
+            continue
+        _count(ctx, seen, reply.tool_calls)
+        results = await _run(ctx, parent, step, reply.tool_calls, f"{key}/llm[{number}]")
+        messages = [*messages, Message("assistant", reply.text, tool_calls=reply.tool_calls), *results]
+    raise ToolLoopError(
+        f"model '{step.model.name}' still asked for tools after {rounds} rounds; raise Limits(max_rounds=...) "
+        "or tell it in the prompt when to stop"
+    )
+
+
+async def _run(ctx: RunContext, parent: Span, step: PromptStep, calls: Sequence[ToolCall], key: str) -> list[Message]:
+    ids = {call.id for call in calls}
+    if len(ids) != len(calls):
+        return refuse_calls(calls, "two calls of one answer share an id; none was run. Ask again with one call.")
+    most = ctx.limits.max_parallel_calls or 32
+    if len(calls) > most:
+        return refuse_calls(calls, f"{len(calls)} calls in one answer; none was run. Ask for {most} at most.")
+    return await run_calls(ctx, parent, step, calls, key)
+
+
+def _count(ctx: RunContext, seen: Counter[tuple[str, str]], calls: Sequence[ToolCall]) -> None:
+    """Hold the calls against the limits of the run.
+
+    Raises:
+        BudgetExceededError: the run has no tool calls left.
+        ToolLoopError: one call is repeated too often.
+    """
+    most = _TOOL_CALLS if ctx.limits.max_tool_calls is None else ctx.limits.max_tool_calls
+    ctx.tool_calls += len(calls)
+    if ctx.tool_calls > most:
+        raise BudgetExceededError(f"the model asked for more than {most} tool calls; raise Limits(max_tool_calls=...)")
+    repeats = ctx.limits.max_repeated_calls or _REPEATS
+    for call in calls:
+        same = (call.name, call.arguments)
+        seen[same] += 1
+        if seen[same] > repeats:
+            raise ToolLoopError(f"the model called '{call.name}' with the same arguments more than {repeats} times")

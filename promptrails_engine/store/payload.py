@@ -1,0 +1,108 @@
+"""Payloads of spans, cut to size; and copies of JSON data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic_core import from_json, to_json
+
+from promptrails_engine.errors import ValidationError
+from promptrails_engine.store.codec import dump_json
+
+PAYLOAD_BYTES = 8192
+"""The most that one input or output of a stored span takes, in bytes of JSON."""
+
+_PREVIEW = 7_000
+_ROUGH = 4 * PAYLOAD_BYTES
+
+
+def copy_json(value: Any) -> Any:
+    """A copy of JSON data; strings and numbers are shared."""
+    if isinstance(value, dict):
+        return {key: copy_json(item) for key, item in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [copy_json(item) for item in cast("list[Any]", value)]
+    return value
+
+
+def capped(value: Any) -> Any:
+    """The value, or `{"truncated": true, "preview": ...}` where its JSON passes PAYLOAD_BYTES."""
+    return value if _fits(value) else _marker(value)
+
+
+def capped_copy(value: Any) -> Any:
+    """A copy that shares nothing changeable with `value`, cut to size."""
+    return copy_json(capped(value))
+
+
+def is_huge(value: Any) -> bool:
+    """Whether the value is clearly over the cap: found without writing it out."""
+    return _room_left(value, _ROUGH) < 0
+
+
+def _fits(value: Any) -> bool:
+    if is_huge(value):
+        return False
+    return len(lenient_json(value).encode()) <= PAYLOAD_BYTES
+
+
+def _room_left(value: Any, room: int) -> int:
+    if isinstance(value, str):
+        return room - len(value)
+    if isinstance(value, Mapping):
+        for key, item in cast("Mapping[str, Any]", value).items():
+            room = _room_left(item, room - len(key) - 4)
+            if room < 0:
+                break
+    elif isinstance(value, list | tuple):
+        for item in cast("list[Any]", value):
+            room = _room_left(item, room - 2)
+            if room < 0:
+                break
+    return room
+
+
+def _marker(value: Any) -> dict[str, Any]:
+    text = lenient_json(_trimmed(value, [_PREVIEW]))[:_PREVIEW]
+    marker: dict[str, Any] = {"truncated": True, "preview": text}
+    while (size := len(dump_json(marker).encode())) > PAYLOAD_BYTES:
+        marker["preview"] = text = text[: len(text) * PAYLOAD_BYTES // (size + 64)]
+    return marker
+
+
+def _trimmed(value: Any, room: list[int]) -> Any:
+    """A part of the value whose JSON is about `room` characters: the beginning of the whole one."""
+    if isinstance(value, str):
+        kept = value[: max(room[0], 0) + 1]
+        room[0] -= len(kept)
+        return kept
+    if isinstance(value, Mapping):
+        part: dict[str, Any] = {}
+        for key, item in cast("Mapping[str, Any]", value).items():
+            if room[0] < 0:
+                break
+            room[0] -= len(key) + 4
+            part[key] = _trimmed(item, room)
+        return part
+    if isinstance(value, list | tuple):
+        items: list[Any] = []
+        for item in cast("list[Any]", value):
+            if room[0] < 0:
+                break
+            room[0] -= 2
+            items.append(_trimmed(item, room))
+        return items
+    return value
+
+
+def lenient_json(value: Any) -> str:
+    """JSON text of anything: a trace must not fail a run for holding what is not JSON."""
+    try:
+        return dump_json(value)
+    except ValidationError:
+        pass
+    try:
+        return dump_json(from_json(to_json(value, fallback=repr, serialize_unknown=True, bytes_mode="base64")))
+    except Exception:  # a cycle, a depth or a repr of the host's own making
+        return '"(not JSON data)"'

@@ -1,0 +1,231 @@
+"""Executions, spans and events as rows of the tables, and back.
+
+These run on the path of each run, so they are plain tuples in the tables' column order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from promptrails_engine.events import Event, event_from_dict, event_to_dict
+from promptrails_engine.ports.sink import Span, TraceInfo
+from promptrails_engine.ports.store import ExecutionRow
+from promptrails_engine.store.codec import (
+    dump_json,
+    dump_metadata,
+    escape,
+    load_json,
+    unescape,
+)
+from promptrails_engine.store.payload import PAYLOAD_BYTES, capped, is_huge, lenient_json
+from promptrails_engine.store.sql.tables import IDENTITY_COLUMNS
+
+Values = tuple[Any, ...]
+DAY_SECONDS = 86_400
+
+_SPAN_TRACE = attrgetter("trace")
+_SPAN_FILTERED = attrgetter("kind", "status", "model_name", "started_at")
+_SPAN_DATA = (
+    "name",
+    "parent_span_id",
+    "level",
+    "ended_at",
+    "input",
+    "output",
+    "attributes",
+    "tags",
+    "prompt_id",
+    "prompt_name",
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "cost",
+    "completion_start_time",
+    "error_message",
+    "error_type",
+    "error_stack",
+)
+"""The order in which `pr_spans.data` holds them, after the agent's name and type.  New ones go to the end."""
+_span_data = attrgetter("trace.agent_name", "trace.agent_type", *_SPAN_DATA)
+_INPUT, _OUTPUT, _TAGS = (2 + _SPAN_DATA.index(name) for name in ("input", "output", "tags"))
+
+
+def identity_values(row: ExecutionRow) -> Values:
+    """The columns that the end of an execution leaves alone."""
+    return (
+        escape(row.workspace_id),
+        escape(row.id),
+        escape(row.agent_id),
+        escape(row.agent_version_id),
+        escape(row.trace_id),
+        dump_json(row.input),
+        dump_json(dict(row.version_lock)),
+        dump_metadata(row.metadata),
+        row.created_at,
+        int(row.created_at // DAY_SECONDS),
+        escape(row.user_id),
+        escape(row.session_id),
+    )
+
+
+def end_values(row: ExecutionRow) -> Values:
+    """The columns that the end of an execution writes."""
+    return (
+        row.status,
+        row.started_at,
+        row.completed_at,
+        row.duration_ms,
+        None if row.output is None else dump_json(row.output),
+        escape(row.error),
+        escape(row.error_code),
+        dump_json(row.token_usage),
+        total_tokens(row.token_usage),
+        row.cost,
+        row.cost_known,
+        row.truncated,
+    )
+
+
+def total_tokens(usage: Mapping[str, int]) -> int:
+    """All tokens of a run: as reported, else prompt and completion together."""
+    total = usage.get("total_tokens")
+    return total if total is not None else usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
+
+
+def execution_row(values: Sequence[Any]) -> ExecutionRow:
+    """The execution in one row of `pr_executions`."""
+    ws, key, agent, version, trace, input_, lock, meta, created, _day, user, session = values[:IDENTITY_COLUMNS]
+    status, started, completed, duration, output, error, code, usage, _total, cost, known, cut = values[
+        IDENTITY_COLUMNS:
+    ]
+    return ExecutionRow(
+        id=unescape(key),
+        workspace_id=unescape(ws),
+        agent_id=unescape(agent),
+        agent_version_id=unescape(version),
+        trace_id=unescape(trace),
+        status=status,
+        input=load_json(input_),
+        version_lock=load_json(lock),
+        created_at=created,
+        user_id=unescape(user),
+        session_id=unescape(session),
+        metadata=load_json(meta),
+        started_at=started,
+        completed_at=completed,
+        duration_ms=duration,
+        output=None if output is None else load_json(output),
+        error=unescape(error),
+        error_code=unescape(code),
+        token_usage=load_json(usage),
+        cost=cost,
+        cost_known=known,
+        truncated=bool(cut),
+    )
+
+
+def span_values(spans: Sequence[Span]) -> list[Values]:
+    """Rows of `pr_spans`; the first of each trace in a batch stands for it in the index by trace."""
+    rows: list[Values] = []
+    info: TraceInfo | None = None
+    workspace = execution = trace = agent = session = user = ""
+    trace_key: str | None = None
+    for span in spans:
+        if span.trace is not info:
+            info = span.trace
+            workspace, execution, trace = escape(info.workspace_id), escape(info.execution_id), escape(info.trace_id)
+            agent, session, user = escape(info.agent_id), escape(info.session_id), escape(info.user_id)
+            trace_key = trace
+        kind, status, model, started = _SPAN_FILTERED(span)
+        rows.append(
+            (
+                workspace,
+                execution,
+                escape(span.span_id),
+                trace,
+                trace_key,
+                agent,
+                session,
+                user,
+                kind,
+                status,
+                escape(model),
+                started,
+                _span_text(span),
+            )
+        )
+        trace_key = None
+    return rows
+
+
+def _span_text(span: Span) -> str:
+    data: Values = _span_data(span)
+    if not (is_huge(data[_INPUT]) or is_huge(data[_OUTPUT])):
+        try:
+            text = to_json(data)
+        except PydanticSerializationError:
+            pass
+        else:
+            if len(text) <= PAYLOAD_BYTES:  # so neither part of it can be larger
+                return text.decode()
+    parts = list(data)
+    parts[_INPUT], parts[_OUTPUT] = capped(data[_INPUT]), capped(data[_OUTPUT])
+    return lenient_json(parts)
+
+
+def span_of(values: Sequence[Any], traces: dict[str, TraceInfo]) -> Span:
+    """The span in one row of `pr_spans`; spans of one execution share their TraceInfo through `traces`."""
+    ws, execution, span_id, trace, _key, agent, session, user, kind, status, model, started, text = values
+    agent_name, agent_type, *data = load_json(text)
+    info = traces.get(execution)
+    if info is None:
+        info = traces[execution] = TraceInfo(
+            trace_id=unescape(trace),
+            execution_id=unescape(execution),
+            workspace_id=unescape(ws),
+            agent_id=unescape(agent),
+            agent_name=agent_name,
+            agent_type=agent_type,
+            session_id=unescape(session),
+            user_id=unescape(user),
+        )
+    span = Span(
+        trace=info,
+        span_id=unescape(span_id),
+        parent_span_id="",
+        name="",
+        kind=kind,
+        started_at=started,
+        status=status,
+        model_name=unescape(model),
+    )
+    for name, value in zip(_SPAN_DATA, data, strict=False):
+        setattr(span, name, value)
+    span.tags = tuple(span.tags)
+    return span
+
+
+def events_values(workspace_id: str, execution_id: str, events: Sequence[Event]) -> Values:
+    """One row of `pr_events` for all of them."""
+    return (
+        escape(workspace_id),
+        escape(execution_id),
+        events[0].seq,
+        events[-1].seq,
+        dump_json([event_to_dict(event) for event in events]),
+    )
+
+
+def events_of(text: str, after: int) -> list[Event]:
+    """The events in one row of `pr_events` that are numbered above `after`."""
+    return [event_from_dict(data) for data in load_json(text) if data["seq"] > after]
+
+
+def values_size(values: Values) -> int:
+    """About how many characters a row holds."""
+    return sum(len(value) for value in values if isinstance(value, str))
+

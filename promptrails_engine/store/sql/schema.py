@@ -1,0 +1,119 @@
+"""The schema's version, and how it is brought up to date.
+
+A database that is up to date costs one query: alembic is loaded only to change one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import ModuleType
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from promptrails_engine.errors import StoreUnavailableError, StoreVersionError
+from promptrails_engine.require import require
+from promptrails_engine.store.sql.database import Database
+from promptrails_engine.store.sql.failures import translate
+
+VERSION_TABLE = "pr_schema_version"
+REVISIONS = ("0001",)
+"""Every revision that this library knows, oldest first."""
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_ADVISORY_LOCK = 0x70725F736368656D
+
+
+def prepare(database: Database) -> None:
+    """Bring the database to the newest revision, one process at a time, all or nothing.
+
+    Raises:
+        StoreUnavailableError: cannot be reached or written.
+        StoreCorruptError: not a database, or damaged.
+        StoreVersionError: written by a newer library; nothing was touched.
+    """
+    _check_directory(database)
+    try:
+        with database.engine.connect() as connection:
+            if _is_current(connection, database):
+                _check_writable(connection, database)
+                return
+        with database.engine.connect() as connection:
+            _upgrade(connection, database)
+    except SQLAlchemyError as error:
+        raise translate(error, database.name) from None
+
+
+def _is_current(connection: Connection, database: Database) -> bool:
+    revision = _revision(connection)
+    if revision is not None and revision not in REVISIONS:
+        raise StoreVersionError(
+            f"The store {database.name} has schema revision {revision!r}, and this library knows none after "
+            f"{REVISIONS[-1]!r}: a newer promptrails-engine wrote it. Upgrade the package, or use another store. "
+            "Nothing was changed.",
+            details={"revision": revision, "known": REVISIONS[-1]},
+        )
+    connection.rollback()
+    return revision == REVISIONS[-1]
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+
+
+def _check_writable(connection: Connection, database: Database) -> None:
+    """A store that cannot be written says so when it is opened, not at the end of the first run."""
+    if database.begin:
+        connection.exec_driver_sql(database.begin)
+        connection.rollback()
+
+
+def _upgrade(connection: Connection, database: Database) -> None:
+    if database.begin:
+        connection.exec_driver_sql(database.begin)
+    else:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    revision = _revision(connection)
+    if revision == REVISIONS[-1]:  # another process was first
+        connection.rollback()
+        return
+    try:
+        _run_migrations(connection)
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _run_migrations(connection: Connection) -> None:
+    config_module, command = _alembic("alembic.config"), _alembic("alembic.command")
+    config = config_module.Config()
+    config.set_main_option("script_location", os.fspath(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    config.attributes["version_table"] = VERSION_TABLE
+    command.upgrade(config, "head")
+
+
+def _alembic(module: str) -> ModuleType:
+    return require(module, extra="sql", feature="A new or older store")
+
+
+def _check_directory(database: Database) -> None:
+    path = database.url.database
+    if database.dialect != "sqlite" or not path or path.startswith("file:"):
+        return
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        raise StoreUnavailableError(
+            f"The store {database.name} cannot be created: there is no directory {parent!r}. "
+            "Create it, or give another path.",
+            details={"directory": parent},
+        )
+    if os.path.isdir(path):
+        raise StoreUnavailableError(
+            f"The store {database.name} cannot be opened: it is a directory. Give the path of a file in it.",
+            details={"directory": path},
+        )

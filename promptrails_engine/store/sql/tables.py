@@ -1,0 +1,209 @@
+"""The tables, one schema for SQLite and PostgreSQL.
+
+Names begin with `pr_`, so they can live in the host's own database.  JSON is text that this package wrote (see
+`store/codec.py`).  Text compares by code point in both databases.  Few indexes, since every one is paid for on each run:
+an execution has its key and one list index, a span its key, one list index and, once per batch, an entry by trace.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+
+METADATA = MetaData()
+STRING = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+KEY_LENGTH_LIMIT = 200
+"""Longer session and user ids are kept, and left out of the index (PostgreSQL refuses index rows over 2.7 kB)."""
+
+
+def _string(name: str) -> Column[str]:
+    return Column(name, STRING, nullable=False)
+
+
+definitions = Table(
+    "pr_definitions",
+    METADATA,
+    _string("workspace_id"),
+    _string("kind"),
+    _string("id"),
+    _string("name"),
+    _string("name_key"),
+    _string("name_folded"),
+    _string("type"),
+    _string("status"),
+    Column("current_version_id", STRING),
+    _string("data"),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "kind", "id", name="pr_definitions_key"),
+)
+Index(
+    "pr_definitions_name",
+    definitions.c.workspace_id,
+    definitions.c.kind,
+    definitions.c.name_key,
+    unique=True,
+    sqlite_where=text("status <> 'deleted'"),
+    postgresql_where=text("status <> 'deleted'"),
+)
+
+versions = Table(
+    "pr_versions",
+    METADATA,
+    _string("workspace_id"),
+    _string("kind"),
+    _string("id"),
+    _string("definition_id"),
+    Column("seq", Integer, nullable=False),
+    _string("version"),
+    _string("version_key"),
+    _string("digest"),
+    _string("message"),
+    _string("data"),
+    Column("created_at", Double, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "kind", "id", name="pr_versions_key"),
+    UniqueConstraint("workspace_id", "kind", "definition_id", "version_key", name="pr_versions_label"),
+    UniqueConstraint("workspace_id", "kind", "definition_id", "seq", name="pr_versions_seq"),
+)
+
+stamps = Table(
+    "pr_stamps",
+    METADATA,
+    _string("workspace_id"),
+    Column("stamp", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace_id", name="pr_stamps_key"),
+)
+
+executions = Table(
+    "pr_executions",
+    METADATA,
+    _string("workspace_id"),
+    _string("id"),
+    _string("agent_id"),
+    _string("agent_version_id"),
+    _string("trace_id"),
+    _string("input"),
+    _string("version_lock"),
+    _string("metadata"),
+    Column("created_at", Double, nullable=False),
+    Column("created_day", Integer, nullable=False),
+    _string("user_id"),
+    _string("session_id"),
+    _string("status"),
+    Column("started_at", Double),
+    Column("completed_at", Double),
+    Column("duration_ms", BigInteger),
+    Column("output", STRING),
+    _string("error"),
+    _string("error_code"),
+    _string("token_usage"),
+    Column("total_tokens", BigInteger, nullable=False),
+    Column("cost", Double),
+    Column("cost_known", Double, nullable=False),
+    Column("truncated", Boolean, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "id", name="pr_executions_key"),
+)
+IDENTITY_COLUMNS = 12
+"""The leading columns of an execution, which its end leaves as they are."""
+Index(
+    "pr_executions_list",
+    executions.c.workspace_id,
+    executions.c.created_at,
+    executions.c.id,
+    executions.c.agent_id,
+)
+
+spans = Table(
+    "pr_spans",
+    METADATA,
+    _string("workspace_id"),
+    _string("execution_id"),
+    _string("span_id"),
+    _string("trace_id"),
+    Column("trace_key", STRING),
+    _string("agent_id"),
+    _string("session_id"),
+    _string("user_id"),
+    _string("kind"),
+    _string("status"),
+    _string("model_name"),
+    Column("started_at", Double, nullable=False),
+    _string("data"),
+    PrimaryKeyConstraint("workspace_id", "execution_id", "span_id", name="pr_spans_key"),
+)
+Index("pr_spans_list", spans.c.workspace_id, spans.c.started_at, spans.c.span_id)
+Index(
+    "pr_spans_trace",
+    spans.c.workspace_id,
+    spans.c.trace_key,
+    spans.c.execution_id,
+    sqlite_where=text("trace_key IS NOT NULL"),
+    postgresql_where=text("trace_key IS NOT NULL"),
+)
+
+
+def _caller_index(table: Table, column: str) -> None:
+    condition = text(caller_condition(column))
+    Index(
+        f"{table.name}_{column.removesuffix('_id')}",
+        table.c.workspace_id,
+        table.c[column],
+        sqlite_where=condition,
+        postgresql_where=condition,
+    )
+
+
+def caller_condition(column: str) -> str:
+    """Which rows the index over this caller-given id holds; a query repeats it to be served by that index."""
+    return f"{column} <> '' AND length({column}) <= {KEY_LENGTH_LIMIT}"
+
+
+for _table in (executions, spans):
+    _caller_index(_table, "session_id")
+    _caller_index(_table, "user_id")
+
+events = Table(
+    "pr_events",
+    METADATA,
+    _string("workspace_id"),
+    _string("execution_id"),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    _string("data"),
+    PrimaryKeyConstraint("workspace_id", "execution_id", "first_seq", name="pr_events_key"),
+)
+
+cache = Table(
+    "pr_cache",
+    METADATA,
+    _string("workspace_id"),
+    _string("cache_key"),
+    _string("value"),
+    Column("expires_at", Double, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "cache_key", name="pr_cache_key"),
+)
+Index("pr_cache_expiry", cache.c.workspace_id, cache.c.expires_at)
+
+state = Table(
+    "pr_state",
+    METADATA,
+    _string("workspace_id"),
+    _string("scope_key"),
+    _string("key_key"),
+    _string("key"),
+    _string("value"),
+    PrimaryKeyConstraint("workspace_id", "scope_key", "key_key", name="pr_state_key"),
+)

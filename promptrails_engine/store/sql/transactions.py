@@ -1,0 +1,196 @@
+"""Write transactions: a group of writes in one, each of them safe from the others' failures."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, cast
+
+from sqlalchemy import Connection
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from promptrails_engine.errors import ConflictError
+from promptrails_engine.store.sql.database import Database
+from promptrails_engine.store.sql.failures import is_conflict, is_of_one_write, is_transient, translate
+from promptrails_engine.store.sql.rows import Values
+from promptrails_engine.store.sql.statements import HotStatements
+from promptrails_engine.store.sql.writer import Outcome
+
+ATTEMPTS = 8
+_IDENTITY_KEY = slice(0, 2)
+_log = logging.getLogger("promptrails_engine.store")
+
+
+@dataclass(slots=True, eq=False)
+class RunWrite:
+    """A write of a run, as rows of the tables; many of them go out in one statement each."""
+
+    begin: Values | None = None
+    end: Values | None = None
+    spans: Sequence[Values] = ()
+    events: Values | None = None
+    exclusive: bool = False
+    """Whether a `begin` that is there already is a conflict."""
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """Any other write: a function of the connection, in a savepoint of its own."""
+
+    run: Callable[[Connection], Any]
+    conflict: str = ""
+    """What to say when a unique constraint refuses it."""
+    repeated: Callable[[Connection], Any] | None = None
+    """What it returned if an earlier attempt of unknown outcome did write it, else None."""
+    committed: Callable[[Any], None] | None = field(default=None)
+    """Told what `run` returned, on the writer's thread, once that is committed."""
+
+
+Write = RunWrite | Call
+
+
+class GroupCommitter:
+    """Commits groups of writes on one connection of its own; for one thread."""
+
+    def __init__(self, database: Database) -> None:
+        self.in_transaction = threading.Lock()
+        """Held while a transaction is open: no process may fork then."""
+        self._database = database
+        self._statements = HotStatements(database.dialect)
+        self._connection: Connection | None = None
+
+    def commit(self, writes: list[Write]) -> list[Outcome]:
+        """One transaction for all of them; if a write spoils it, one for each."""
+        try:
+            outcomes = self._with_retries(writes)
+        except Exception as error:
+            if len(writes) > 1 and is_of_one_write(error):
+                return [self.commit([write])[0] for write in writes]
+            return [Outcome(error=translate(error, self._database.name)) for _ in writes]
+        for write, outcome in zip(writes, outcomes, strict=True):
+            if isinstance(write, Call) and write.committed is not None and outcome.error is None:
+                write.committed(outcome.value)
+        return outcomes
+
+    def release(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    # ------------------------------------------------------------------ one transaction
+
+    def _with_retries(self, writes: list[Write]) -> list[Outcome]:
+        for attempt in Retrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.05, max=2.0),
+            retry=retry_if_exception(is_transient),
+            reraise=True,
+        ):
+            with attempt:
+                return self._transaction(writes, again=_is_again(attempt.retry_state))
+        raise AssertionError("unreachable: the last attempt raises")
+
+    def _transaction(self, writes: list[Write], *, again: bool) -> list[Outcome]:
+        with self.in_transaction:
+            connection = self._open()
+            raw = cast("Any", connection.connection.dbapi_connection)
+            try:
+                if self._database.begin:
+                    raw.execute(self._database.begin)
+                outcomes = self._apply(connection, raw, writes, again)
+                # A savepoint of SQLAlchemy has begun its view of this transaction; the driver has only one.
+                if connection.in_transaction():
+                    connection.commit()
+                else:
+                    raw.commit()
+                return outcomes
+            except BaseException as error:
+                self._roll_back(connection, raw, error)
+                raise
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._database.engine.connect()
+        return self._connection
+
+    def _roll_back(self, connection: Connection, raw: Any, error: BaseException) -> None:
+        try:
+            if connection.in_transaction():
+                connection.rollback()
+            raw.rollback()
+            if is_of_one_write(error):
+                return
+        except Exception as broken:
+            _log.debug("A broken connection could not roll back: %s", type(broken).__name__)
+        # What failed may be the connection, or the server behind all of them.
+        self._connection = None
+        connection.invalidate()
+        connection.close()
+        self._database.engine.dispose()
+
+    def _apply(self, connection: Connection, raw: Any, writes: list[Write], again: bool) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for is_call, part in groupby(writes, key=_is_call):
+            if is_call:
+                outcomes += [_called(connection, cast("Call", write), again) for write in part]
+            else:
+                runs = cast("list[RunWrite]", list(part))
+                self._write_runs(raw, runs, again)
+                outcomes += [Outcome() for _ in runs]
+        return outcomes
+
+    def _write_runs(self, raw: Any, runs: list[RunWrite], again: bool) -> None:
+        begins = {run.begin[_IDENTITY_KEY]: run.begin for run in runs if run.begin is not None}
+        ends: dict[Values, Values] = {}
+        for run in runs:
+            if run.end is not None:
+                ends.setdefault(run.end[_IDENTITY_KEY], run.end)
+        for key in ends:
+            begins.pop(key, None)  # the end holds the whole row
+        cursor = raw.cursor()
+        statements = self._statements
+        try:
+            if begins:
+                cursor.executemany(statements.begin, list(begins.values()))
+                if not again and cursor.rowcount < len(begins):
+                    _refuse_exclusive(runs)
+            if ends:
+                cursor.executemany(statements.finish, list(ends.values()))
+            if spans := [row for run in runs for row in run.spans]:
+                cursor.executemany(statements.spans, spans)
+            if events := [run.events for run in runs if run.events is not None]:
+                cursor.executemany(statements.events, events)
+        finally:
+            cursor.close()
+
+
+def _is_call(write: Write) -> bool:
+    return isinstance(write, Call)
+
+
+def _is_again(state: RetryCallState) -> bool:
+    return state.attempt_number > 1
+
+
+def _refuse_exclusive(runs: list[RunWrite]) -> None:
+    """Raise for a begin that was there already; a group of several is then written one by one to find it."""
+    if any(run.exclusive for run in runs):
+        raise ConflictError("An execution with this id exists already; let the engine make the id.")
+
+
+def _called(connection: Connection, write: Call, again: bool) -> Outcome:
+    try:
+        with connection.begin_nested():
+            return Outcome(write.run(connection))
+    except Exception as error:
+        if not is_of_one_write(error):
+            raise
+        if not is_conflict(error):
+            return Outcome(error=translate(error, connection.engine.url.render_as_string(hide_password=True)))
+    if again and write.repeated is not None and (value := write.repeated(connection)) is not None:
+        return Outcome(value)
+    return Outcome(error=ConflictError(write.conflict or "The store holds this row already."))

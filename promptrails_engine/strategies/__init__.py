@@ -1,0 +1,12 @@
+"""The executors: what an agent of each type calls, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from promptrails_engine.run.pipeline import Strategy
+from promptrails_engine.strategies.chain import run_chain
+from promptrails_engine.strategies.simple import run_simple
+
+STRATEGIES: Mapping[str, Strategy] = {"simple": run_simple, "chain": run_chain}
+"""By agent type."""

@@ -1,0 +1,39 @@
+"""Prompts one after another: each sees the original input and what came before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from promptrails_engine.ports.sink import Span
+from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.plan import PromptStep
+from promptrails_engine.run.prompt_step import StepOutput, run_prompt_step
+
+
+async def run_chain(ctx: RunContext, root: Span) -> StepOutput:
+    """The output of the last prompt.
+
+    To the templates of later prompts the text of the one before is `previous_output`, and every earlier result is
+    `steps.<role>.text` and `steps.<role>.output`.
+    """
+    steps = ctx.plan.steps
+    values: dict[str, Any] = ctx.row.input
+    earlier: dict[str, Any] = {}
+    result = await _agent_step(ctx, root, steps[0], values, final=len(steps) == 1)
+    for step, before in zip(steps[1:], steps, strict=False):
+        earlier = {**earlier, before.role: {"text": result.text, "output": result.output}}
+        values = {**ctx.row.input, "previous_output": result.text, "steps": earlier}
+        result = await _agent_step(ctx, root, step, values, final=step is steps[-1])
+    return result
+
+
+async def _agent_step(
+    ctx: RunContext, root: Span, step: PromptStep, values: dict[str, Any], *, final: bool
+) -> StepOutput:
+    return await ctx.step("agent_step", step.role, step.key, root, _run, step, values, final)
+
+
+async def _run(ctx: RunContext, span: Span, step: PromptStep, values: dict[str, Any], final: bool) -> StepOutput:
+    result = await run_prompt_step(ctx, span, step, values, final=final)
+    span.output = result.output
+    return result

@@ -1,0 +1,22 @@
+"""The built-in tools.  Loaded at first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from promptrails_engine.tools.builtin.catalog import builtin as builtin
+    from promptrails_engine.tools.builtin.catalog import builtin_tools as builtin_tools
+
+_NAMES = ("builtin", "builtin_tools")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.catalog"), name)
+
+
+def __dir__() -> list[str]:
+    return list(_NAMES)

@@ -1,0 +1,87 @@
+"""The tools of one engine or run, by name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from promptrails_engine.errors import DefinitionError
+from promptrails_engine.ports.provider import ToolSpec
+from promptrails_engine.ports.tool import Tool
+from promptrails_engine.tools.function import as_tool
+from promptrails_engine.tools.naming import check_tool
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    tool: Tool
+    spec: ToolSpec
+    digest: str
+
+
+class ToolRegistry:
+    """Tools by exact name; what is derived from them is worked out once, when the registry is made."""
+
+    def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = ()) -> None:
+        """Raises DefinitionError for two tools of one name, or one that cannot be used."""
+        self._entries: dict[str, _Entry] = {}
+        for obj in tools:
+            tool = as_tool(obj)
+            check_tool(tool)
+            if tool.name in self._entries:
+                raise DefinitionError(f"Two tools are named '{tool.name}': give one of them another name.")
+            self._entries[tool.name] = _entry(tool)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """In the order in which the tools were given."""
+        return tuple(self._entries)
+
+    def get(self, name: str) -> Tool | None:
+        """The tool of exactly this name, or None."""
+        entry = self._entries.get(name)
+        return entry.tool if entry else None
+
+    def select(self, names: Iterable[str]) -> list[Tool]:
+        """The tools of these names, in their order.
+
+        Raises:
+            DefinitionError: a name is not known; the message lists those that are.
+        """
+        wanted = list(names)
+        unknown = [name for name in wanted if name not in self._entries]
+        if unknown:
+            there = ", ".join(self._entries) or "none"
+            raise DefinitionError(
+                f"No tool is named {', '.join(map(repr, unknown))}. Tools given to the engine: {there}.",
+                details={"unknown": unknown, "known": list(self._entries)},
+            )
+        return [self._entries[name].tool for name in wanted]
+
+    def spec(self, tool: Tool) -> ToolSpec:
+        """The tool as the model sees it."""
+        return self._entry(tool).spec
+
+    def digest(self, tool: Tool) -> str:
+        """SHA-256, in hexadecimal, of name, description and schema: changes with what the model is told."""
+        return self._entry(tool).digest
+
+    def _entry(self, tool: Tool) -> _Entry:
+        entry = self._entries.get(tool.name)
+        return entry if entry is not None and entry.tool is tool else _entry(tool)
+
+
+def _entry(tool: Tool) -> _Entry:
+    spec = ToolSpec(tool.name, tool.description, tool.parameters)
+    try:
+        shown = json.dumps(
+            {"name": spec.name, "description": spec.description, "parameters": dict(spec.parameters)},
+            sort_keys=True,
+            separators=(",", ":"),
+        )
+    except (TypeError, ValueError) as error:
+        raise DefinitionError(f"The parameters of tool '{tool.name}' are no JSON data: {error}") from error
+    return _Entry(tool, spec, hashlib.sha256(shown.encode()).hexdigest())

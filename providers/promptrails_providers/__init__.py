@@ -1,0 +1,1 @@
+"""Providers shipped with promptrails-engine; found by entry point, loaded one by one."""

