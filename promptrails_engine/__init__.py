@@ -10,17 +10,27 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from promptrails_engine._version import __version__ as __version__
+from promptrails_engine._version import __version__
 
+# fmt: off
+# ruff: noqa: I001, RUF022  (laid out by room, not by the alphabet)
 _ROOMS = {
-    "promptrails_engine.engine": ("AsyncEngine", "Engine"),
+    "promptrails_engine.engine": (
+        "AsyncEngine", "Engine",
+    ),
     "promptrails_engine.definitions.configs": (
         "AgentConfig", "AnyAgentConfig", "ChainAgentConfig", "CompositeAgentConfig", "CompositeStep",
         "MultiAgentConfig", "PromptLink", "SimpleAgentConfig", "WorkflowAgentConfig", "WorkflowNode",
     ),
-    "promptrails_engine.definitions.settings": ("Limits", "ModelConfig", "RunBudget", "ToolAttachment"),
-    "promptrails_engine.definitions.records": ("Agent", "AgentVersion", "Prompt", "PromptVersion"),
-    "promptrails_engine.definitions.diff": ("Change", "VersionDiff", "diff_versions"),
+    "promptrails_engine.definitions.settings": (
+        "Limits", "ModelConfig", "RunBudget", "ToolAttachment",
+    ),
+    "promptrails_engine.definitions.records": (
+        "Agent", "AgentVersion", "Prompt", "PromptVersion",
+    ),
+    "promptrails_engine.definitions.diff": (
+        "Change", "VersionDiff", "diff_versions",
+    ),
     "promptrails_engine.results": (
         "AgentExecution", "CostSummary", "ExecutionResult", "Page", "PaginationMeta", "PromptPreview",
         "RunPromptResponse", "Trace",
@@ -29,233 +39,154 @@ _ROOMS = {
         "ContentEvent", "DoneEvent", "ErrorEvent", "Event", "ExecutionEvent", "ThinkingEvent", "TokenUsage",
         "ToolEndEvent", "ToolStartEvent", "event_from_dict", "event_to_dict",
     ),
-    "promptrails_engine.streams": ("AsyncEventStream", "EventStream"),
-    "promptrails_engine.models.registry": ("LLMModel",),
-    "promptrails_engine.resources.llm_models": ("AvailableModelGroup",),
-    "promptrails_engine.tools.function": ("FunctionTool", "tool"),
-    "promptrails_engine.ports.tool": ("Tool", "ToolContext"),
-    "promptrails_engine.ports.sink": ("Sink", "Span"),
+    "promptrails_engine.streams": (
+        "AsyncEventStream", "EventStream",
+    ),
+    "promptrails_engine.models.registry": (
+        "LLMModel",
+    ),
+    "promptrails_engine.resources.llm_models": (
+        "AvailableModelGroup",
+    ),
+    "promptrails_engine.tools.function": (
+        "FunctionTool", "tool",
+    ),
+    "promptrails_engine.ports.tool": (
+        "Tool", "ToolContext",
+    ),
+    "promptrails_engine.ports.sink": (
+        "Sink", "Span",
+    ),
     "promptrails_engine.ports.provider": (
         "Finish", "Message", "ModelCapabilities", "ModelRequest", "Provider", "RefusalDelta", "TextDelta",
         "ThinkingDelta", "ToolCallDelta", "ToolSpec", "UsageDelta",
     ),
-    "promptrails_engine.ports.store": ("Store",),
-    "promptrails_engine.tracing": ("ConsoleSink", "JsonlSink", "MemorySink", "OTelSink"),
-    "promptrails_engine.secrets": ("Secret",),
-    "promptrails_engine.errors": (
-        "ArchivedError",
-        "AuthError",
-        "BadRequestError",
-        "BudgetExceededError",
-        "ConfigurationError",
-        "ConflictError",
-        "ContentFilteredError",
-        "ContextOverflowError",
-        "DefinitionError",
-        "EmptyOutputError",
-        "EngineClosedError",
-        "EngineUsageError",
-        "ForbiddenError",
-        "InputInvalidError",
-        "MissingExtraError",
-        "ModelNotFoundError",
-        "ModelNotServedError",
-        "NotFoundError",
-        "OutputInvalidError",
-        "OutputTruncatedError",
-        "PromptRailsError",
-        "ProviderError",
-        "ProviderProtocolError",
-        "ProviderTimeoutError",
-        "ProviderUnavailableError",
-        "QuotaExceededError",
-        "RateLimitError",
-        "RedirectRefusedError",
-        "RefusedError",
-        "ResponseTooLargeError",
-        "RunCancelledError",
-        "RunError",
-        "RunFailedError",
-        "RunTimeoutError",
-        "SchemaViolationError",
-        "ServerError",
-        "StoreCorruptError",
-        "StoreError",
-        "StoreUnavailableError",
-        "StoreVersionError",
-        "StreamInterruptedError",
-        "TemplateError",
-        "TemplateLimitError",
-        "ToolArgsInvalidError",
-        "ToolError",
-        "ToolLoopError",
-        "ToolUnknownError",
-        "UnauthorizedError",
-        "ValidationError",
-        "VersionMismatchError",
-        "Violation",
+    "promptrails_engine.ports.store": (
+        "Store",
     ),
-}  # fmt: skip
-
-_HOME = {name: room for room, names in _ROOMS.items() for name in names}
+    "promptrails_engine.tracing": (
+        "ConsoleSink", "JsonlSink", "MemorySink", "OTelSink",
+    ),
+    "promptrails_engine.secrets": (
+        "Secret",
+    ),
+    "promptrails_engine.errors": (
+        "ArchivedError", "AuthError", "BadRequestError", "BudgetExceededError", "ConfigurationError",
+        "ConflictError", "ContentFilteredError", "ContextOverflowError", "DefinitionError",
+        "EmptyOutputError", "EngineClosedError", "EngineUsageError", "ForbiddenError", "InputInvalidError",
+        "MissingExtraError", "ModelNotFoundError", "ModelNotServedError", "NotFoundError",
+        "OutputInvalidError", "OutputTruncatedError", "PromptRailsError", "ProviderError",
+        "ProviderProtocolError", "ProviderTimeoutError", "ProviderUnavailableError", "QuotaExceededError",
+        "RateLimitError", "RedirectRefusedError", "RefusedError", "ResponseTooLargeError",
+        "RunCancelledError", "RunError", "RunFailedError", "RunTimeoutError", "SchemaViolationError",
+        "ServerError", "StoreCorruptError", "StoreError", "StoreUnavailableError", "StoreVersionError",
+        "StreamInterruptedError", "TemplateError", "TemplateLimitError", "ToolArgsInvalidError",
+        "ToolError", "ToolLoopError", "ToolUnknownError", "UnauthorizedError", "ValidationError",
+        "VersionMismatchError", "Violation",
+    ),
+    "promptrails_engine.catalog.folder": (
+        "LoadReport", "SaveReport",
+    ),
+}
 
 if TYPE_CHECKING:
-    from promptrails_engine.engine import (
-        AsyncEngine as AsyncEngine,
-        Engine as Engine,
+    from promptrails_engine.catalog.folder import (
+        LoadReport, SaveReport,
     )
     from promptrails_engine.definitions.configs import (
-        AgentConfig as AgentConfig,
-        AnyAgentConfig as AnyAgentConfig,
-        ChainAgentConfig as ChainAgentConfig,
-        CompositeAgentConfig as CompositeAgentConfig,
-        CompositeStep as CompositeStep,
-        MultiAgentConfig as MultiAgentConfig,
-        PromptLink as PromptLink,
-        SimpleAgentConfig as SimpleAgentConfig,
-        WorkflowAgentConfig as WorkflowAgentConfig,
-        WorkflowNode as WorkflowNode,
-    )
-    from promptrails_engine.definitions.settings import (
-        Limits as Limits,
-        ModelConfig as ModelConfig,
-        RunBudget as RunBudget,
-        ToolAttachment as ToolAttachment,
-    )
-    from promptrails_engine.definitions.records import (
-        Agent as Agent,
-        AgentVersion as AgentVersion,
-        Prompt as Prompt,
-        PromptVersion as PromptVersion,
+        AgentConfig, AnyAgentConfig, ChainAgentConfig, CompositeAgentConfig, CompositeStep,
+        MultiAgentConfig, PromptLink, SimpleAgentConfig, WorkflowAgentConfig, WorkflowNode,
     )
     from promptrails_engine.definitions.diff import (
-        Change as Change,
-        VersionDiff as VersionDiff,
-        diff_versions as diff_versions,
+        Change, VersionDiff, diff_versions,
     )
-    from promptrails_engine.results import (
-        AgentExecution as AgentExecution,
-        CostSummary as CostSummary,
-        ExecutionResult as ExecutionResult,
-        Page as Page,
-        PaginationMeta as PaginationMeta,
-        PromptPreview as PromptPreview,
-        RunPromptResponse as RunPromptResponse,
-        Trace as Trace,
+    from promptrails_engine.definitions.records import (
+        Agent, AgentVersion, Prompt, PromptVersion,
     )
-    from promptrails_engine.events import (
-        ContentEvent as ContentEvent,
-        DoneEvent as DoneEvent,
-        ErrorEvent as ErrorEvent,
-        Event as Event,
-        ExecutionEvent as ExecutionEvent,
-        ThinkingEvent as ThinkingEvent,
-        TokenUsage as TokenUsage,
-        ToolEndEvent as ToolEndEvent,
-        ToolStartEvent as ToolStartEvent,
-        event_from_dict as event_from_dict,
-        event_to_dict as event_to_dict,
+    from promptrails_engine.definitions.settings import (
+        Limits, ModelConfig, RunBudget, ToolAttachment,
     )
-    from promptrails_engine.streams import (
-        AsyncEventStream as AsyncEventStream,
-        EventStream as EventStream,
-    )
-    from promptrails_engine.models.registry import (
-        LLMModel as LLMModel,
-    )
-    from promptrails_engine.resources.llm_models import (
-        AvailableModelGroup as AvailableModelGroup,
-    )
-    from promptrails_engine.tools.function import (
-        FunctionTool as FunctionTool,
-        tool as tool,
-    )
-    from promptrails_engine.ports.tool import (
-        Tool as Tool,
-        ToolContext as ToolContext,
-    )
-    from promptrails_engine.ports.sink import (
-        Sink as Sink,
-        Span as Span,
-    )
-    from promptrails_engine.ports.provider import (
-        Finish as Finish,
-        Message as Message,
-        ModelCapabilities as ModelCapabilities,
-        ModelRequest as ModelRequest,
-        Provider as Provider,
-        RefusalDelta as RefusalDelta,
-        TextDelta as TextDelta,
-        ThinkingDelta as ThinkingDelta,
-        ToolCallDelta as ToolCallDelta,
-        ToolSpec as ToolSpec,
-        UsageDelta as UsageDelta,
-    )
-    from promptrails_engine.ports.store import (
-        Store as Store,
-    )
-    from promptrails_engine.tracing import (
-        ConsoleSink as ConsoleSink,
-        JsonlSink as JsonlSink,
-        MemorySink as MemorySink,
-        OTelSink as OTelSink,
-    )
-    from promptrails_engine.secrets import (
-        Secret as Secret,
+    from promptrails_engine.engine import (
+        AsyncEngine, Engine,
     )
     from promptrails_engine.errors import (
-        ArchivedError as ArchivedError,
-        AuthError as AuthError,
-        BadRequestError as BadRequestError,
-        BudgetExceededError as BudgetExceededError,
-        ConfigurationError as ConfigurationError,
-        ConflictError as ConflictError,
-        ContentFilteredError as ContentFilteredError,
-        ContextOverflowError as ContextOverflowError,
-        DefinitionError as DefinitionError,
-        EmptyOutputError as EmptyOutputError,
-        EngineClosedError as EngineClosedError,
-        EngineUsageError as EngineUsageError,
-        ForbiddenError as ForbiddenError,
-        InputInvalidError as InputInvalidError,
-        MissingExtraError as MissingExtraError,
-        ModelNotFoundError as ModelNotFoundError,
-        ModelNotServedError as ModelNotServedError,
-        NotFoundError as NotFoundError,
-        OutputInvalidError as OutputInvalidError,
-        OutputTruncatedError as OutputTruncatedError,
-        PromptRailsError as PromptRailsError,
-        ProviderError as ProviderError,
-        ProviderProtocolError as ProviderProtocolError,
-        ProviderTimeoutError as ProviderTimeoutError,
-        ProviderUnavailableError as ProviderUnavailableError,
-        QuotaExceededError as QuotaExceededError,
-        RateLimitError as RateLimitError,
-        RedirectRefusedError as RedirectRefusedError,
-        RefusedError as RefusedError,
-        ResponseTooLargeError as ResponseTooLargeError,
-        RunCancelledError as RunCancelledError,
-        RunError as RunError,
-        RunFailedError as RunFailedError,
-        RunTimeoutError as RunTimeoutError,
-        SchemaViolationError as SchemaViolationError,
-        ServerError as ServerError,
-        StoreCorruptError as StoreCorruptError,
-        StoreError as StoreError,
-        StoreUnavailableError as StoreUnavailableError,
-        StoreVersionError as StoreVersionError,
-        StreamInterruptedError as StreamInterruptedError,
-        TemplateError as TemplateError,
-        TemplateLimitError as TemplateLimitError,
-        ToolArgsInvalidError as ToolArgsInvalidError,
-        ToolError as ToolError,
-        ToolLoopError as ToolLoopError,
-        ToolUnknownError as ToolUnknownError,
-        UnauthorizedError as UnauthorizedError,
-        ValidationError as ValidationError,
-        VersionMismatchError as VersionMismatchError,
-        Violation as Violation,
+        ArchivedError, AuthError, BadRequestError, BudgetExceededError, ConfigurationError, ConflictError,
+        ContentFilteredError, ContextOverflowError, DefinitionError, EmptyOutputError, EngineClosedError,
+        EngineUsageError, ForbiddenError, InputInvalidError, MissingExtraError, ModelNotFoundError,
+        ModelNotServedError, NotFoundError, OutputInvalidError, OutputTruncatedError, PromptRailsError,
+        ProviderError, ProviderProtocolError, ProviderTimeoutError, ProviderUnavailableError,
+        QuotaExceededError, RateLimitError, RedirectRefusedError, RefusedError, ResponseTooLargeError,
+        RunCancelledError, RunError, RunFailedError, RunTimeoutError, SchemaViolationError, ServerError,
+        StoreCorruptError, StoreError, StoreUnavailableError, StoreVersionError, StreamInterruptedError,
+        TemplateError, TemplateLimitError, ToolArgsInvalidError, ToolError, ToolLoopError, ToolUnknownError,
+        UnauthorizedError, ValidationError, VersionMismatchError, Violation,
     )
+    from promptrails_engine.events import (
+        ContentEvent, DoneEvent, ErrorEvent, Event, ExecutionEvent, ThinkingEvent, TokenUsage, ToolEndEvent,
+        ToolStartEvent, event_from_dict, event_to_dict,
+    )
+    from promptrails_engine.models.registry import (
+        LLMModel,
+    )
+    from promptrails_engine.ports.provider import (
+        Finish, Message, ModelCapabilities, ModelRequest, Provider, RefusalDelta, TextDelta, ThinkingDelta,
+        ToolCallDelta, ToolSpec, UsageDelta,
+    )
+    from promptrails_engine.ports.sink import (
+        Sink, Span,
+    )
+    from promptrails_engine.ports.store import (
+        Store,
+    )
+    from promptrails_engine.ports.tool import (
+        Tool, ToolContext,
+    )
+    from promptrails_engine.resources.llm_models import (
+        AvailableModelGroup,
+    )
+    from promptrails_engine.results import (
+        AgentExecution, CostSummary, ExecutionResult, Page, PaginationMeta, PromptPreview,
+        RunPromptResponse, Trace,
+    )
+    from promptrails_engine.secrets import (
+        Secret,
+    )
+    from promptrails_engine.streams import (
+        AsyncEventStream, EventStream,
+    )
+    from promptrails_engine.tools.function import (
+        FunctionTool, tool,
+    )
+    from promptrails_engine.tracing import (
+        ConsoleSink, JsonlSink, MemorySink, OTelSink,
+    )
+
+__all__ = [
+    "__version__", "Agent", "AgentConfig", "AgentExecution", "AgentVersion", "AnyAgentConfig", "ArchivedError",
+    "AsyncEngine", "AsyncEventStream", "AuthError", "AvailableModelGroup", "BadRequestError",
+    "BudgetExceededError", "ChainAgentConfig", "Change", "CompositeAgentConfig", "CompositeStep",
+    "ConfigurationError", "ConflictError", "ConsoleSink", "ContentEvent", "ContentFilteredError",
+    "ContextOverflowError", "CostSummary", "DefinitionError", "DoneEvent", "EmptyOutputError", "Engine",
+    "EngineClosedError", "EngineUsageError", "ErrorEvent", "Event", "EventStream", "ExecutionEvent",
+    "ExecutionResult", "Finish", "ForbiddenError", "FunctionTool", "InputInvalidError", "JsonlSink", "LLMModel",
+    "Limits", "LoadReport", "MemorySink", "Message", "MissingExtraError", "ModelCapabilities", "ModelConfig",
+    "ModelNotFoundError", "ModelNotServedError", "ModelRequest", "MultiAgentConfig", "NotFoundError",
+    "OTelSink", "OutputInvalidError", "OutputTruncatedError", "Page", "PaginationMeta", "Prompt", "PromptLink",
+    "PromptPreview", "PromptRailsError", "PromptVersion", "Provider", "ProviderError", "ProviderProtocolError",
+    "ProviderTimeoutError", "ProviderUnavailableError", "QuotaExceededError", "RateLimitError",
+    "RedirectRefusedError", "RefusalDelta", "RefusedError", "ResponseTooLargeError", "RunBudget",
+    "RunCancelledError", "RunError", "RunFailedError", "RunPromptResponse", "RunTimeoutError", "SaveReport",
+    "SchemaViolationError", "Secret", "ServerError", "SimpleAgentConfig", "Sink", "Span", "Store",
+    "StoreCorruptError", "StoreError", "StoreUnavailableError", "StoreVersionError", "StreamInterruptedError",
+    "TemplateError", "TemplateLimitError", "TextDelta", "ThinkingDelta", "ThinkingEvent", "TokenUsage", "Tool",
+    "ToolArgsInvalidError", "ToolAttachment", "ToolCallDelta", "ToolContext", "ToolEndEvent", "ToolError",
+    "ToolLoopError", "ToolSpec", "ToolStartEvent", "ToolUnknownError", "Trace", "UnauthorizedError",
+    "UsageDelta", "ValidationError", "VersionDiff", "VersionMismatchError", "Violation", "WorkflowAgentConfig",
+    "WorkflowNode", "diff_versions", "event_from_dict", "event_to_dict", "tool",
+]
+# fmt: on
+
+_HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
@@ -267,129 +198,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*_HOME, "__version__"]
-
-
-__all__ = [
-    "__version__",
-    "AsyncEngine",
-    "Engine",
-    "AgentConfig",
-    "AnyAgentConfig",
-    "ChainAgentConfig",
-    "CompositeAgentConfig",
-    "CompositeStep",
-    "MultiAgentConfig",
-    "PromptLink",
-    "SimpleAgentConfig",
-    "WorkflowAgentConfig",
-    "WorkflowNode",
-    "Limits",
-    "ModelConfig",
-    "RunBudget",
-    "ToolAttachment",
-    "Agent",
-    "AgentVersion",
-    "Prompt",
-    "PromptVersion",
-    "Change",
-    "VersionDiff",
-    "diff_versions",
-    "AgentExecution",
-    "CostSummary",
-    "ExecutionResult",
-    "Page",
-    "PaginationMeta",
-    "PromptPreview",
-    "RunPromptResponse",
-    "Trace",
-    "ContentEvent",
-    "DoneEvent",
-    "ErrorEvent",
-    "Event",
-    "ExecutionEvent",
-    "ThinkingEvent",
-    "TokenUsage",
-    "ToolEndEvent",
-    "ToolStartEvent",
-    "event_from_dict",
-    "event_to_dict",
-    "AsyncEventStream",
-    "EventStream",
-    "LLMModel",
-    "AvailableModelGroup",
-    "FunctionTool",
-    "tool",
-    "Tool",
-    "ToolContext",
-    "Sink",
-    "Span",
-    "Finish",
-    "Message",
-    "ModelCapabilities",
-    "ModelRequest",
-    "Provider",
-    "RefusalDelta",
-    "TextDelta",
-    "ThinkingDelta",
-    "ToolCallDelta",
-    "ToolSpec",
-    "UsageDelta",
-    "Store",
-    "ConsoleSink",
-    "JsonlSink",
-    "MemorySink",
-    "OTelSink",
-    "Secret",
-    "ArchivedError",
-    "AuthError",
-    "BadRequestError",
-    "BudgetExceededError",
-    "ConfigurationError",
-    "ConflictError",
-    "ContentFilteredError",
-    "ContextOverflowError",
-    "DefinitionError",
-    "EmptyOutputError",
-    "EngineClosedError",
-    "EngineUsageError",
-    "ForbiddenError",
-    "InputInvalidError",
-    "MissingExtraError",
-    "ModelNotFoundError",
-    "ModelNotServedError",
-    "NotFoundError",
-    "OutputInvalidError",
-    "OutputTruncatedError",
-    "PromptRailsError",
-    "ProviderError",
-    "ProviderProtocolError",
-    "ProviderTimeoutError",
-    "ProviderUnavailableError",
-    "QuotaExceededError",
-    "RateLimitError",
-    "RedirectRefusedError",
-    "RefusedError",
-    "ResponseTooLargeError",
-    "RunCancelledError",
-    "RunError",
-    "RunFailedError",
-    "RunTimeoutError",
-    "SchemaViolationError",
-    "ServerError",
-    "StoreCorruptError",
-    "StoreError",
-    "StoreUnavailableError",
-    "StoreVersionError",
-    "StreamInterruptedError",
-    "TemplateError",
-    "TemplateLimitError",
-    "ToolArgsInvalidError",
-    "ToolError",
-    "ToolLoopError",
-    "ToolUnknownError",
-    "UnauthorizedError",
-    "ValidationError",
-    "VersionMismatchError",
-    "Violation",
-]
+    return sorted(__all__)

@@ -101,8 +101,8 @@ class _BaseEngine(Generic[M_co]):
         clock = clock or SystemClock()
         ids = ids or IdFactory(clock=clock.now)
         registry = ModelRegistry(models)
-        services = Services(workspace_id, self._store, SinkHub(sinks), registry, ids, clock, random.random)
-        context = CatalogContext(self._store, workspace_id, ids, clock)
+        services = Services(workspace_id, self._store, SinkHub(list(sinks)), registry, ids, clock, random.random)
+        context = CatalogContext(self._store, workspace_id, ids, clock, registry)
         prompts = PromptCatalog(context)
         agents = AgentCatalog(context, prompts)
         directory = ModelDirectory(providers, registry, model)
@@ -144,11 +144,17 @@ class _BaseEngine(Generic[M_co]):
             return
         self._closed = True
         self._opened = False
+        failed: list[Exception] = []
         await self._parts.runner.close(grace_s)
         for provider in self._parts.models.providers():
-            await provider.aclose()
+            try:
+                await provider.aclose()
+            except Exception as error:  # the others are to be closed all the same
+                failed.append(error)
         await asyncio.to_thread(self._parts.services.sinks.close)
         await self._store.close()
+        if failed:
+            raise failed[0]
 
 
 class AsyncEngine(_BaseEngine[Async]):
@@ -172,7 +178,12 @@ class AsyncEngine(_BaseEngine[Async]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.aclose()
+        try:
+            await self.aclose()
+        except Exception as closing:
+            if error is None:
+                raise
+            error.add_note(f"closing the engine raised as well: {closing!r}")
 
 
 class Engine(_BaseEngine[Sync]):
@@ -202,8 +213,10 @@ class Engine(_BaseEngine[Sync]):
     def close(self, grace_s: float = 5.0) -> None:
         """Wait `grace_s` seconds for runs to end, cancel the others, and free everything.  May be called twice."""
         if self._bridge is not None and not self._closed:
-            self._bridge.call(self._shut, grace_s)
-            self._bridge.close()
+            try:
+                self._bridge.call(self._shut, grace_s)
+            finally:
+                self._bridge.close()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -211,7 +224,12 @@ class Engine(_BaseEngine[Sync]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except Exception as closing:
+            if error is None:
+                raise
+            error.add_note(f"closing the engine raised as well: {closing!r}")
 
 
 def _tools(tools: Iterable[Tool | Callable[..., Any]]) -> ToolRegistry:

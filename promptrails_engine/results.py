@@ -33,10 +33,6 @@ class Page(Sequence[T], Generic[T]):
     data: list[T]
     meta: PaginationMeta
 
-    @classmethod
-    def of(cls, data: list[T], total: int, page: int, limit: int) -> Page[T]:
-        return cls(data, PaginationMeta(total=total, page=page, limit=limit, pages=-(-total // limit)))
-
     def __iter__(self) -> Iterator[T]:
         return iter(self.data)
 
@@ -49,6 +45,11 @@ class Page(Sequence[T], Generic[T]):
     def __getitem__(self, index: slice) -> list[T]: ...
     def __getitem__(self, index: int | slice) -> T | list[T]:
         return self.data[index]
+
+
+def page_of(data: list[T], total: int, page: int, limit: int) -> Page[T]:
+    """One page of `total` items in all."""
+    return Page(data, PaginationMeta(total=total, page=page, limit=limit, pages=-(-total // limit)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

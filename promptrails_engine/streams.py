@@ -13,7 +13,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, overloa
 
 from promptrails_engine.events import Event
 from promptrails_engine.faces import Async, Caller, Resource, Sync
-from promptrails_engine.ports.store import ExecutionRow
+from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionRow
 from promptrails_engine.results import ExecutionResult
 from promptrails_engine.rows import execution_result
 from promptrails_engine.run.stream import EventLog
@@ -44,6 +44,20 @@ class LiveEvents:
         self._log = log
         self._task = task
 
+    async def begun(self) -> None:
+        """Return once the run is on record.
+
+        Raises:
+            PromptRailsError: its input cannot be run.
+        """
+        first = self._log.follow()
+        try:
+            await anext(first, None)
+        finally:
+            await first.aclose()
+        if not self._log.events:
+            await self.result()
+
     async def follow(self, after: int) -> AsyncIterator[Event]:
         async for event in self._log.follow(after):
             yield event
@@ -59,19 +73,23 @@ class LiveEvents:
 
 
 class StoredEvents:
-    """Events of an execution that has ended, or that another process runs: read from the store."""
+    """Events of any execution on record: from the log while it runs in this process, else from the store."""
 
     def __init__(
         self,
         read: Callable[[int], Awaitable[list[Event]]],
         row: Callable[[], Awaitable[ExecutionRow]],
-        finished: Callable[[ExecutionRow], bool],
+        log: EventLog | None,
     ) -> None:
         self._read = read
         self._row = row
-        self._finished = finished
+        self._log = log
 
     async def follow(self, after: int) -> AsyncIterator[Event]:
+        if self._log is not None:
+            async for event in self._log.follow(after):
+                yield event
+            return
         while True:
             events, ended = await self._batch(after)
             for event in events:
@@ -81,6 +99,9 @@ class StoredEvents:
                 return
 
     def follow_sync(self, after: int, bridge: Caller) -> Iterator[Event]:
+        if self._log is not None:
+            yield from self._log.follow_sync(after)
+            return
         while True:
             events, ended = bridge.call(self._batch, after)
             for event in events:
@@ -90,14 +111,17 @@ class StoredEvents:
                 return
 
     async def result(self) -> ExecutionResult:
-        while not self._finished(row := await self._row()):
-            await asyncio.sleep(_POLL_S)
-        return execution_result(row)
+        while True:
+            row = await self._row()
+            if row.status in EXECUTION_TERMINAL:
+                return execution_result(row)
+            await asyncio.sleep(_POLL_S)  # it may run in another process, which cannot call us
 
     async def _batch(self, after: int) -> tuple[list[Event], bool]:
         """What has come since, and whether that was the end; waits for either."""
         while True:
-            ended = self._finished(await self._row())  # asked first: what ended before is in the store by now
+            # Asked first: the events of one that has ended are in the store by now.
+            ended = (await self._row()).status in EXECUTION_TERMINAL
             events = await self._read(after)
             if events or ended:
                 return events, ended

@@ -16,6 +16,7 @@ from promptrails_engine.errors import (
     VersionMismatchError,
 )
 from promptrails_engine.ids import IdFactory
+from promptrails_engine.models.registry import ModelRegistry
 from promptrails_engine.ports.store import (
     DefinitionChanges,
     DefinitionKind,
@@ -37,6 +38,7 @@ class CatalogContext:
     workspace_id: str
     ids: IdFactory
     clock: Clock
+    models: ModelRegistry
 
 
 class Catalog:

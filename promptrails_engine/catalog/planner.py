@@ -19,9 +19,9 @@ from promptrails_engine.definitions.configs import (
     SimpleAgentConfig,
     parse_config,
 )
+from promptrails_engine.definitions.digest import content_digest
 from promptrails_engine.definitions.records import AgentVersion, PromptVersion
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.definitions.digest import content_digest
 from promptrails_engine.errors import ConfigurationError
 from promptrails_engine.ports.store import DefinitionRow, Store
 from promptrails_engine.run.plan import Plan, PromptStep, Sampling

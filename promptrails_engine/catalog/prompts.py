@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from promptrails_engine.catalog.base import Catalog, checked_labels
+from promptrails_engine.catalog.base import Catalog, CatalogContext, checked_labels
 from promptrails_engine.definitions import content as contents
 from promptrails_engine.definitions.checked import checked_prompt, prompt_settings
 from promptrails_engine.definitions.records import Prompt, PromptVersion
-from promptrails_engine.ports.store import DefinitionRow
+from promptrails_engine.ports.store import DefinitionRow, VersionRow
 from promptrails_engine.run.render import compile_template
 
 _list = list  # the classes below have a method of that name
@@ -19,6 +20,10 @@ class PromptCatalog(Catalog):
     """The prompts of one workspace."""
 
     kind = "prompt"
+
+    def __init__(self, context: CatalogContext) -> None:
+        super().__init__(context)
+        self._models = context.models
 
     async def create(
         self,
@@ -62,7 +67,7 @@ class PromptCatalog(Catalog):
         checked = self.check(content)
         row = await self.row(ref)
         version = await self._add_version(row, checked, label, message, set_current)
-        return contents.prompt_version(version, version.id if set_current else row.current_version_id)
+        return self._version(version, version.id if set_current else row.current_version_id)
 
     def check(self, content: Mapping[str, Any]) -> dict[str, Any]:
         """The content as it would be stored: checked, templates compiled, schemas in standard form.
@@ -90,17 +95,17 @@ class PromptCatalog(Catalog):
     async def list_versions(self, ref: str) -> _list[PromptVersion]:
         """Newest first."""
         row, versions = await self.version_rows(ref)
-        return [contents.prompt_version(version, row.current_version_id) for version in versions]
+        return [self._version(version, row.current_version_id) for version in versions]
 
     async def get_version(self, ref: str, version_ref: str | None = None) -> PromptVersion:
         """A version by id or label; the current one where none is named."""
         row = await self.row(ref)
-        return contents.prompt_version(await self.version_row(row, version_ref), row.current_version_id)
+        return self._version(await self.version_row(row, version_ref), row.current_version_id)
 
     async def promote_version(self, ref: str, version_ref: str) -> PromptVersion:
         """Make a version current: agents that link to the prompt use it from their next run on."""
         row, version = await self.promote(ref, version_ref)
-        return contents.prompt_version(version, row.current_version_id)
+        return self._version(version, row.current_version_id)
 
     async def update(
         self,
@@ -114,8 +119,15 @@ class PromptCatalog(Catalog):
         row = await self.change(ref, name=name, description=description, labels=labels, status=status)
         return await self._prompt(row)
 
+    def _version(self, row: VersionRow, current_id: str | None) -> PromptVersion:
+        version = contents.prompt_version(row, current_id)
+        models = [
+            self._models.get(ref) if ref else None for ref in (version.llm_model_id, version.fallback_llm_model_id)
+        ]
+        return replace(version, llm_model=models[0], fallback_llm_model=models[1])
+
     async def _prompt(self, row: DefinitionRow) -> Prompt:
         current = None
         if row.current_version_id is not None:
-            current = contents.prompt_version(await self.version_row(row, None), row.current_version_id)
+            current = self._version(await self.version_row(row, None), row.current_version_id)
         return contents.prompt(row, current)

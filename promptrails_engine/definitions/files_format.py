@@ -26,6 +26,7 @@ TEXT_FIELDS = frozenset({
 SUFFIXES: Mapping[str, Literal["yaml", "json"]] = {".yaml": "yaml", ".yml": "yaml", ".json": "json"}
 MAX_FILE_BYTES = 1024 * 1024
 MAX_FILES = 10_000
+MAX_NAME = 200
 MAX_TOTAL_BYTES = 64 * 1024 * 1024
 
 

@@ -16,6 +16,7 @@ from promptrails_engine.definitions.files_format import (
     FIELDS,
     MAX_FILE_BYTES,
     MAX_FILES,
+    MAX_NAME,
     MAX_TOTAL_BYTES,
     SHORT_NAMES,
     SUFFIXES,
@@ -27,6 +28,7 @@ from promptrails_engine.definitions.files_format import (
 )
 from promptrails_engine.definitions.files_yaml import Entry, fault, parse_json, parse_yaml
 from promptrails_engine.errors import DefinitionError
+from promptrails_engine.schema import compile_schema, normalise_schema
 
 ReadBytes = Callable[[Path], bytes]
 """Bytes of a file by its path relative to the folder."""
@@ -181,8 +183,9 @@ def _blamed_line(message: str, fields: Mapping[str, Entry]) -> int:
     blamed = _BLAMED.search(message)
     words = [blamed[1]] if blamed else []
     for word in [*words, *re.findall(r"\w+", message)]:
-        if word in fields:
-            return fields[word].line
+        for name in (word, f"{word}s"):
+            if name in fields:
+                return fields[name].line
     return fields["config"].line if "config" in fields else 1
 
 
@@ -191,11 +194,12 @@ def _definition(
 ) -> DefinitionFile:
     kind = _text(fields, "kind") or ""
     if kind not in FIELDS:
-        line = fields["kind"].line if "kind" in fields else 1
-        raise fault(f"`kind` must be prompt or agent{f', not {kind!r}' if kind else ''}", line)
+        said = f", not {kind!r}" if kind else ""
+        raise fault(f"`kind` must be prompt or agent{said}", _line_of(fields, "kind"))
     for name, entry in fields.items():
         if name not in FIELDS[kind]:
             raise fault(f"unknown field '{name}'; a {kind} file knows: {', '.join(FIELDS[kind])}", entry.line)
+    _check_schemas(fields)
     templates = _read_templates(path, fields, read, sources) if kind == "prompt" else {}
     head = _head(fields)
     content = _prompt_content(fields, {name: text for name, (_, text) in templates.items()})
@@ -219,15 +223,31 @@ def _definition(
     )
 
 
+def _check_schemas(fields: Mapping[str, Entry]) -> None:
+    """Refuse a schema here, where its line is known."""
+    for name in ("input_schema", "output_schema"):
+        entry = fields.get(name)
+        if entry is not None and isinstance(entry.value, dict):
+            try:
+                compile_schema(normalise_schema(cast("dict[str, Any]", entry.value)))
+            except DefinitionError as error:
+                raise fault(f"{name}: {error.message}", entry.line) from None
+
+
 def _head(fields: Mapping[str, Entry]) -> dict[str, Any]:
     name = _text(fields, "name")
     if not name or not name.strip():
-        raise fault("`name` is missing", fields["name"].line if "name" in fields else 1)
+        raise fault("`name` is missing", _line_of(fields, "name"))
+    if len(name) > MAX_NAME:
+        raise fault(f"`name` has more than {MAX_NAME} characters", _line_of(fields, "name"))
+    label = _text(fields, "version")
+    if label is not None and not label.strip():
+        raise fault("`version` is empty; leave it out, and the engine counts", _line_of(fields, "version"))
     labels = fields.get("labels")
     head: dict[str, Any] = {
         "name": name,
         "description": _text(fields, "description"),
-        "version": _text(fields, "version"),
+        "version": label,
         "message": _text(fields, "message") or "",
     }
     if labels is not None and labels.value is not None:
@@ -256,7 +276,9 @@ def _prompt_content(fields: Mapping[str, Entry], templates: Mapping[str, str]) -
         target = SHORT_NAMES.get(name, name)
         if target not in PROMPT_CONTENT:
             continue
-        if target in content:
+        if entry.value is None and target in content:
+            continue
+        if content.get(target) is not None:
             raise fault(f"`{name}` and `{_other_name(name)}` are both given; keep one", entry.line)
         content[target] = _text(fields, name) if name in TEXT_FIELDS else entry.value
     if "user_prompt" not in content and "system_prompt" in content:
@@ -265,8 +287,6 @@ def _prompt_content(fields: Mapping[str, Entry], templates: Mapping[str, str]) -
 
 
 def _other_name(name: str) -> str:
-    if name in TEMPLATES:
-        return f"{name}_file"
     return SHORT_NAMES.get(name) or next(short for short, long in SHORT_NAMES.items() if long == name)
 
 
@@ -279,6 +299,8 @@ def _read_templates(
         if reference is None:
             continue
         line = fields[f"{name}_file"].line
+        if _text(fields, name) is not None:
+            raise fault(f"`{name}` and `{name}_file` are both given; keep one", max(line, fields[name].line))
         place = _inside(path, reference, line)
         try:
             source = read(place)

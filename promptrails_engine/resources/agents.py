@@ -11,9 +11,9 @@ from promptrails_engine.definitions.records import Agent, AgentVersion
 from promptrails_engine.definitions.settings import Limits, ModelConfig, RunBudget, ToolAttachment
 from promptrails_engine.faces import M_co, method
 from promptrails_engine.resources.base import EngineResource, page_slice
-from promptrails_engine.results import ExecutionResult, Page, PromptPreview
+from promptrails_engine.results import ExecutionResult, Page, PromptPreview, page_of
 from promptrails_engine.rows import execution_result
-from promptrails_engine.run.pipeline import check_input_type
+from promptrails_engine.run.pipeline import json_object, plan_input
 from promptrails_engine.run.preview import preview_plan
 from promptrails_engine.run.runner import RunOptions
 from promptrails_engine.streams import AsyncEventStream, EventSource, LiveEvents, streaming
@@ -41,7 +41,7 @@ class Agents(EngineResource[M_co]):
         await self._parts.ready()
         offset, limit = page_slice(page, limit)
         found, total = await self._parts.agents.list(offset=offset, limit=limit, type=type, name=name, status=status)
-        return Page.of(found, total, page, limit)
+        return page_of(found, total, page, limit)
 
     @method
     async def get(self, agent_id: str) -> Agent:
@@ -231,8 +231,8 @@ class Agents(EngineResource[M_co]):
         parts = self._parts
         await parts.ready()
         plan = await parts.planner.plan(agent_id, version_id)
-        options = RunOptions(session_id, user_id, dict(metadata) if metadata else {}, limits)
-        return execution_result(await parts.runner.run(plan, check_input_type(input), options))
+        options = RunOptions(session_id, user_id, json_object(metadata, "metadata") if metadata else {}, limits)
+        return execution_result(await parts.runner.run(plan, plan_input(plan, input), options))
 
     @streaming
     def stream(
@@ -256,8 +256,10 @@ class Agents(EngineResource[M_co]):
         async def start() -> EventSource:
             await parts.ready()
             plan = await parts.planner.plan(agent_id, version_id)
-            options = RunOptions(session_id, user_id, dict(metadata) if metadata else {}, limits)
-            return LiveEvents(*parts.runner.start(plan, check_input_type(input), options))
+            options = RunOptions(session_id, user_id, json_object(metadata, "metadata") if metadata else {}, limits)
+            events = LiveEvents(*parts.runner.start(plan, plan_input(plan, input), options))
+            await events.begun()
+            return events
 
         return AsyncEventStream(start, 0)
 
@@ -274,7 +276,7 @@ class Agents(EngineResource[M_co]):
         """
         await self._parts.ready()
         plan = await self._parts.planner.plan(agent_id, version_id)
-        return await preview_plan(plan, check_input_type(input))
+        return await preview_plan(plan, plan_input(plan, input))
 
 
 def _content(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-
 from promptrails_engine.catalog.folder import LoadReport, SaveReport, load_folder, save_folder
 from promptrails_engine.faces import M_co, method
 from promptrails_engine.resources.base import EngineResource

@@ -10,9 +10,10 @@ from promptrails_engine.faces import M_co, method
 from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionFilter, ExecutionRow
 from promptrails_engine.resources.base import EngineResource, page_slice
 from promptrails_engine.resources.dates import day_end, moment
-from promptrails_engine.results import AgentExecution, Page
+from promptrails_engine.results import AgentExecution, Page, page_of
 from promptrails_engine.rows import agent_execution
-from promptrails_engine.streams import AsyncEventStream, EventSource, LiveEvents, StoredEvents, streaming
+from promptrails_engine.run.pipeline import json_object
+from promptrails_engine.streams import AsyncEventStream, EventSource, StoredEvents, streaming
 
 
 class Executions(EngineResource[M_co]):
@@ -42,7 +43,7 @@ class Executions(EngineResource[M_co]):
             agent_id, session_id, user_id, status, moment(from_date, "from_date"), day_end(to_date, "to_date"), metadata
         )
         rows, total = await self._store.list_executions(self._workspace_id, where, offset=offset, limit=limit)
-        return Page.of([agent_execution(row) for row in rows], total, page, limit)
+        return page_of([agent_execution(row) for row in rows], total, page, limit)
 
     @method
     async def get(self, execution_id: str) -> AgentExecution:
@@ -64,14 +65,12 @@ class Executions(EngineResource[M_co]):
         """
 
         async def attach() -> EventSource:
-            ctx = self._parts.runner.live(execution_id)
-            if ctx is not None and ctx.detached and ctx.task is not None:
-                return LiveEvents(ctx.log, ctx.task)
             await self._row(execution_id)
+            ctx = self._parts.runner.live(execution_id)
             return StoredEvents(
                 read=lambda position: self._store.read_events(self._workspace_id, execution_id, position),
                 row=lambda: self._row(execution_id),
-                finished=lambda row: row.status in EXECUTION_TERMINAL,
+                log=None if ctx is None else ctx.log,
             )
 
         return AsyncEventStream(attach, after)
@@ -104,7 +103,7 @@ class Executions(EngineResource[M_co]):
             NotFoundError: there is none.
         """
         await self._parts.ready()
-        row = await self._store.update_metadata(self._workspace_id, execution_id, metadata)
+        row = await self._store.update_metadata(self._workspace_id, execution_id, json_object(metadata, "metadata"))
         if row is None:
             raise _unknown(execution_id)
         return agent_execution(row)

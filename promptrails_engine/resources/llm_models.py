@@ -8,7 +8,7 @@ from promptrails_engine.errors import NotFoundError
 from promptrails_engine.faces import M_co, method
 from promptrails_engine.models.registry import LLMModel
 from promptrails_engine.resources.base import EngineResource, page_slice
-from promptrails_engine.results import Page
+from promptrails_engine.results import Page, page_of
 
 _list = list  # the classes below have a method of that name
 
@@ -29,7 +29,7 @@ class LLMModels(EngineResource[M_co]):
         """One page of models, by name.  Prices are USD per 1M tokens."""
         offset, limit = page_slice(page, limit)
         models = self._parts.services.models.list(provider)
-        return Page.of(models[offset : offset + limit], len(models), page, limit)
+        return page_of(models[offset : offset + limit], len(models), page, limit)
 
     @method
     async def list_available(self) -> _list[AvailableModelGroup]:

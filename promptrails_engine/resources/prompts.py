@@ -10,9 +10,9 @@ from promptrails_engine.definitions.records import Prompt, PromptVersion
 from promptrails_engine.errors import DefinitionError
 from promptrails_engine.faces import M_co, method
 from promptrails_engine.resources.base import EngineResource, page_slice
-from promptrails_engine.results import ExecutionResult, Page, PromptPreview, RunPromptResponse
+from promptrails_engine.results import ExecutionResult, Page, PromptPreview, RunPromptResponse, page_of
 from promptrails_engine.rows import execution_result
-from promptrails_engine.run.pipeline import check_input_type
+from promptrails_engine.run.pipeline import json_object, plan_input
 from promptrails_engine.run.preview import preview_step
 from promptrails_engine.run.runner import RunOptions
 
@@ -30,7 +30,7 @@ class Prompts(EngineResource[M_co]):
         await self._parts.ready()
         offset, limit = page_slice(page, limit)
         found, total = await self._parts.prompts.list(offset=offset, limit=limit, name=name, status=status)
-        return Page.of(found, total, page, limit)
+        return page_of(found, total, page, limit)
 
     @method
     async def get(self, prompt_id: str) -> Prompt:
@@ -239,7 +239,7 @@ class Prompts(EngineResource[M_co]):
         """
         await self._parts.ready()
         plan = await self._parts.planner.prompt_plan(prompt_id, version_id)
-        return await preview_step(plan.steps[0], check_input_type(input))
+        return await preview_step(plan.steps[0], plan_input(plan, input))
 
     @method
     async def execute(
@@ -259,8 +259,8 @@ class Prompts(EngineResource[M_co]):
         """
         await self._parts.ready()
         plan = await self._parts.planner.prompt_plan(prompt_id, version_id)
-        options = RunOptions(session_id, user_id, dict(metadata or {}))
-        return execution_result(await self._parts.runner.run(plan, check_input_type(input), options))
+        options = RunOptions(session_id, user_id, json_object(metadata or {}, "metadata"))
+        return execution_result(await self._parts.runner.run(plan, plan_input(plan, input), options))
 
     @method
     async def run_prompt(self, prompt_id: str, data: Mapping[str, Any]) -> RunPromptResponse:
@@ -276,7 +276,7 @@ class Prompts(EngineResource[M_co]):
         await self._parts.ready()
         changes = {key: value for key, value in data.items() if key != "input"}
         plan = await self._parts.planner.prompt_plan(prompt_id, None, changes)
-        row = await self._parts.runner.run(plan, check_input_type(data.get("input", {})), RunOptions())
+        row = await self._parts.runner.run(plan, plan_input(plan, data.get("input", {})), RunOptions())
         result = execution_result(row).raise_for_status()
         return RunPromptResponse(
             content=result.text,

@@ -7,7 +7,7 @@ from promptrails_engine.faces import M_co, method
 from promptrails_engine.ports.store import SpanFilter
 from promptrails_engine.resources.base import EngineResource, page_slice
 from promptrails_engine.resources.dates import day_end, moment
-from promptrails_engine.results import Page, Trace
+from promptrails_engine.results import Page, Trace, page_of
 from promptrails_engine.rows import trace
 
 _MOST_SPANS = 100_000
@@ -54,7 +54,7 @@ class Traces(EngineResource[M_co]):
             started_to=day_end(to_date, "to_date"),
         )
         spans, total = await self._store.list_spans(self._workspace_id, where, offset=offset, limit=limit)
-        return Page.of([trace(span) for span in spans], total, page, limit)
+        return page_of([trace(span) for span in spans], total, page, limit)
 
     @method
     async def get_by_trace_id(self, trace_id: str) -> _list[Trace]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, cast
 
 from promptrails_engine.errors import (
@@ -35,18 +36,16 @@ async def run_attempt(
         PromptRailsError: of the provider; ProviderTimeoutError, ResponseTooLargeError, ContentFilteredError,
             RefusedError, BudgetExceededError.
     """
-    _describe(span, binding, request)
     reservation = None
     if ctx.budget is not None:
+        request = replace(request)  # the budget may give it a max_tokens, which is not the next attempt's
         reservation = ctx.budget.reserve(request, binding.price, binding.capabilities.max_output_tokens)
+    _describe(span, binding, request)
     fold = Fold()
     try:
         await _receive(ctx, span, step, binding, request, fold, show)
         reply = fold.reply(binding.name)
-    except PromptRailsError:
-        _settle(ctx, span, binding, fold, reservation, failed=True)
-        raise
-    except asyncio.CancelledError:
+    except (PromptRailsError, asyncio.CancelledError):
         _settle(ctx, span, binding, fold, reservation, failed=True)
         raise
     reply.cost = _settle(ctx, span, binding, fold, reservation, failed=False)

@@ -84,8 +84,14 @@ async def _attempts(
     except PromptRailsError as error:
         if not may_retry(error):
             raise
+
+        async def again() -> ModelReply:
+            return await ctx.step(
+                "llm", binding.name, f"{key}/retry", parent, run_attempt, step, binding, request, show
+            )
+
         return await attempt_again(
-            partial(ctx.step, "llm", binding.name, f"{key}/retry", parent, run_attempt, step, binding, request, show),
+            again,
             error,
             attempts=_ATTEMPTS_PER_MODEL - 1,
             restartable=partial(ctx.log.rewind, mark),

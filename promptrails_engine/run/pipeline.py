@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
-from promptrails_engine.errors import OutputInvalidError, ValidationError
+from promptrails_engine.errors import InputInvalidError, OutputInvalidError, Violation
 from promptrails_engine.ports.sink import Span, SpanKind
 from promptrails_engine.run.context import RunContext, fail_span
+from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.prompt_step import StepOutput
 from promptrails_engine.schema import SchemaValidator, check_input
+from promptrails_engine.schema.instance import kind_of, locate, measure
 
 Strategy = Callable[[RunContext, Span], Awaitable[StepOutput]]
 """One of the agent types: what to call in which order."""
@@ -51,14 +53,29 @@ async def _check_output(ctx: RunContext, span: Span, validator: SchemaValidator,
     raise OutputInvalidError("the output breaks the agent's output schema", validator.violations(value))
 
 
-def check_input_type(data: Any) -> dict[str, Any]:
-    """The input, if it is an object with string keys.
+def plan_input(plan: Plan, data: Any) -> dict[str, Any]:
+    """The input for a plan: an object of JSON data.  Schemas are checked in the run; without one this is all.
 
     Raises:
-        ValidationError: it is something else.
+        InputInvalidError: it is something else.
+    """
+    checked = plan.input_validator is not None or plan.steps[0].input_validator is not None
+    return json_object(data, "the input", measured=checked)
+
+
+def json_object(data: Any, what: str, *, measured: bool = False) -> dict[str, Any]:
+    """A copy of an object, if it is JSON data; `measured` says that somebody else looks at what is inside.
+
+    Raises:
+        InputInvalidError: it is something else.
     """
     if not isinstance(data, Mapping):
-        raise ValidationError(
-            f"the input must be an object of named values such as {{'text': ...}}, not {type(data).__name__}"
+        raise InputInvalidError(
+            what, [Violation("", f"must be an object of named values such as {{'text': ...}}, not {kind_of(data)}")]
         )
-    return dict(data)
+    copy = dict(cast("Mapping[str, Any]", data))
+    if not measured:
+        problem = measure(copy).problem
+        if problem is not None:
+            raise InputInvalidError(what, [locate(copy, problem)])
+    return copy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.errors import OutputInvalidError, OutputTruncatedError
@@ -51,7 +51,8 @@ async def run_prompt_step(
     value, text = await _valid(ctx, parent, step, validator, messages, reply)
     if final:
         ctx.emit(ContentEvent(text))
-    return StepOutput(text, value if isinstance(value, dict) else {"value": value})
+    output = cast("dict[str, Any]", value) if isinstance(value, dict) else {"value": value}
+    return StepOutput(text, output)
 
 
 async def _render(ctx: RunContext, span: Span, step: PromptStep, values: Mapping[str, Any]) -> list[Message]:

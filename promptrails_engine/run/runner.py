@@ -23,6 +23,7 @@ from promptrails_engine.run.stream import EventLog
 
 _log = logging.getLogger(__name__)
 _FLUSH_S = 0.5
+_CANCEL_S = 5.0
 
 
 @dataclass(slots=True)
@@ -82,13 +83,13 @@ class Runner:
 
     async def close(self, grace_s: float) -> None:
         """Let runs finish for so many seconds, then cancel what is left."""
-        tasks = [task for task in self._tasks if not task.done()]
+        tasks = {ctx.task for ctx in self._live.values() if ctx.task is not None} - {asyncio.current_task()}
         if tasks:
             _, slow = await asyncio.wait(tasks, timeout=grace_s)
-            for execution_id in list(self._live) if slow else ():
-                self.cancel(execution_id)
             if slow:
-                await asyncio.wait(slow, timeout=5)
+                for execution_id in list(self._live):
+                    self.cancel(execution_id)
+                await asyncio.wait(slow, timeout=_CANCEL_S)
         if self._flusher is not None:
             self._flusher.cancel()
             await asyncio.gather(self._flusher, return_exceptions=True)
@@ -249,6 +250,6 @@ def _reason(ctx: RunContext, deadline: Deadline | None) -> PromptRailsError | No
 async def _bounded(work: Awaitable[Any]) -> None:
     """Let clean-up finish although the task is cancelled, for five seconds at most."""
     try:
-        await asyncio.shield(asyncio.wait_for(asyncio.ensure_future(work), timeout=5))
+        await asyncio.shield(asyncio.wait_for(asyncio.ensure_future(work), timeout=_CANCEL_S))
     except TimeoutError:
         _log.warning("a cancelled run could not be put on record within 5 s")

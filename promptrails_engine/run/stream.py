@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 from promptrails_engine.events import Event
 
@@ -49,7 +49,7 @@ class EventLog:
         del self.events[length:]
         return True
 
-    async def follow(self, after: int = 0) -> AsyncIterator[Event]:
+    async def follow(self, after: int = 0) -> AsyncGenerator[Event, None]:
         """The events numbered above `after`, as they come, until the log is closed."""
         loop = asyncio.get_running_loop()
         events = self.events

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any, TypeGuard
 
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -111,12 +111,21 @@ def _not_json(error: Exception) -> ValidationError:
 def _map_strings(value: Any, change: Any) -> Any:
     if isinstance(value, str):
         return change(value)
-    if isinstance(value, Mapping):
-        items = cast("Mapping[Any, Any]", value).items()
-        return {change(k) if isinstance(k, str) else k: _map_strings(v, change) for k, v in items}
-    if isinstance(value, list | tuple):
-        return [_map_strings(item, change) for item in cast("list[Any]", value)]
+    if is_mapping(value):
+        return {change(k) if isinstance(k, str) else k: _map_strings(v, change) for k, v in value.items()}
+    if is_sequence(value):
+        return [_map_strings(item, change) for item in value]
     return value
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Whether it is a JSON object."""
+    return isinstance(value, Mapping)
+
+
+def is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether it is a JSON array."""
+    return isinstance(value, list | tuple)
 
 
 def _escape_one(match: re.Match[str]) -> str:

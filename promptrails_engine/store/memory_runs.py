@@ -14,7 +14,7 @@ from heapq import nlargest
 from typing import Any, TypeVar
 
 from promptrails_engine.errors import ConflictError
-from promptrails_engine.events import Event
+from promptrails_engine.events import DoneEvent, Event
 from promptrails_engine.ports.sink import Span, TraceInfo
 from promptrails_engine.ports.store import (
     EXECUTION_TERMINAL,
@@ -26,6 +26,7 @@ from promptrails_engine.ports.store import (
 )
 from promptrails_engine.store.codec import metadata_lines
 from promptrails_engine.store.payload import capped_copy, copy_json
+from promptrails_engine.store.usage import total_tokens
 
 T = TypeVar("T")
 _DAY = 86_400
@@ -41,8 +42,8 @@ class _Run:
         self.ended = False
         self.metadata: dict[str, Any] | None = None
         """What took the place of the row's own."""
-        self.spans: list[Sequence[Span]] = []
-        self.events: list[Sequence[Event]] = []
+        self.spans: tuple[Sequence[Span], ...] = ()
+        self.events: tuple[Sequence[Event], ...] = ()
 
 
 class Runs:
@@ -68,8 +69,9 @@ class Runs:
             self._runs[key] = run = _Run(row)
             self._index(row.trace_id, run)
         elif run.row is None:
-            run.row = row
-            self._index(row.trace_id, run)
+            self._runs[key] = adopted = _Run(row)
+            adopted.spans, adopted.events = run.spans, run.events
+            self._index(row.trace_id, adopted)
         elif exclusive:
             raise ConflictError("An execution with this id exists already; let the engine make the id.")
 
@@ -80,28 +82,25 @@ class Runs:
         if run is None or run.row is None:
             self.begin(row, exclusive=False)
             run = self._runs[key]
-        elif not run.ended:
-            if run.row is not row:
-                run.row = _ended_row(run.row, row)
-        if not run.ended and row.status in EXECUTION_TERMINAL:
+        elif run.ended:
+            return
+        elif run.row is not row:
+            run.row = _ended_row(run.row, row)
+        if row.status in EXECUTION_TERMINAL:
             run.ended = True
             self._ended.append(key)
         if spans:
-            run.spans.append(spans)
+            run.spans = (*run.spans, spans) if run.spans else (spans,)
             self._spans += len(spans)
         if events:
-            run.events.append(events)
+            run.events = (*run.events, events) if run.events else (events,)
             self._events += len(events)
-        if (
-            len(self._ended) > self._max_executions
-            or self._spans > self._max_spans
-            or self._events > self._max_events
-        ):
-            self._evict()
+        self._evict()
 
     def append_events(self, workspace_id: str, execution_id: str, events: Sequence[Event]) -> None:
         """Write events of a run that is still going on."""
-        self._run(workspace_id, execution_id).events.append(tuple(events))
+        run = self._run(workspace_id, execution_id)
+        run.events = (*run.events, tuple(events))
         self._events += len(events)
         self._evict()
 
@@ -109,14 +108,12 @@ class Runs:
         """Write finished spans of a run that is still going on."""
         for info, part in _by_execution(spans):
             run = self._run(info.workspace_id, info.execution_id)
-            run.spans.append(part)
+            run.spans = (*run.spans, part)
             self._index(info.trace_id, run)
             self._spans += len(part)
         self._evict()
 
-    def merge_metadata(
-        self, workspace_id: str, execution_id: str, metadata: Mapping[str, Any]
-    ) -> ExecutionRow | None:
+    def merge_metadata(self, workspace_id: str, execution_id: str, metadata: Mapping[str, Any]) -> ExecutionRow | None:
         """The execution with these keys merged into its metadata, or None."""
         run = self._runs.get((workspace_id, execution_id))
         if run is None or run.row is None:
@@ -131,7 +128,9 @@ class Runs:
         run = self._runs.get((workspace_id, execution_id))
         return None if run is None or run.row is None else _copied(run, run.row)
 
-    def list(self, workspace_id: str, where: ExecutionFilter, offset: int, limit: int) -> tuple[list[ExecutionRow], int]:
+    def page(
+        self, workspace_id: str, where: ExecutionFilter, offset: int, limit: int
+    ) -> tuple[list[ExecutionRow], int]:
         """One slice, newest first, and the count of all that match."""
         pairs = {key: metadata_lines(key, value) for key, value in (where.metadata or {}).items()}
         found = [
@@ -145,7 +144,7 @@ class Runs:
         run = self._runs.get((workspace_id, execution_id))
         if run is None:
             return []
-        events = [replace(event) for part in run.events for event in part if event.seq > after]
+        events = [_copied_event(event) for part in run.events for event in part if event.seq > after]
         return sorted(events, key=lambda event: event.seq)
 
     def list_spans(self, workspace_id: str, where: SpanFilter, offset: int, limit: int) -> tuple[list[Span], int]:
@@ -211,3 +210,133 @@ class Runs:
             self._by_trace[trace_id] = [run]
         elif run not in runs:
             runs.append(run)
+
+    def _evict(self) -> None:
+        while self._ended and (
+            len(self._ended) > self._max_executions or self._spans > self._max_spans or self._events > self._max_events
+        ):
+            run = self._runs.get(key := self._ended.popleft())
+            if run is not None and run.ended:
+                del self._runs[key]
+                self._forget(run)
+
+    def _forget(self, run: _Run) -> None:
+        self._spans -= sum(map(len, run.spans))
+        self._events -= sum(map(len, run.events))
+        traces = {part[0].trace.trace_id for part in run.spans}
+        if run.row is not None:
+            traces.add(run.row.trace_id)
+        for trace_id in traces:
+            runs = self._by_trace.get(trace_id)
+            if runs is None:
+                continue
+            if run in runs:
+                runs.remove(run)
+            if not runs:
+                del self._by_trace[trace_id]
+
+
+def _by_execution(spans: Sequence[Span]) -> Iterator[tuple[TraceInfo, tuple[Span, ...]]]:
+    parts: dict[tuple[str, str, str], list[Span]] = {}
+    for span in spans:
+        info = span.trace
+        parts.setdefault((info.workspace_id, info.execution_id, info.trace_id), []).append(span)
+    for part in parts.values():
+        yield part[0].trace, tuple(part)
+
+
+def _ended_row(begun: ExecutionRow, end: ExecutionRow) -> ExecutionRow:
+    """The end with what was settled when the execution began."""
+    return replace(
+        end,
+        agent_id=begun.agent_id,
+        agent_version_id=begun.agent_version_id,
+        trace_id=begun.trace_id,
+        input=begun.input,
+        version_lock=begun.version_lock,
+        metadata=begun.metadata,
+        created_at=begun.created_at,
+        user_id=begun.user_id,
+        session_id=begun.session_id,
+    )
+
+
+def _metadata(run: _Run, row: ExecutionRow) -> dict[str, Any]:
+    return row.metadata if run.metadata is None else run.metadata
+
+
+def _copied(run: _Run, row: ExecutionRow) -> ExecutionRow:
+    return replace(
+        row,
+        input=copy_json(row.input),
+        version_lock=copy_json(dict(row.version_lock)),
+        metadata=copy_json(_metadata(run, row)),
+        output=copy_json(row.output),
+        token_usage=dict(row.token_usage),
+    )
+
+
+def _copied_span(span: Span, traces: dict[str, TraceInfo]) -> Span:
+    info = traces.get(span.trace.execution_id)
+    if info is None:
+        info = traces[span.trace.execution_id] = replace(span.trace, ambient=None)
+    return replace(
+        span,
+        trace=info,
+        input=capped_copy(span.input),
+        output=capped_copy(span.output),
+        attributes=copy_json(span.attributes),
+        tags=tuple(span.tags),
+    )
+
+
+def _copied_event(event: Event) -> Event:
+    if isinstance(event, DoneEvent):
+        return replace(event, output=copy_json(event.output), token_usage=replace(event.token_usage))
+    return replace(event)
+
+
+def _wanted(where: ExecutionFilter, row: ExecutionRow) -> bool:
+    return (
+        where.agent_id in (None, row.agent_id)
+        and where.session_id in (None, row.session_id)
+        and where.user_id in (None, row.user_id)
+        and where.status in (None, row.status)
+        and _between(row.created_at, where.created_from, where.created_to)
+    )
+
+
+def _tagged(pairs: Mapping[str, tuple[str, ...]], run: _Run, row: ExecutionRow) -> bool:
+    """Whether the metadata hold these pairs, compared as the JSON text that a database compares."""
+    metadata = _metadata(run, row)
+    return all(
+        key in metadata and not set(lines).isdisjoint(metadata_lines(key, metadata[key]))
+        for key, lines in pairs.items()
+    )
+
+
+def _span_wanted(where: SpanFilter, span: Span) -> bool:
+    info = span.trace
+    return (
+        where.trace_id in (None, info.trace_id)
+        and where.execution_id in (None, info.execution_id)
+        and where.agent_id in (None, info.agent_id)
+        and where.session_id in (None, info.session_id)
+        and where.user_id in (None, info.user_id)
+        and where.kind in (None, span.kind)
+        and where.status in (None, span.status)
+        and where.model_name in (None, span.model_name)
+        and _between(span.started_at, where.started_from, where.started_to)
+    )
+
+
+def _between(value: float, low: float | None, high: float | None) -> bool:
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def _page(found: list[T], offset: int, limit: int, key: Callable[[T], Any]) -> list[T]:
+    return nlargest(offset + limit, found, key=key)[offset:]
+
+
+def _date(day: int) -> str:
+    return datetime.fromtimestamp(day * _DAY, UTC).date().isoformat()

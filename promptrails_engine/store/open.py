@@ -7,7 +7,6 @@ from typing import Literal
 
 import promptrails_engine.store as stores
 from promptrails_engine.ports.store import Store
-from promptrails_engine.require import require
 
 
 def open_store(target: str | os.PathLike[str] | None, durability: Literal["full", "relaxed"] = "full") -> Store:
@@ -19,5 +18,4 @@ def open_store(target: str | os.PathLike[str] | None, durability: Literal["full"
     """
     if target is None:
         return stores.MemoryStore()
-    require("sqlalchemy", extra="sql", feature="A store in a file or a database")
     return stores.SqlStore(target, durability=durability)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic_core import from_json, to_json
 
 from promptrails_engine.errors import ValidationError
-from promptrails_engine.store.codec import dump_json
+from promptrails_engine.store.codec import dump_json, is_mapping, is_sequence
 
 PAYLOAD_BYTES = 8192
 """The most that one input or output of a stored span takes, in bytes of JSON."""
@@ -19,10 +18,10 @@ _ROUGH = 4 * PAYLOAD_BYTES
 
 def copy_json(value: Any) -> Any:
     """A copy of JSON data; strings and numbers are shared."""
-    if isinstance(value, dict):
-        return {key: copy_json(item) for key, item in cast("dict[str, Any]", value).items()}
-    if isinstance(value, list):
-        return [copy_json(item) for item in cast("list[Any]", value)]
+    if is_mapping(value):
+        return {key: copy_json(item) for key, item in value.items()}
+    if is_sequence(value):
+        return [copy_json(item) for item in value]
     return value
 
 
@@ -48,18 +47,20 @@ def _fits(value: Any) -> bool:
 
 
 def _room_left(value: Any, room: int) -> int:
-    if isinstance(value, str):
+    # On the path of each run: exact types and a rough count will do, since what passes is measured when it is written.
+    kind = cast("type[Any]", type(value))
+    if kind is str:
         return room - len(value)
-    if isinstance(value, Mapping):
-        for key, item in cast("Mapping[str, Any]", value).items():
-            room = _room_left(item, room - len(key) - 4)
-            if room < 0:
-                break
-    elif isinstance(value, list | tuple):
-        for item in cast("list[Any]", value):
-            room = _room_left(item, room - 2)
-            if room < 0:
-                break
+    if kind is dict:
+        items = value.values()
+    elif kind is list or kind is tuple:
+        items = value
+    else:
+        return room
+    for item in items:
+        room = room - len(item) if type(item) is str else _room_left(item, room - 2)
+        if room < 0:
+            break
     return room
 
 
@@ -77,17 +78,17 @@ def _trimmed(value: Any, room: list[int]) -> Any:
         kept = value[: max(room[0], 0) + 1]
         room[0] -= len(kept)
         return kept
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         part: dict[str, Any] = {}
-        for key, item in cast("Mapping[str, Any]", value).items():
+        for key, item in value.items():
             if room[0] < 0:
                 break
             room[0] -= len(key) + 4
             part[key] = _trimmed(item, room)
         return part
-    if isinstance(value, list | tuple):
+    if is_sequence(value):
         items: list[Any] = []
-        for item in cast("list[Any]", value):
+        for item in value:
             if room[0] < 0:
                 break
             room[0] -= 2

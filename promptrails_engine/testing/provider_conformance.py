@@ -154,8 +154,10 @@ class ProviderConformance:
             task = asyncio.current_task()
             assert task is not None
             async with aclosing(cast("Any", provider.stream(self._request()))) as deltas:
+                await anext(deltas)
+                task.cancel()
                 async for _ in deltas:
-                    task.cancel()
+                    pass
             await asyncio.sleep(0)  # the next chance to be cancelled, for a provider that never waits
 
         async def cancel(provider: Provider) -> list[Delta]:

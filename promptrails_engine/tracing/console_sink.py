@@ -15,6 +15,7 @@ from promptrails_engine.tracing.assembly import SpanTree, TraceAssembly
 
 _LONGEST_NAME = 120
 _LONGEST_ERROR = 300
+_WIDTH_WITHOUT_TERMINAL = 4096  # one line a span in files and pipes
 _COLOURS: dict[SpanKind, str] = {
     "agent": "bold cyan",
     "workflow": "bold cyan",
@@ -62,11 +63,13 @@ class ConsoleSink:
         if file is None:  # pyright: ignore[reportUnnecessaryComparison] -- None in a windowed process
             return
         console = Console(file=file, highlight=False, markup=False, emoji=False)
+        if not console.is_terminal:
+            console.width = _WIDTH_WITHOUT_TERMINAL
         with console.capture() as capture:
             for top in tree.tops:
                 branch = Tree(_label(top, incomplete=not tree.complete), guide_style="dim")
                 _grow(branch, top, tree)
-                console.print(branch, soft_wrap=True)
+                console.print(branch)
         encoding = console.encoding
         file.write(capture.get().encode(encoding, "backslashreplace").decode(encoding))
 
@@ -80,7 +83,7 @@ def _grow(branch: Tree, span: Span, tree: SpanTree) -> None:
 
 
 def _label(span: Span, *, incomplete: bool = False) -> Text:
-    text = Text(no_wrap=True)
+    text = Text()
     text.append(span.kind, style=_COLOURS.get(span.kind, "bold"))
     text.append(f" {_shown(span.name, _LONGEST_NAME)}")
     for part in _figures(span):

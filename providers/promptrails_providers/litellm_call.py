@@ -48,6 +48,7 @@ async def run_call(
     if failure is not None:  # raised out here, so that it drags no exception along that holds the key
         raise failure
     reason = reader.finish() if reader is not None else None
-    if reason is None:
-        raise explain_end(call, transport.facts, answered=reader is not None and reader.answered)
+    if reader is None or reason is None or transport.facts.malformed:
+        answered, delivered = (reader.answered, reader.delivered) if reader is not None else (False, False)
+        raise explain_end(call, transport.facts, answered=answered, delivered=delivered)
     yield Finish(reason)

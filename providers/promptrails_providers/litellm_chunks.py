@@ -2,7 +2,8 @@
 
 litellm's own iteration invents what it did not get: a finish reason `stop` where the stream broke off, and token counts
 where none were sent.  So it is not iterated: its source is, and litellm only translates each raw chunk
-(`chunk_creator`), while the finish reason that was really received stands in `received_finish_reason`.
+(`chunk_creator`), and notes the finish reason in `received_finish_reason`.  For some providers that is invented as
+well, at the end mark `[DONE]`: it counts only if one stood in the answer itself.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from promptrails_engine.ports.provider import (
     ToolCallDelta,
     UsageDelta,
 )
-from promptrails_providers.litellm_transport import AnswerTooLargeError
+from promptrails_providers.litellm_transport import AnswerTooLargeError, CallFacts
 from promptrails_providers.openai_compatible.tool_calls import ToolCallPieces
 from promptrails_providers.openai_compatible.usage import parse_usage
 
@@ -42,12 +43,14 @@ _FINISH: dict[str, FinishReason] = {
 class ChunkReader:
     """Gives the deltas of each raw chunk of one stream.
 
-    stream: litellm's `CustomStreamWrapper`; map_finish: litellm's table of the providers' own finish reasons.
+    stream: litellm's `CustomStreamWrapper`; map_finish: litellm's table of the providers' own finish reasons; facts:
+    what is seen on the wire, which is nothing where litellm uses a client of its own.
     """
 
-    def __init__(self, stream: Any, map_finish: Callable[[str], str]) -> None:
+    def __init__(self, stream: Any, map_finish: Callable[[str], str], facts: CallFacts) -> None:
         self._stream = stream
         self._map_finish = map_finish
+        self._facts = facts
         self._calls = ToolCallPieces()
         self._usage = TokenUsage()
         self._size = 0
@@ -98,30 +101,31 @@ class ChunkReader:
     # -------------------------------------------------------------- inside
 
     def _received(self) -> str | None:
+        if self._facts.sends and not self._facts.finish_seen:
+            return None
         reason = self._stream.received_finish_reason or self._stream.intermittent_finish_reason
         return str(reason) if reason else None
 
     def _deltas(self, raw: Any, chunk: Any) -> list[Delta]:
         out: list[Delta] = []
+        raw_delta = _raw_delta(raw)
+        refusal = getattr(raw_delta, "refusal", None)
+        if isinstance(refusal, str) and refusal:  # litellm has no place for it
+            out.append(RefusalDelta(self._sized(refusal)))
         choices = getattr(chunk, "choices", None)
         if choices:
-            self.answered = True
-            out.extend(self._content(choices[0].delta, _raw_delta(raw)))
-        elif _raw_delta(raw) is not None or self.complete:
-            self.answered = True
+            out.extend(self._content(choices[0].delta))
+        self.answered = self.answered or bool(choices) or raw_delta is not None
         usage = self._new_usage(chunk)
         if usage is not None:
             out.append(UsageDelta(usage))
         return out
 
-    def _content(self, delta: Any, raw_delta: Any) -> list[Delta]:
+    def _content(self, delta: Any) -> list[Delta]:
         out: list[Delta] = []
         thinking = getattr(delta, "reasoning_content", None)
         if isinstance(thinking, str) and thinking:
             out.append(ThinkingDelta(self._sized(thinking)))
-        refusal = getattr(raw_delta, "refusal", None) or getattr(delta, "refusal", None)
-        if isinstance(refusal, str) and refusal:
-            out.append(RefusalDelta(self._sized(refusal)))
         content = getattr(delta, "content", None)
         if isinstance(content, str) and content:
             out.append(self._text(content))

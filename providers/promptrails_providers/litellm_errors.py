@@ -52,6 +52,7 @@ _TRANSPORT_NAMES = frozenset(
     }
 )
 _CREDIT_WORDINGS = re.compile(r"(?i)credit balance is too low|purchase credits|billing details to continue")
+_NO_KEY = re.compile(r"(?i)missing (?:\w+ )?(?:api key|credentials)|api_key client option must be set")
 _SECONDS = re.compile(r"^(\d{1,6}(?:\.\d{1,9})?)s$")
 
 
@@ -68,20 +69,20 @@ def explain_failure(
     if facts.status is not None and facts.status >= _ERROR_FROM:
         return _refused(call, facts.status, facts.headers, facts.error_body)
     if facts.status is not None:
-        return _amid_answer(call, error, delivered=delivered)
+        return _amid_answer(call, facts, error, delivered=delivered)
     return _unseen(call, error, delivered=delivered)
 
 
-def explain_end(call: Call, facts: CallFacts, *, answered: bool) -> PromptRailsError:
-    """The error for an answer that ended without a finish reason."""
-    if answered:
-        return StreamInterruptedError(
-            f"The answer of model '{call.model}' broke off before '{call.provider}' gave a finish reason.",
-            details=call.details(),
-        )
-    reported = _reported_in(call, facts.head)
+def explain_end(call: Call, facts: CallFacts, *, answered: bool, delivered: bool) -> PromptRailsError:
+    """The error for an answer that ended without a finish reason, or with an event that cannot be read."""
+    reported = _reported(call, facts)
     if reported is not None:
         return reported
+    if delivered or (answered and not facts.malformed):
+        how = "held an event that cannot be read" if facts.malformed else "broke off without a finish reason"
+        return StreamInterruptedError(
+            f"The answer of model '{call.model}' at '{call.provider}' {how}.", details=call.details()
+        )
     shown = call.quote(facts.head.decode("utf-8", "replace"), 200)
     return ProviderProtocolError(
         f"'{call.provider}' answered model '{call.model}' with something that is no answer"
@@ -134,13 +135,11 @@ def _retry_delay(body: bytes) -> float | None:
     return None
 
 
-def _amid_answer(call: Call, error: Exception, *, delivered: bool) -> PromptRailsError:
+def _amid_answer(call: Call, facts: CallFacts, error: Exception, *, delivered: bool) -> PromptRailsError:
     """An answer of status 2xx that turned out to be none, or to end in an error event."""
-    for link in _chain(error):
-        for found in (getattr(link, "body", None), *_json_in(str(link))):
-            reported = reported_error(call, found) if found else None
-            if reported is not None:
-                return reported
+    reported = _reported(call, facts) or _reported_by(call, error)
+    if reported is not None:
+        return reported
     text = call.quote(str(error)) or type(error).__name__
     if delivered:
         return StreamInterruptedError(
@@ -154,13 +153,28 @@ def _amid_answer(call: Call, error: Exception, *, delivered: bool) -> PromptRail
     )
 
 
-def _reported_in(call: Call, head: bytes) -> PromptRailsError | None:
-    """The error in a body that is one JSON object instead of a stream."""
-    try:
-        value = as_object(parse_json(head)) if head.lstrip()[:1] == b"{" else None
-    except MalformedAnswerError:
-        return None
-    return reported_error(call, value) if value and "error" in value else None
+def _reported(call: Call, facts: CallFacts) -> PromptRailsError | None:
+    """The error that the server put into an answer of status 2xx: an event, or the body itself."""
+    found = facts.reported
+    if found is None and facts.head.lstrip()[:1] in (b"{", b"["):
+        try:
+            value = parse_json(facts.head)
+        except MalformedAnswerError:
+            return None
+        items = as_list(value)
+        outer = as_object(items[0] if items else value)
+        found = outer if outer and outer.get("error") else None
+    return reported_error(call, found) if found else None
+
+
+def _reported_by(call: Call, error: Exception) -> PromptRailsError | None:
+    """The error that an exception holds as a body, or in its text."""
+    for link in _chain(error):
+        for found in (getattr(link, "body", None), *_json_in(str(link))):
+            reported = reported_error(call, found) if found else None
+            if reported is not None:
+                return reported
+    return None
 
 
 # ------------------------------------------------------------------ by litellm's exception alone
@@ -172,7 +186,9 @@ def _unseen(call: Call, error: Exception, *, delivered: bool) -> PromptRailsErro
     if any(type(link).__name__ in _TRANSPORT_NAMES and _status(link) in (None, 500) for link in links[1:]):
         status = None
     if delivered:
-        return _amid_answer(call, error, delivered=True)
+        return _amid_answer(call, CallFacts(), error, delivered=True)
+    if _NO_KEY.search(str(error)):
+        return _missing_key(call)
     if status is not None and status >= _ERROR_FROM:
         headers = next((kept for kept in map(_headers, links) if kept), dict[str, str]())
         text = str(links[0])

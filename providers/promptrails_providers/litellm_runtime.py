@@ -70,12 +70,13 @@ async def open_stream(target: Target, request: ModelRequest, transport: CallTran
         Exception: whatever litellm raises.
     """
     arguments = completion_arguments(request, CONTROL_NAMES)
+    client = _client(target, transport)
     stream = await _litellm.acompletion(
         **arguments,
         model=target.model,
         api_key=target.key,
         api_base=target.base_url,
-        client=_client(target, transport),
+        client=client,
         stream=True,
         stream_options={"include_usage": True},
         timeout=httpx.Timeout(None, connect=request.connect_timeout_s),
@@ -83,7 +84,7 @@ async def open_stream(target: Target, request: ModelRequest, transport: CallTran
         max_retries=0,  # either alone is not enough for every provider
         _skip_mcp_handler=True,  # without it, calls with tools need the package mcp
     )
-    return ChunkReader(stream, _helpers.map_finish_reason)
+    return ChunkReader(stream, _helpers.map_finish_reason, transport.facts)
 
 
 def _client(target: Target, transport: CallTransport) -> Any:

@@ -6,6 +6,7 @@ transport it can do neither, and what really happened is kept in `CallFacts`.  L
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -13,13 +14,20 @@ from dataclasses import dataclass, field
 import httpx
 
 from promptrails_providers.openai_compatible.inflate import BadEncodingError, CompressionRatioError, make_inflater
+from promptrails_providers.openai_compatible.sse import EventParser, LineTooLongError
+from promptrails_providers.openai_compatible.wire_json import MalformedAnswerError, as_object, parse_json
 
 MAX_STREAM_BYTES = 128 << 20
 """Decoded bytes of one answer: a token of four characters travels in some 300 bytes of JSON."""
-MAX_LINE_BYTES = 1 << 20
 MAX_ERROR_BODY = 64 * 1024
 HEAD_BYTES = 4096
 _OK_BELOW = 300
+_FINISH_MARK = re.compile(
+    rb'"(?:finish_reason|finishReason|stop_reason|stopReason|done_reason)"\s*:\s*"\w'
+    rb'|"type"\s*:\s*"response\.(?:completed|incomplete)"'
+)
+_OVERLAP = 64
+"""Bytes kept from one piece for the next, so that a mark cut in two is seen."""
 _DROPPED_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding", "location", "set-cookie"})
 
 
@@ -41,6 +49,12 @@ class CallFacts:
     head: bytes = b""
     """The first bytes of an answer of status 2xx."""
     failure: Exception | None = None
+    finish_seen: bool = False
+    """Whether a finish reason stood in the answer, in the words of one of the formats."""
+    malformed: bool = False
+    """Whether an event of the answer was no JSON, or was cut."""
+    reported: object = None
+    """The last error object among the events of the answer."""
     key_missing: bool = False
 
 
@@ -111,21 +125,24 @@ async def _read_error(body: _Body) -> bytes:
 
 
 class _Body(httpx.AsyncByteStream):
-    """The decoded body, within the limits."""
+    """The decoded body, within the limits, with what it says noted in the facts."""
 
     def __init__(self, response: httpx.Response, facts: CallFacts) -> None:
         self._response = response
         self._facts = facts
         self._total = 0
-        self._line = 0
+        is_stream = "event-stream" in response.headers.get("content-type", "")
+        self._events = EventParser() if is_stream else None
+        self._tail = b""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             inflater = make_inflater(self._response.headers.get("content-encoding", ""))
             async for raw in self._response.aiter_raw():
                 for piece in (raw,) if inflater is None else inflater.feed(raw):
-                    self._count(piece)
+                    self._note(piece)
                     yield piece
+            self._note_end()
         except (httpx.HTTPError, AnswerTooLargeError, BadEncodingError, CompressionRatioError) as exc:
             self._facts.failure = exc
             raise
@@ -133,11 +150,39 @@ class _Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         await self._response.aclose()
 
-    def _count(self, piece: bytes) -> None:
-        if len(self._facts.head) < HEAD_BYTES:
-            self._facts.head += piece[: HEAD_BYTES - len(self._facts.head)]
+    def _note(self, piece: bytes) -> None:
+        facts = self._facts
+        if len(facts.head) < HEAD_BYTES:
+            facts.head += piece[: HEAD_BYTES - len(facts.head)]
         self._total += len(piece)
-        end = piece.rfind(b"\n")
-        self._line = self._line + len(piece) if end < 0 else len(piece) - end - 1
-        if self._total > MAX_STREAM_BYTES or self._line > MAX_LINE_BYTES:
+        if self._total > MAX_STREAM_BYTES:
             raise AnswerTooLargeError
+        if self._events is None:
+            facts.finish_seen = facts.finish_seen or bool(_FINISH_MARK.search(self._tail + piece))
+            self._tail = piece[-_OVERLAP:]
+            return
+        try:
+            events = self._events.feed(piece)
+        except LineTooLongError:
+            raise AnswerTooLargeError from None
+        for is_error, payload in events:
+            self._note_event(is_error, payload)
+
+    def _note_event(self, is_error: bool, payload: bytes) -> None:
+        if payload.strip() in (b"", b"[DONE]"):
+            return
+        try:
+            value = parse_json(payload)
+        except MalformedAnswerError:
+            self._facts.malformed = True
+            return
+        if is_error or (as_object(value) or {}).get("error"):
+            self._facts.reported = value
+        if _FINISH_MARK.search(payload):
+            self._facts.finish_seen = True
+
+    def _note_end(self) -> None:
+        if self._events is None:
+            return
+        for is_error, payload in self._events.close():
+            self._note_event(is_error, payload)

@@ -15,17 +15,18 @@ from hypothesis import strategies as st
 from promptrails_engine.definitions.checked import checked_agent, checked_prompt
 from promptrails_engine.definitions.digest import content_digest
 from promptrails_engine.definitions.files import PromptFile, read_folder, write_agent, write_prompt
-from promptrails_engine.definitions.files_yaml import parse_json, parse_yaml, plain_value
 from promptrails_engine.definitions.files_dump import dump_json, dump_yaml
+from promptrails_engine.definitions.files_yaml import parse_json, parse_yaml, plain_value
 from promptrails_engine.definitions.records import Agent, AgentVersion, Prompt, PromptVersion
 from promptrails_engine.errors import ConflictError, DefinitionError
 
 ODD = st.sampled_from([
-    "", " ", "\n", "\n\n", "\r\n", "\r", "\t", " a", "a ", "a\n", "a\n\n", "\na", "  a\n b\n", "a \nb", "a\t\nb\n", "\x85", "\u2028",
-    "\ufeff", "\ufeffa\nb\n", "\x00", "\x1b[31m", "\x7f", "null", "~", "yes", "no", "on", "true", "1", "1.10", "1e3", "0o17", "007",
-    "2024-01-01", "12:30:45", "0x1F", ".inf", "- a", "a: b", "a #b", "#a", "'", '"', "{{ x }}", "{% if a %}\n b\n{% endif %}\n",
-    "%YAML", "---", "---\na", "...\n", "a\n---\nb\n", "a\n...\n", "|", ">", "*a", "&a", "!a", "@", "`", "=", "<<", "\U0001f600\n", "\u202e",
-    "a" * 5000, "a\r\nb\n", "é\nü\n", "\u00a0\n", "\n \n", "a\n \nb\n", "a\n\n\n", "\\n", "end\\",
+    "", " ", "\n", "\n\n", "\r\n", "\r", "\t", " a", "a ", "a\n", "a\n\n", "\na", "  a\n b\n", "a \nb", "a\t\nb\n",
+    "\x85", "\u2028", "\ufeff", "\ufeffa\nb\n", "\x00", "\x1b[31m", "\x7f", "null", "~", "yes", "no", "on", "true", "1",
+    "1.10", "1e3", "0o17", "007", "2024-01-01", "12:30:45", "0x1F", ".inf", "- a", "a: b", "a #b", "#a", "'", '"',
+    "{{ x }}", "{% if a %}\n b\n{% endif %}\n", "%YAML", "---", "---\na", "...\n", "a\n---\nb\n", "a\n...\n", "|", ">",
+    "*a", "&a", "!a", "@", "`", "=", "<<", "\U0001f600\n", "\u202e", "a" * 5000, "a\r\nb\n", "é\nü\n", "\u00a0\n",
+    "\n \n", "a\n \nb\n", "a\n\n\n", "\\n", "end\\",
 ])  # fmt: skip
 TEXT = st.one_of(ODD, st.text(max_size=60), st.text(alphabet="ab \n\t\r{}%#:-'\"\\|>\x85\u2028", max_size=40))
 JSON = st.recursive(
@@ -44,7 +45,7 @@ def prompt(name: str = "support", **more: Any) -> Prompt:
     return Prompt(id="p", workspace_id="w", name=name, **more)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     name=NAMES, system=TEXT, user=TEXT, description=TEXT, labels=st.lists(TEXT, max_size=2), options=JSON, note=TEXT,
     templates=st.sampled_from(["inline", "files"]), form=st.sampled_from(["yaml", "json"]),
@@ -83,7 +84,7 @@ def test_a_prompt_reads_back_as_it_was(
         assert {path: path.stat().st_mtime_ns for path in Path(folder).rglob("*") if path.is_file()} == before
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(data=st.dictionaries(TEXT, JSON, min_size=1, max_size=5))
 def test_yaml_and_json_text_say_the_same(data: dict[str, Any]) -> None:
     digest = content_digest({"data": data})
@@ -136,8 +137,8 @@ def test_a_readable_file(tmp_path: Path) -> None:
         "kind: prompt\nname: support\nlabels:\n- mail\nversion: \"1.0\"\nmessage: 'first: try'\n"
         "system_prompt: |\n  You answer for {{ company }}.\n  Be brief.\n"
         "user_prompt: '{{ question }}'\nmodel: openai/gpt-4o-mini\ntemperature: 0.2\n"
-        "input_schema:\n  type: object\n  properties:\n    company:\n      enum:\n      - 'no'\n      - '007'\n      - 7\n"
-        "  required:\n  - company\n"
+        "input_schema:\n  type: object\n  properties:\n    company:\n"
+        "      enum:\n      - 'no'\n      - '007'\n      - 7\n  required:\n  - company\n"
     )
 
 
@@ -184,19 +185,25 @@ def test_a_lone_surrogate_is_refused(tmp_path: Path) -> None:
 AGENTS: list[dict[str, Any]] = [
     {"type": "simple", "prompt_id": "P1", "temperature": 1.0, "llm_model_id": "openai/x"},
     {"type": "simple", "prompt_id": "P1", "approval_required": True, "approval_checkpoint_name": "look"},
-    {"type": "chain", "prompt_ids": [{"prompt_id": i, "role": "1", "sort_order": n} for n, i in enumerate(["P1", "P2", "P1"])]},
+    {
+        "type": "chain",
+        "prompt_ids": [{"prompt_id": f"P{n}", "role": "1", "sort_order": place} for place, n in enumerate((1, 2, 1))],
+    },
     {"type": "multi_agent", "prompt_ids": [{"prompt_id": "P2", "role": "yes", "sort_order": 1}]},
     {
         "type": "workflow",
         "nodes": [
             {"id": "a", "depends_on": [], "prompt_id": "P1"},
             {
-                "id": "b", "depends_on": ["a"], "node_type": "media", "media_provider": "x", "media_type": "tts", "media_model": "m",
-                "media_config": {"k": [1, 1.0, None, "1"]},
+                "id": "b", "depends_on": ["a"], "node_type": "media", "media_provider": "x", "media_type": "tts",
+                "media_model": "m", "media_config": {"k": [1, 1.0, None, "1"]},
             },
         ],
     },
-    {"type": "composite", "steps": [{"id": "s", "agent_id": "A1", "depends_on": [], "input_mapping": {"t": "{{ input.t }}\n"}}]},
+    {
+        "type": "composite",
+        "steps": [{"id": "s", "agent_id": "A1", "depends_on": [], "input_mapping": {"t": "{{ input.t }}\n"}}],
+    },
 ]  # fmt: skip
 
 

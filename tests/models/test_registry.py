@@ -17,7 +17,10 @@ def test_a_table_model_is_found_by_its_exact_name_only() -> None:
     found = registry.get("openai/gpt-4o")
     assert found is not None
     assert (found.id, found.provider, found.model_id, found.name) == ("openai/gpt-4o", "openai", "gpt-4o", found.id)
-    assert found.supports_tools and found.supports_json and found.supports_temperature and found.is_active
+    assert found.supports_tools
+    assert found.supports_json
+    assert found.supports_temperature
+    assert found.is_active
     assert registry.get("openai/gpt-4o-2024-08-06") is not None
     for guess in ("gpt-4o", "openai/gpt-4o-2099-01-01", "openai/GPT-4o", "azure/openai/gpt-4o", ""):
         assert registry.get(guess) is None, guess
@@ -54,8 +57,10 @@ def test_registering_hides_the_table_and_replaces_what_has_the_same_id_or_name()
 def test_list_is_sorted_and_filtered() -> None:
     registry = ModelRegistry([OWN])
     names = [model.name for model in registry.list()]
-    assert names == sorted(names) and len(set(names)) == len(names)
-    assert "acme/rocket-1" in names and "anthropic/claude-sonnet-4-5" in names
+    assert names == sorted(names)
+    assert len(set(names)) == len(names)
+    assert "acme/rocket-1" in names
+    assert "anthropic/claude-sonnet-4-5" in names
     assert registry.list("acme") == [OWN]
     assert {model.provider for model in registry.list("groq")} == {"groq"}
     assert registry.list("nobody") == []
@@ -81,7 +86,8 @@ def test_an_unknown_price_is_none_and_never_zero() -> None:
 def test_a_model_with_fees_per_request_has_no_token_price() -> None:
     registry = ModelRegistry()
     sonar = registry.get("perplexity/sonar")
-    assert sonar is not None and sonar.input_price is not None
+    assert sonar is not None
+    assert sonar.input_price is not None
     assert registry.price("perplexity/sonar") is None
     assert registry.cost(TokenUsage(10, 10), "perplexity/sonar") is None
 
@@ -112,7 +118,9 @@ def test_cached_tokens_have_their_own_price_where_it_is_known() -> None:
 def test_newly_cached_tokens_have_their_own_price_where_it_is_known() -> None:
     registry = ModelRegistry()
     price = registry.price("anthropic/claude-sonnet-4-5")
-    assert price is not None and price.cache_write is not None and price.cached_input is not None
+    assert price is not None
+    assert price.cache_write is not None
+    assert price.cached_input is not None
     usage = TokenUsage(prompt_tokens=10_000, completion_tokens=100, cached_tokens=2_000, cache_creation_tokens=3_000)
     expected = 5_000 * price.input + 2_000 * price.cached_input + 3_000 * price.cache_write + 100 * price.output
     assert registry.cost(usage, "anthropic/claude-sonnet-4-5") == pytest.approx(expected / 1e6)
@@ -120,7 +128,8 @@ def test_newly_cached_tokens_have_their_own_price_where_it_is_known() -> None:
 
 def test_counts_that_do_not_add_up_never_lower_the_cost_below_zero() -> None:
     cost = ModelRegistry().cost(TokenUsage(10, 0, cached_tokens=50), "openai/gpt-4o")
-    assert cost is not None and cost > 0
+    assert cost is not None
+    assert cost > 0
 
 
 def test_a_long_prompt_is_priced_at_its_tier() -> None:

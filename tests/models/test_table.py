@@ -55,7 +55,8 @@ def litellm() -> Any:
 @pytest.fixture(scope="module")
 def builder(litellm: Any) -> Any:
     spec = importlib.util.spec_from_file_location("build_model_table", BUILDER)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, insert, select, update
 
 from promptrails_engine.errors import NotFoundError
 from promptrails_engine.ports.store import DefinitionChanges, DefinitionKind, DefinitionRow, VersionRow
 from promptrails_engine.store.codec import dump_json, escape, index_key, load_json, unescape
-from promptrails_engine.store.sql.statements import INSERTS
+from promptrails_engine.store.sql.statements import insert_into
 from promptrails_engine.store.sql.tables import definitions, stamps, versions
 
 D, V = definitions.c, versions.c
@@ -117,17 +117,18 @@ def stamp(conn: Connection, workspace_id: str) -> int:
 
 def _bump(conn: Connection, workspace_id: str) -> int:
     """The stamp, one higher; its row lock also orders the workspace's changes."""
-    statement = INSERTS[conn.dialect.name](stamps).values(workspace_id=workspace_id, stamp=1)
+    statement = insert_into(stamps, conn.dialect.name).values(workspace_id=workspace_id, stamp=1)
     conn.execute(
         statement.on_conflict_do_update(index_elements=[stamps.c.workspace_id], set_={"stamp": stamps.c.stamp + 1})
     )
-    return conn.execute(select(stamps.c.stamp).where(stamps.c.workspace_id == workspace_id)).scalar_one()
+    found: int = conn.execute(select(stamps.c.stamp).where(stamps.c.workspace_id == workspace_id)).scalar_one()
+    return found
 
 
 def contains(conn: Connection, column: ColumnElement[str], part: str) -> ColumnElement[bool]:
     """Whether the text holds this part; no character in it is a wildcard, and any length will do."""
     find = func.instr if conn.dialect.name == "sqlite" else func.strpos
-    return cast("ColumnElement[bool]", find(column, part) > 0)
+    return find(column, part) > 0
 
 
 def count(conn: Connection, table: Table, where: Sequence[ColumnElement[bool]]) -> int:

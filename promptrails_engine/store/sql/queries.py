@@ -65,9 +65,7 @@ def update_metadata(
 def read_events(conn: Connection, workspace_id: str, execution_id: str, after: int) -> list[Event]:
     """The events numbered above `after`, in order."""
     e = events.c
-    chosen = and_(
-        e.workspace_id == escape(workspace_id), e.execution_id == escape(execution_id), e.last_seq > after
-    )
+    chosen = and_(e.workspace_id == escape(workspace_id), e.execution_id == escape(execution_id), e.last_seq > after)
     rows = conn.execute(select(e.data).where(chosen).order_by(e.first_seq))
     return [event for row in rows for event in events_of(row.data, after)]
 

@@ -5,7 +5,7 @@ These run on the path of each run, so they are plain tuples in the tables' colum
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -23,11 +23,11 @@ from promptrails_engine.store.codec import (
 )
 from promptrails_engine.store.payload import PAYLOAD_BYTES, capped, is_huge, lenient_json
 from promptrails_engine.store.sql.tables import IDENTITY_COLUMNS
+from promptrails_engine.store.usage import total_tokens
 
 Values = tuple[Any, ...]
 DAY_SECONDS = 86_400
 
-_SPAN_TRACE = attrgetter("trace")
 _SPAN_FILTERED = attrgetter("kind", "status", "model_name", "started_at")
 _SPAN_DATA = (
     "name",
@@ -88,12 +88,6 @@ def end_values(row: ExecutionRow) -> Values:
         row.cost_known,
         row.truncated,
     )
-
-
-def total_tokens(usage: Mapping[str, int]) -> int:
-    """All tokens of a run: as reported, else prompt and completion together."""
-    total = usage.get("total_tokens")
-    return total if total is not None else usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
 
 
 def execution_row(values: Sequence[Any]) -> ExecutionRow:
@@ -228,4 +222,3 @@ def events_of(text: str, after: int) -> list[Event]:
 def values_size(values: Values) -> int:
     """About how many characters a row holds."""
     return sum(len(value) for value in values if isinstance(value, str))
-

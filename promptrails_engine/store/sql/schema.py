@@ -6,14 +6,12 @@ A database that is up to date costs one query: alembic is loaded only to change 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from types import ModuleType
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from promptrails_engine.errors import StoreUnavailableError, StoreVersionError
-from promptrails_engine.require import require
+from promptrails_engine.store import sql
 from promptrails_engine.store.sql.database import Database
 from promptrails_engine.store.sql.failures import translate
 
@@ -21,7 +19,6 @@ VERSION_TABLE = "pr_schema_version"
 REVISIONS = ("0001",)
 """Every revision that this library knows, oldest first."""
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x70725F736368656D
 
 
@@ -81,24 +78,11 @@ def _upgrade(connection: Connection, database: Database) -> None:
         connection.rollback()
         return
     try:
-        _run_migrations(connection)
+        sql.upgrade_to_head(connection, VERSION_TABLE)
     except BaseException:
         connection.rollback()
         raise
     connection.commit()
-
-
-def _run_migrations(connection: Connection) -> None:
-    config_module, command = _alembic("alembic.config"), _alembic("alembic.command")
-    config = config_module.Config()
-    config.set_main_option("script_location", os.fspath(_MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    config.attributes["version_table"] = VERSION_TABLE
-    command.upgrade(config, "head")
-
-
-def _alembic(module: str) -> ModuleType:
-    return require(module, extra="sql", feature="A new or older store")
 
 
 def _check_directory(database: Database) -> None:

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from sqlalchemy import Connection
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from promptrails_engine.store.sql import definitions
 from promptrails_engine.store.sql.database import READERS, Database, report_journal_mode
-from promptrails_engine.store.sql.failures import is_transient, translate
+from promptrails_engine.store.sql.failures import translate
+from promptrails_engine.store.sql.retry import with_retries
 from promptrails_engine.store.sql.rows import Values, values_size
 from promptrails_engine.store.sql.schema import prepare
 from promptrails_engine.store.sql.stamps import StampCache
@@ -24,7 +24,6 @@ from promptrails_engine.store.sql.transactions import Call, GroupCommitter, RunW
 from promptrails_engine.store.sql.writer import GroupWriter
 
 T = TypeVar("T")
-READ_ATTEMPTS = 8
 MAX_RUNNING = 10_000
 _FORK_WAIT_S = 5.0
 
@@ -108,18 +107,14 @@ class Session:
     # ------------------------------------------------------------------ on the threads
 
     def _read(self, query: Callable[[Connection], T]) -> T:
+        def attempt() -> T:
+            with self._database.engine.connect() as connection:
+                return query(connection)
+
         try:
-            for attempt in Retrying(
-                stop=stop_after_attempt(READ_ATTEMPTS),
-                wait=wait_random_exponential(multiplier=0.05, max=2.0),
-                retry=retry_if_exception(is_transient),
-                reraise=True,
-            ):
-                with attempt, self._database.engine.connect() as connection:
-                    return query(connection)
+            return with_retries(attempt, attempt)
         except Exception as error:
             raise translate(error, self._database.name) from None
-        raise AssertionError("unreachable: the last attempt raises")
 
     def _free(self) -> None:
         self._readers.shutdown(wait=True)

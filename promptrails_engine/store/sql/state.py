@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
 
-from promptrails_engine.store.codec import dump_json, escape, index_key, load_json, unescape
-from promptrails_engine.store.sql.statements import INSERTS
+from promptrails_engine.store.codec import escape, index_key, load_json, unescape
+from promptrails_engine.store.sql.statements import insert_into
 from promptrails_engine.store.sql.tables import cache, state
 
 MAX_CACHED = 10_000
@@ -27,7 +27,7 @@ def cache_put(conn: Connection, workspace_id: str, key: str, value: str, expires
     """Keep the JSON text `value`."""
     values = {"workspace_id": escape(workspace_id), "cache_key": index_key(key)}
     changed = {"value": value, "expires_at": expires_at}
-    statement = INSERTS[conn.dialect.name](cache).values(**values, **changed)
+    statement = insert_into(cache, conn.dialect.name).values(**values, **changed)
     conn.execute(statement.on_conflict_do_update(index_elements=[C.workspace_id, C.cache_key], set_=changed))
 
 
@@ -60,7 +60,7 @@ def state_set(conn: Connection, workspace_id: str, scope: str, key: str, value: 
         "key_key": index_key(key),
         "key": escape(key),
     }
-    statement = INSERTS[conn.dialect.name](state).values(**values, value=value)
+    statement = insert_into(state, conn.dialect.name).values(**values, value=value)
     conn.execute(
         statement.on_conflict_do_update(index_elements=[T.workspace_id, T.scope_key, T.key_key], set_={"value": value})
     )

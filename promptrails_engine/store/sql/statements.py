@@ -5,48 +5,45 @@ All of them may run twice: a transaction is repeated when its outcome is unknown
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Table, text
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import psycopg
-from sqlalchemy.dialects.sqlite import pysqlite
+from sqlalchemy.dialects import registry
 from sqlalchemy.engine import Dialect
 
 from promptrails_engine.ports.store import EXECUTION_TERMINAL
 from promptrails_engine.store.sql.tables import IDENTITY_COLUMNS, events, executions, spans
 
-_Insert = Callable[[Table], Any]
-INSERTS: dict[str, _Insert] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-"""`INSERT` that knows `ON CONFLICT`, by dialect."""
+_POSITIONAL = {"sqlite": ("sqlite.pysqlite", "qmark"), "postgresql": ("postgresql.psycopg", "format")}
+"""Driver and style of parameters, by dialect."""
 
-_POSITIONAL: dict[str, Callable[[], Dialect]] = {
-    "sqlite": lambda: pysqlite.dialect(paramstyle="qmark"),
-    "postgresql": lambda: psycopg.dialect(paramstyle="format"),
-}
+
+def insert_into(table: Table, dialect_name: str) -> Any:
+    """An `INSERT` that knows `ON CONFLICT`; only the dialect in use is loaded."""
+    return import_module(f"sqlalchemy.dialects.{dialect_name}").insert(table)
 
 
 class HotStatements:
     """Text of the writes of a run, with positional parameters in the order of the tables' columns."""
 
     def __init__(self, dialect_name: str) -> None:
-        insert = INSERTS[dialect_name]
-        dialect = _POSITIONAL[dialect_name]()
+        driver, style = _POSITIONAL[dialect_name]
+        dialect = registry.load(driver)(paramstyle=style)
         columns = list(executions.c)[IDENTITY_COLUMNS:]
-        finish = insert(executions)
+        finish = insert_into(executions, dialect_name)
         terminal = ", ".join(f"'{status}'" for status in sorted(EXECUTION_TERMINAL))
         finish = finish.on_conflict_do_update(
             index_elements=[executions.c.workspace_id, executions.c.id],
             set_={column.name: finish.excluded[column.name] for column in columns},
             where=text(f"pr_executions.status NOT IN ({terminal})"),
         )
-        self.begin = _compiled(insert(executions).on_conflict_do_nothing(), dialect, executions)
+        self.begin = _compiled(insert_into(executions, dialect_name).on_conflict_do_nothing(), dialect, executions)
         """A running execution; one that is there already stays as it is."""
         self.finish = _compiled(finish, dialect, executions)
         """The end of an execution: the whole row, or of one that is there and has not ended its end."""
-        self.spans = _compiled(insert(spans).on_conflict_do_nothing(), dialect, spans)
-        self.events = _compiled(insert(events).on_conflict_do_nothing(), dialect, events)
+        self.spans = _compiled(insert_into(spans, dialect_name).on_conflict_do_nothing(), dialect, spans)
+        self.events = _compiled(insert_into(events, dialect_name).on_conflict_do_nothing(), dialect, events)
 
 
 def _compiled(statement: Any, dialect: Dialect, table: Table) -> str:

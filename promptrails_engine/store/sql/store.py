@@ -57,6 +57,11 @@ class SqlStore:
     def __repr__(self) -> str:
         return f"SqlStore({self._url.render_as_string(hide_password=True)!r}, durability={self._durability!r})"
 
+    @property
+    def shared(self) -> bool:
+        """Yes: whoever opens the same database reads it."""
+        return True
+
     async def open(self) -> None:
         """Connect, and bring the schema up to date; see the port."""
         await asyncio.to_thread(self._open)
@@ -197,7 +202,10 @@ class SqlStore:
         """See the port."""
         added = dict(metadata)
         dump_metadata(added)  # refused here if it is not JSON
-        return await self._call(lambda conn: queries.update_metadata(conn, workspace_id, execution_id, added))
+        changed: ExecutionRow | None = await self._call(
+            lambda conn: queries.update_metadata(conn, workspace_id, execution_id, added)
+        )
+        return changed
 
     async def read_events(self, workspace_id: str, execution_id: str, after: int) -> list[Event]:
         """See the port."""
@@ -247,7 +255,8 @@ class SqlStore:
 
     async def state_delete(self, workspace_id: str, scope: str, key: str) -> bool:
         """Whether there was one."""
-        return await self._call(lambda conn: state.state_delete(conn, workspace_id, scope, key))
+        found: bool = await self._call(lambda conn: state.state_delete(conn, workspace_id, scope, key))
+        return found
 
     # ------------------------------------------------------------------ the session
 
@@ -300,9 +309,9 @@ class SqlStore:
         return await session.call(Call(run, conflict=conflict, repeated=repeated, committed=committed))
 
 
-def _own_stamp(value: Any) -> int | None:
+def _own_stamp(value: int) -> int | None:
     return value
 
 
-def _stamp_of_changed(value: Any) -> int | None:
+def _stamp_of_changed(value: tuple[DefinitionRow, int] | None) -> int | None:
     return None if value is None else value[1]

@@ -1,8 +1,8 @@
 """The tables, one schema for SQLite and PostgreSQL.
 
 Names begin with `pr_`, so they can live in the host's own database.  JSON is text that this package wrote (see
-`store/codec.py`).  Text compares by code point in both databases.  Few indexes, since every one is paid for on each run:
-an execution has its key and one list index, a span its key, one list index and, once per batch, an entry by trace.
+`store/codec.py`).  Text compares by code point in both databases.  Few indexes, since every one is paid for on each
+run: an execution has its key and one list index, a span its key, one list index and, once per batch, an entry by trace.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects import postgresql
 
 METADATA = MetaData()
-STRING = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+STRING = Text().with_variant(Text(collation="C"), "postgresql")
 KEY_LENGTH_LIMIT = 200
 """Longer session and user ids are kept, and left out of the index (PostgreSQL refuses index rows over 2.7 kB)."""
 

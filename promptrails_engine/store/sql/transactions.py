@@ -10,16 +10,15 @@ from itertools import groupby
 from typing import Any, cast
 
 from sqlalchemy import Connection
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from promptrails_engine.errors import ConflictError
 from promptrails_engine.store.sql.database import Database
-from promptrails_engine.store.sql.failures import is_conflict, is_of_one_write, is_transient, translate
+from promptrails_engine.store.sql.failures import is_conflict, is_of_one_write, translate
+from promptrails_engine.store.sql.retry import with_retries
 from promptrails_engine.store.sql.rows import Values
 from promptrails_engine.store.sql.statements import HotStatements
 from promptrails_engine.store.sql.writer import Outcome
 
-ATTEMPTS = 8
 _IDENTITY_KEY = slice(0, 2)
 _log = logging.getLogger("promptrails_engine.store")
 
@@ -65,7 +64,9 @@ class GroupCommitter:
     def commit(self, writes: list[Write]) -> list[Outcome]:
         """One transaction for all of them; if a write spoils it, one for each."""
         try:
-            outcomes = self._with_retries(writes)
+            outcomes = with_retries(
+                lambda: self._transaction(writes, again=False), lambda: self._transaction(writes, again=True)
+            )
         except Exception as error:
             if len(writes) > 1 and is_of_one_write(error):
                 return [self.commit([write])[0] for write in writes]
@@ -82,17 +83,6 @@ class GroupCommitter:
             connection.close()
 
     # ------------------------------------------------------------------ one transaction
-
-    def _with_retries(self, writes: list[Write]) -> list[Outcome]:
-        for attempt in Retrying(
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.05, max=2.0),
-            retry=retry_if_exception(is_transient),
-            reraise=True,
-        ):
-            with attempt:
-                return self._transaction(writes, again=_is_again(attempt.retry_state))
-        raise AssertionError("unreachable: the last attempt raises")
 
     def _transaction(self, writes: list[Write], *, again: bool) -> list[Outcome]:
         with self.in_transaction:
@@ -170,10 +160,6 @@ class GroupCommitter:
 
 def _is_call(write: Write) -> bool:
     return isinstance(write, Call)
-
-
-def _is_again(state: RetryCallState) -> bool:
-    return state.attempt_number > 1
 
 
 def _refuse_exclusive(runs: list[RunWrite]) -> None:

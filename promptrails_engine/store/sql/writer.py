@@ -12,6 +12,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -204,10 +205,8 @@ class GroupWriter(Generic[W]):
 
 
 def _call(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], argument: object) -> None:
-    try:
+    with suppress(RuntimeError):  # that loop is closed: nobody waits any more
         loop.call_soon_threadsafe(callback, argument)
-    except RuntimeError:
-        pass  # that loop is closed: nobody waits any more
 
 
 def _settle(settled: list[tuple[asyncio.Future[Any], Outcome]]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import threading
 from dataclasses import dataclass
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
 KEEPALIVE_S = 30.0
 
 
+@cache
 def load_httpx() -> Any:
     """The httpx module.
 
     Raises:
         MissingExtraError: it is not installed.
     """
-    return require("httpx", extra="openai", feature="OpenAICompatibleProvider")
+    return require("httpx", extra="all", feature="OpenAICompatibleProvider")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +67,12 @@ class LoopClients:
         return kept
 
     async def aclose(self) -> None:
-        """Close the connections of this loop, and those of other loops that still run."""
-        with self._lock:
-            clients, self._clients = self._clients, {}
+        """Close the connections of the running loop; those of another loop are closed by a call from there."""
         here = asyncio.get_running_loop()
-        for (loop, _), client in clients.items():
-            if loop is here:
-                await client.aclose()
-            elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(client.aclose(), loop))
+        with self._lock:
+            mine = [self._clients.pop(key) for key in list(self._clients) if key[0] is here]
+        for client in mine:
+            await client.aclose()
 
     def _make(self, route: Route) -> httpx.AsyncClient:
         module = load_httpx()

@@ -127,7 +127,7 @@ class OpenAICompatibleProvider:
             raise failure
 
     async def aclose(self) -> None:
-        """Close connections; a later call opens new ones."""
+        """Close the connections of the running event loop; a later call opens new ones."""
         await self._clients.aclose()
 
     # -------------------------------------------------------------- what a call needs

@@ -18,7 +18,7 @@ KEY = "sk-test-canary-0123456789abcdef"
 class Outcome:
     """What a stream gave: its deltas, then an error or none."""
 
-    deltas: list[Delta] = field(default_factory=list)
+    deltas: list[Delta] = field(default_factory=list[Delta])
     error: PromptRailsError | None = None
 
     @property
@@ -50,7 +50,9 @@ async def drain(provider: OpenAICompatibleProvider, wanted: ModelRequest | None 
     return outcome
 
 
-async def ask(server: LoopbackServer, *script: Script, wanted: ModelRequest | None = None, name: str = "openai") -> Outcome:
+async def ask(
+    server: LoopbackServer, *script: Script, wanted: ModelRequest | None = None, name: str = "openai"
+) -> Outcome:
     """The outcome of one call of a fresh provider to a server that follows the script."""
     server.script(*script)
     provider = OpenAICompatibleProvider(name, server.url, KEY)

@@ -116,8 +116,14 @@ async def test_finish_reasons(server: LoopbackServer, said: str, meant: str) -> 
 
 async def test_empty_pieces_other_choices_and_events_without_choices_are_skipped(server: LoopbackServer) -> None:
     other = {"choices": [{"index": 1, "delta": {"content": "second answer"}, "finish_reason": "length"}]}
-    odd = {"id": "x", "choices": None, "prompt_filter_results": []}
-    pieces = [event({"role": "assistant", "content": ""}), other, odd, event({"content": None}), event({"content": "a"})]
+    odd: dict[str, object] = {"id": "x", "choices": None, "prompt_filter_results": []}
+    pieces: list[object] = [
+        event({"role": "assistant", "content": ""}),
+        other,
+        odd,
+        event({"content": None}),
+        event({"content": "a"}),
+    ]
     assert (await ask(server, sse(*pieces, STOP))).deltas == [TextDelta("a"), Finish("stop")]
 
 

@@ -146,7 +146,9 @@ async def test_context_overflow_by_code_and_by_wording(
 
 
 async def test_context_overflow_with_the_sizes_as_fields(server: LoopbackServer) -> None:
-    body = {"error": {"code": 400, "message": "no", "type": "exceed_context_size_error", "n_prompt_tokens": 9, "n_ctx": 8}}
+    body = {
+        "error": {"code": 400, "message": "no", "type": "exceed_context_size_error", "n_prompt_tokens": 9, "n_ctx": 8}
+    }
     found = refused(await ask(server, json_reply(body, 400)), ContextOverflowError, "context_overflow")
     assert (found.details["context_window"], found.details["prompt_tokens"]) == (8, 9)
 
@@ -232,7 +234,9 @@ async def test_an_answer_that_is_none_is_a_protocol_error(server: LoopbackServer
 
 
 async def test_the_beginning_of_a_wrong_answer_is_quoted(server: LoopbackServer) -> None:
-    found = refused(await ask(server, html(200, "<html>Sign in please" + "x" * 999)), ProviderProtocolError, "provider_protocol")
+    found = refused(
+        await ask(server, html(200, "<html>Sign in please" + "x" * 999)), ProviderProtocolError, "provider_protocol"
+    )
     assert "Sign in please" in found.message
     assert "x" * 200 not in found.message
 
@@ -279,7 +283,9 @@ async def test_an_error_inside_a_stream_is_mapped(
         pytest.param([b"event: error\ndata: boom\n\n"], id="error event of plain text"),
     ],
 )
-async def test_a_stream_that_breaks_keeps_its_text_and_never_succeeds(server: LoopbackServer, tail: list[bytes]) -> None:
+async def test_a_stream_that_breaks_keeps_its_text_and_never_succeeds(
+    server: LoopbackServer, tail: list[bytes]
+) -> None:
     outcome = await ask(server, streamed([encode(A), *tail]))
     refused(outcome, StreamInterruptedError, "stream_interrupted")
     assert outcome.text == "a"
@@ -296,7 +302,13 @@ async def test_error_events_of_other_forms(server: LoopbackServer, line: bytes) 
 
 async def test_texts_of_the_server_are_masked_and_cut(server: LoopbackServer) -> None:
     text = f"Incorrect key {KEY}, or sk-other-9876543210abcdef, header Bearer abcdefgh12345678. " + "y" * 5000
-    for reply in (error(401, text), error(500, text), plain(400, text.encode()), json_reply({"error": text}), html(502, f"<html>{text}")):
+    for reply in (
+        error(401, text),
+        error(500, text),
+        plain(400, text.encode()),
+        json_reply({"error": text}),
+        html(502, f"<html>{text}"),
+    ):
         outcome = await ask(server, reply)
         assert outcome.error is not None
         shown = f"{outcome.error} {outcome.error!r} {json.dumps(outcome.error.details)}"

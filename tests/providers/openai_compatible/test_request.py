@@ -52,7 +52,7 @@ async def test_a_server_that_refuses_stream_options_gets_none(server: LoopbackSe
 
 
 async def test_options_pass_but_do_not_override(server: LoopbackServer) -> None:
-    options = {
+    options: dict[str, Any] = {
         "model": "other",
         "messages": [],
         "stream": False,
@@ -106,7 +106,9 @@ async def test_broken_arguments_of_an_earlier_call_are_wrapped(server: LoopbackS
 
 async def test_ids_are_shortened_alike_in_call_and_result_where_a_server_needs_it(server: LoopbackServer) -> None:
     messages = [
-        Message("assistant", "", tool_calls=[ToolCall("call_long_id_1", "add", "{}"), ToolCall("abcDEF123", "add", "{}")]),
+        Message(
+            "assistant", "", tool_calls=[ToolCall("call_long_id_1", "add", "{}"), ToolCall("abcDEF123", "add", "{}")]
+        ),
         Message("tool", "1", tool_call_id="call_long_id_1"),
         Message("tool", "2", tool_call_id="abcDEF123"),
     ]

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
-_STRING = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+_STRING = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -114,9 +113,7 @@ def _traces() -> None:
         _key("pr_spans_key", "workspace_id", "execution_id", "span_id"),
     )
     _index("pr_spans_list", "pr_spans", ["workspace_id", "started_at", "span_id"])
-    _index(
-        "pr_spans_trace", "pr_spans", ["workspace_id", "trace_key", "execution_id"], where="trace_key IS NOT NULL"
-    )
+    _index("pr_spans_trace", "pr_spans", ["workspace_id", "trace_key", "execution_id"], where="trace_key IS NOT NULL")
     _caller_indexes("pr_spans")
     op.create_table(
         "pr_events",

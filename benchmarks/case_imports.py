@@ -1,0 +1,55 @@
+"""What it costs to import the package, and to make an engine, in fresh interpreters."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+
+from harness import Goal, Row, Size
+
+HEAVY = (
+    "litellm", "presidio_analyzer", "httpx", "numpy", "sqlalchemy", "networkx", "alembic", "opentelemetry", "rich",
+    "typer",
+)  # fmt: skip
+FLOOR = "import pydantic, jinja2"
+OURS = {
+    "import promptrails_engine": "import promptrails_engine",
+    "import Engine; Engine()": "from promptrails_engine import Engine; Engine()",
+}
+PROGRAM = """
+import json, sys, time
+start = time.process_time()
+{statement}
+cpu = time.process_time() - start
+print(json.dumps([cpu, [name for name in {heavy} if name in sys.modules], len(sys.modules)]))
+"""
+
+
+def imports(size: Size) -> list[Row]:
+    statements = [FLOOR, *OURS.values()]
+    cpu: dict[str, list[float]] = {statement: [] for statement in statements}
+    loaded: dict[str, list[str]] = {}
+    for number in range(size.pick(25, 3) + 1):
+        for statement in statements:
+            seconds, loaded[statement], _ = fresh(statement)
+            if number:  # the first writes the byte code
+                cpu[statement].append(seconds)
+    floor = statistics.median(cpu[FLOOR]) * 1e6
+    rows = []
+    for case, statement in OURS.items():
+        heavy = loaded[statement]
+        note = f"loads {', '.join(heavy)}" if heavy else "loads none of the heavy packages"
+        best = {"floor": min(cpu[FLOOR]) * 1e6, "ours": min(cpu[statement]) * 1e6}
+        rows.append(Row(case, statistics.median(cpu[statement]) * 1e6, floor, goal=Goal(1.5), note=note, best=best))
+        rows.append(Row(f"heavy packages after {case}", len(heavy), unit="", goal=Goal(0, of="ours"), note=note))
+    return rows
+
+
+def fresh(statement: str) -> tuple[float, list[str], int]:
+    """CPU seconds of the statement, the heavy packages that it loaded, and how many modules there are."""
+    program = PROGRAM.format(statement=statement, heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    seconds, heavy, modules = json.loads(done.stdout)
+    return seconds, heavy, modules
