@@ -138,9 +138,7 @@ async def otel(size: Size) -> list[Row]:
             exporter.clear()
 
         ours = Contender("traced", once, work.simple, settle)
-        bare = Contender(
-            "untraced", executed(plain, await fakes.simple_agent(plain), fakes.simple_input), work.simple
-        )
+        bare = Contender("untraced", executed(plain, await fakes.simple_agent(plain), fakes.simple_input), work.simple)
         floor = Contender("floor", by_hand(provider.get_tracer("floor"), made), lambda i: 3, cleared(exporter))
         await in_turns([floor, bare, ours], size, most=RUNS_A_BATCH)
     note = "the floor makes the same three spans, with the same attributes, by hand"

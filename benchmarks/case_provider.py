@@ -38,7 +38,11 @@ async def provider_chunk(size: Size) -> list[Row]:
             floor = Contender("floor", floor_once, lambda i: expected)
             await in_turns([floor, ours], size, warm=3)
         await provider.aclose()
-    return [cpu_row("chunk of the OpenAI-compatible provider", floor, ours, per=PIECES, note="the floor is a bare httpx loop")]
+    return [
+        cpu_row(
+            "chunk of the OpenAI-compatible provider", floor, ours, per=PIECES, note="the floor is a bare httpx loop"
+        )
+    ]
 
 
 async def bare(client: httpx.AsyncClient, url: str) -> str:

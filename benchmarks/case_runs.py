@@ -39,9 +39,7 @@ async def filled(once: Callable[[int], Awaitable[Any]], size: Size) -> None:
 
 async def simple(size: Size) -> list[Row]:
     async with AsyncEngine(providers=[fakes.InstantModel()], model=fakes.MODEL) as engine:
-        ours = Contender(
-            "ours", executed(engine, await fakes.simple_agent(engine), fakes.simple_input), work.simple
-        )
+        ours = Contender("ours", executed(engine, await fakes.simple_agent(engine), fakes.simple_input), work.simple)
         floor = Contender("floor", floors.simple(), work.simple)
         await filled(ours.once, size)
         await in_turns([floor, ours], size)
@@ -82,7 +80,10 @@ async def chain(size: Size) -> list[Row]:
 
 async def tool_round(size: Size) -> list[Row]:
     rows = []
-    for case, function, goal in (("tool round", fakes.add, Goal(4)), ("tool round, plain def", fakes.add_in_thread, None)):
+    for case, function, goal in (
+        ("tool round", fakes.add, Goal(4)),
+        ("tool round, plain def", fakes.add_in_thread, None),
+    ):
         async with AsyncEngine(providers=[fakes.ToolModel()], tools=[function], model=fakes.MODEL) as engine:
             agent_id = await fakes.tool_agent(engine)
             ours = Contender("ours", executed(engine, agent_id, lambda i: {"number": i}), work.tool_round)
@@ -104,9 +105,7 @@ def sync_call(size: Size) -> list[Row]:
         agent_id = fakes.simple_agent_sync(engine)
         loop, stop = loop_in_thread()
         hop = Contender("hop", lambda i: asyncio.run_coroutine_threadsafe(echo(i), loop).result(), lambda i: i)
-        ours = Contender(
-            "sync", lambda i: engine.agents.execute(agent_id, fakes.simple_input(i)).text, work.simple
-        )
+        ours = Contender("sync", lambda i: engine.agents.execute(agent_id, fakes.simple_input(i)).text, work.simple)
         bare = Contender("async", executed(inner, async_id, fakes.simple_input), work.simple)
         for i in range(size.pick(FILL, 200)):
             ours.once(i)
@@ -157,10 +156,18 @@ async def concurrent(size: Size) -> list[Row]:
     floor_cpu = median(figures["floor"], 1)
     bound = work.SLEEP_S + floor_cpu
     wall, cpu = median(figures["ours"], 0), median(figures["ours"], 1)
-    note = f"the floor is 50 ms + {floor_cpu * 1000:.0f} ms of CPU; its own wall time {median(figures['floor'], 0) * 1000:.0f} ms"
+    floor_wall = median(figures["floor"], 0)
+    note = f"the floor: 50 ms + {floor_cpu * 1000:.0f} ms of CPU (its own wall time: {floor_wall * 1000:.0f} ms)"
     return [
         Row(f"{count} at once, wall time", wall * 1000, bound * 1000, "ms", Goal(3), note),
-        Row(f"{count} at once, CPU time", cpu * 1000, bound * 1000, "ms", Goal(3), f"{cpu / floor_cpu:.1f} times the floor's CPU"),
+        Row(
+            f"{count} at once, CPU time",
+            cpu * 1000,
+            bound * 1000,
+            "ms",
+            Goal(3),
+            f"{cpu / floor_cpu:.1f} times the floor's CPU",
+        ),
     ]
 
 

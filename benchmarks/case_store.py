@@ -70,7 +70,10 @@ async def stored_relaxed(size: Size) -> list[Row]:
     note = f"the best batch {best:,.0f}/s; {cpu * 1e6:.0f} us of CPU a run"
     rate = Row("stored runs a second, 64 at once, relaxed", 1 / wall, None, "/s", Goal(least=5000, of="ours"), note)
     floor = statistics.median(floors_cpu) * 1e6
-    return [rate, Row("stored run, 64 at once, relaxed, CPU", cpu * 1e6, floor, note="the floor: 64 bare inserts a commit")]
+    return [
+        rate,
+        Row("stored run, 64 at once, relaxed, CPU", cpu * 1e6, floor, note="the floor: 64 bare inserts a commit"),
+    ]
 
 
 async def side_by_side(once: Callable[[int], Any], start: int, runs: int, figures: list[tuple[float, float]]) -> int:

@@ -54,4 +54,6 @@ def sync_chunk(size: Size) -> list[Row]:
         floor = Contender("floor", floors.sync_stream(loop), work.streamed)
         in_turns_sync([floor, ours], size, warm=size.pick(20, 3))
         stop()
-    return [cpu_row("streamed chunk, sync", floor, ours, per=work.CHUNKS, note="the floor is a queue between two threads")]
+    return [
+        cpu_row("streamed chunk, sync", floor, ours, per=work.CHUNKS, note="the floor is a queue between two threads")
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import queue
 import time
 import uuid
@@ -164,5 +165,7 @@ INSERT = "insert into runs values (?, ?, ?, ?, ?)"
 
 
 def stored_row(i: int) -> tuple[Any, ...]:
+    """What a run leaves behind at the least: its id, two times, the input and the output."""
     now = time.time()
-    return (str(uuid.uuid4()), now, now, '{"question":"%s"}' % work.question(i), '{"content":"%s"}' % work.simple(i))
+    data = json.dumps({"role": work.ROLE, "question": work.question(i)})
+    return (str(uuid.uuid4()), now, now, data, json.dumps({"content": work.simple(i)}))

@@ -168,7 +168,9 @@ def in_turns_sync(contenders: list[Contender], size: Size, *, warm: int = 50, mo
             batch_sync(contender, size.pick(runs, max(1, runs // 6)))
 
 
-def cpu_row(case: str, floor: Contender, ours: Contender, goal: Goal | None = None, *, per: int = 1, note: str = "") -> Row:
+def cpu_row(
+    case: str, floor: Contender, ours: Contender, goal: Goal | None = None, *, per: int = 1, note: str = ""
+) -> Row:
     """The row of two contenders; `per` divides both, where a run is many of what is counted."""
     best = {"floor": floor.best_us() / per, "ours": ours.best_us() / per}
     return Row(case, ours.cpu_us() / per, floor.cpu_us() / per, goal=goal, note=note, best=best)

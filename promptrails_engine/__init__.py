@@ -84,13 +84,13 @@ _ROOMS = {
         "ToolError", "ToolLoopError", "ToolUnknownError", "UnauthorizedError", "ValidationError",
         "VersionMismatchError", "Violation",
     ),
-    "promptrails_engine.catalog.folder": (
+    "promptrails_engine.catalog.folder_report": (
         "LoadReport", "SaveReport",
     ),
 }
 
 if TYPE_CHECKING:
-    from promptrails_engine.catalog.folder import (
+    from promptrails_engine.catalog.folder_report import (
         LoadReport, SaveReport,
     )
     from promptrails_engine.definitions.configs import (

@@ -110,7 +110,7 @@ class _BaseEngine(Generic[M_co]):
         merged = limits.over(DEFAULT_LIMITS) if limits else DEFAULT_LIMITS
         planner = Planner(self._store, workspace_id, agents, prompts, directory, tool_registry, merged)
         runner = Runner(services, STRATEGIES)
-        parts = Parts(services, prompts, agents, directory, tool_registry, planner, runner, self._ready)
+        parts = Parts(services, context, prompts, agents, directory, tool_registry, planner, runner, self._ready)
         self._parts = parts
         bridge = self._bridge = self._make_bridge()
         self.agents = Agents(parts, bridge)

@@ -7,6 +7,7 @@ are worked out once a second and the other sixteen are drawn as digits.
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable
@@ -22,33 +23,40 @@ class IdFactory:
     """Makes ids; give it a seed and a clock for reproducible ones."""
 
     def __init__(self, seed: int | None = None, clock: Callable[[], float] = time.time) -> None:
-        entropy = seed if seed is not None else random.SystemRandom().getrandbits(256)
-        # A generator seeded from the system is as unguessable as an id needs to be, and ten times cheaper per draw.
-        self._fast = random.Random(entropy)
+        self._seed = seed
         self._clock = clock
-        self._second = -1
-        self._head = ""
+        self._start(seed)
 
     def record(self) -> str:
         """A KSUID: 27 characters, sorting by the second of its making."""
+        if os.getpid() != self._pid:
+            # A forked child would otherwise make the ids of its parent.
+            self._start(None if self._seed is None else f"{self._seed}/{os.getpid()}")
         second = int(self._clock())
         if second != self._second:
             self._head = self._new_head(second)
             self._second = second
-        return self._head + "".join(self._fast.choices(_PAIRS, k=_TAIL // 2))
+        return self._head + "".join(self._random.choices(_PAIRS, k=_TAIL // 2))
 
     def trace(self) -> str:
         """32 hexadecimal digits, not all zero (W3C Trace Context)."""
-        return f"{self._fast.getrandbits(128) or 1:032x}"
+        return f"{self._random.getrandbits(128) or 1:032x}"
 
     def span(self) -> str:
         """16 hexadecimal digits, not all zero (W3C Trace Context)."""
-        return f"{self._fast.getrandbits(64) or 1:016x}"
+        return f"{self._random.getrandbits(64) or 1:016x}"
+
+    def _start(self, seed: int | str | None) -> None:
+        self._pid = os.getpid()
+        # Seeded from the system where no seed is given, which is as unguessable as an id needs to be.
+        self._random = random.Random(random.SystemRandom().getrandbits(256) if seed is None else seed)
+        self._second = -1
+        self._head = ""
 
     def _new_head(self, second: int) -> str:
         low = (second - _EPOCH) << 128
         first, last = low // _TAIL_SPAN + 1, (low + (1 << 128)) // _TAIL_SPAN - 1
-        number = self._fast.randint(first, last)
+        number = self._random.randint(first, last)
         digits: list[str] = []
         for _ in range(27 - _TAIL):
             number, digit = divmod(number, 62)

@@ -208,7 +208,7 @@ class _Loader:
         if changes:
             row = await self._catalog(file.kind).change(row.id, **changes)
         await self._note(file, row, digest, current)
-        if fields.step == "behind" and not act:
+        if fields.step == "behind" and not act and not forced:
             return _entry(file, "behind", fields.reason, row, label)
         return _entry(file, "updated" if act or changes else "unchanged", reason, row, label)
 

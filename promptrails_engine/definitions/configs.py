@@ -218,7 +218,7 @@ def _emit(value: Any) -> dict[str, Any]:
         if item is None:
             continue
         if isinstance(item, list):
-            entries = cast("list[Any]", item)
+            entries: list[Any] = item
             item = [_emit(entry) if is_dataclass(entry) else entry for entry in entries]
         out[f.name] = item
     return out

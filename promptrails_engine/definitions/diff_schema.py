@@ -155,7 +155,7 @@ def _compare_nodes(walk: _Walk, path: str, old: SchemaNode, new: SchemaNode) -> 
         if keyword in old and keyword in new:
             _compare_branches(walk, path, keyword, _list(old[keyword]), _list(new[keyword]))
         elif keyword in old or keyword in new:
-            walk.add(path, keyword, old.get(keyword), new.get(keyword), (keyword in new, keyword in old))
+            walk.add(path, keyword, old.get(keyword), new.get(keyword), (keyword in old, keyword in old))
     _compare_rest(walk, path, old, new)
 
 
@@ -200,7 +200,7 @@ def _compare_properties(walk: _Walk, path: str, old: SchemaNode, new: SchemaNode
     if (before is False) != (after is False):
         text = "further properties are refused now" if after is False else "further properties are let through now"
         walk.add(path, "additionalProperties", before, after, (after is False, before is False), text)
-    else:
+    elif before is not True or after is not True:
         _compare(walk, f"{path}.*" if path else "*", before, after)
     if "propertyNames" in old or "propertyNames" in new:
         _compare(walk, f"{path}.(name)" if path else "(name)", *(n.get("propertyNames", True) for n in (old, new)))

@@ -226,12 +226,12 @@ def _definition(
 def _check_schemas(fields: Mapping[str, Entry]) -> None:
     """Refuse a schema here, where its line is known."""
     for name in ("input_schema", "output_schema"):
-        entry = fields.get(name)
-        if entry is not None and isinstance(entry.value, dict):
+        schema: Any = fields[name].value if name in fields else None
+        if isinstance(schema, dict):
             try:
-                compile_schema(normalise_schema(cast("dict[str, Any]", entry.value)))
+                compile_schema(normalise_schema(cast("dict[str, Any]", schema)))
             except DefinitionError as error:
-                raise fault(f"{name}: {error.message}", entry.line) from None
+                raise fault(f"{name}: {error.message}", fields[name].line) from None
 
 
 def _head(fields: Mapping[str, Entry]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from promptrails_engine.catalog.agents import AgentCatalog
+from promptrails_engine.catalog.base import CatalogContext
 from promptrails_engine.catalog.planner import Planner
 from promptrails_engine.catalog.prompts import PromptCatalog
 from promptrails_engine.catalog.serving import ModelDirectory
@@ -23,6 +24,7 @@ class Parts:
     """One engine's parts, wired once."""
 
     services: Services
+    catalogs: CatalogContext
     prompts: PromptCatalog
     agents: AgentCatalog
     models: ModelDirectory

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from promptrails_engine.errors import (
     ContentFilteredError,
@@ -100,8 +100,8 @@ async def _receive(
 
 def _take(ctx: RunContext, span: Span, fold: Fold, delta: Delta, show: bool) -> bool:
     """Fold a delta in and pass it on; whether it carried anything, which is what keeps a call alive."""
-    if delta.__class__ is TextDelta:
-        text = cast("TextDelta", delta).text  # comparing the class is what isinstance would cost twice
+    if type(delta) is TextDelta:
+        text = delta.text
         if not text:
             return False
         fold.text(text)

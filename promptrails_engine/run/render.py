@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import cached_property
 from types import TracebackType
 from typing import Any
 
@@ -42,7 +43,6 @@ class CompiledTemplate:
         self._name = name
         self._repeats = can_repeat(tree)
         environment = sandbox(strict=strict, counting=self._repeats)
-        self._variables = frozenset(find_undeclared_variables(tree))
         # No name goes in: Jinja writes it into the code that it makes.
         code = environment.compile(rewrite(tree))
         self._template = Template.from_code(environment, code, {})
@@ -62,10 +62,15 @@ class CompiledTemplate:
     @property
     def variables(self) -> frozenset[str]:
         """The names that it reads and does not set itself."""
-        return self._variables
+        return self._found_variables
+
+    @cached_property
+    def _found_variables(self) -> frozenset[str]:
+        # Looking for them changes a tree, so they have one of their own.
+        return frozenset(find_undeclared_variables(self._environment.parse(self._source)))
 
     def __repr__(self) -> str:
-        return f"CompiledTemplate(name={self._name!r}, variables={sorted(self._variables)})"
+        return f"CompiledTemplate(name={self._name!r}, variables={sorted(self.variables)})"
 
     def render(self, values: Mapping[str, Any], limits: RenderLimits = DEFAULT_LIMITS) -> str:
         """The text of the template with these values: plain data (text, numbers, booleans, None, lists, objects).
@@ -173,7 +178,8 @@ def _compile(source: str, strict: bool, name: str) -> CompiledTemplate:
     except TemplateSyntaxError as exc:
         raise TemplateError(f"{called}, line {exc.lineno}: {exc.message}") from exc
     except RefusedNodeError as exc:
-        raise TemplateError(f"{called}, line {exc.line}: {exc}") from exc
+        where = f"{called}, line {exc.line}" if exc.line else called
+        raise TemplateError(f"{where}: {exc}") from exc
     except LimitReachedError as exc:
         raise TemplateLimitError(f"{called} is too big: {exc}") from exc
     except (RecursionError, MemoryError) as exc:

@@ -43,7 +43,7 @@ from promptrails_engine.run.sandbox_rewrite import (
 )
 from promptrails_engine.run.sandbox_tests import TESTS
 
-MAX_TOKENS = 50_000
+MAX_TOKENS = 20_000
 """Tokens of a template: names, operators, pieces of text."""
 _MAX_RANGE = 100_000
 
@@ -281,6 +281,7 @@ def sandbox(*, strict: bool, counting: bool) -> SandboxEnvironment:
         loader=None,
         autoescape=False,
         cache_size=0,
+        optimized=False,  # nothing of a template runs before it is counted
         auto_reload=False,
     )
     for table, ours in (

@@ -160,7 +160,7 @@ class Meter:
         printed, so the count stops such a value.
         """
         chars = 0
-        left = self.operations * 4
+        start = left = self.operations * 4
         stack: list[Any] = [value]
         while stack:
             current = stack.pop()
@@ -176,10 +176,12 @@ class Meter:
                 continue
             inside = _inside(current, kind)
             left -= len(inside) + 1
+            if not left & 63:
+                self.tick(0)
             if left < 0 or chars > self.units:
                 raise LimitReachedError("a value in it is too big to be written out or compared")
             stack.extend(inside)
-        self.tick((self.operations * 4 - left) // 4)
+        self.tick((start - left) // 4)
         return chars
 
     def comparable(self, value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from math import isfinite
 from typing import TypeVar, cast
 
 from jinja2 import nodes
@@ -22,9 +23,9 @@ MAX_NODES = 20_000
 
 
 class RefusedNodeError(Exception):
-    """Something in the template that is not allowed, with its line."""
+    """Something in the template that is not allowed, with its line where that is known."""
 
-    def __init__(self, line: int, message: str) -> None:
+    def __init__(self, line: int | None, message: str) -> None:
         super().__init__(message)
         self.line = line
 
@@ -35,6 +36,7 @@ _REFUSED_STATEMENTS: dict[type[nodes.Node], str] = {
     nodes.Import: f"'import' is not available: {_NO_LOADER}",
     nodes.FromImport: f"'from ... import' is not available: {_NO_LOADER}",
     nodes.Extends: f"'extends' is not available: {_NO_LOADER}",
+    nodes.Scope: "'autoescape' is not available: the text is for a model, not for a web page",
     nodes.Block: "'block' is not available: there is no other template that could replace it; write its body alone",
 }
 _STATEMENTS = (
@@ -91,6 +93,8 @@ def _unknown(node: nodes.Filter | nodes.Test, kind: str, known: frozenset[str]) 
 def _refuse_names(node: nodes.Node) -> None:
     if isinstance(node, nodes.Name) and node.name == "self":
         raise RefusedNodeError(node.lineno, "'self' is not available here; give the variable another name")
+    if isinstance(node, nodes.Const) and isinstance(node.value, float) and not isfinite(node.value):
+        raise RefusedNodeError(node.lineno, "a number in it is too big")
     name = _attribute(node)
     if name.startswith("__") and name.endswith("__") and len(name) > 4:
         raise RefusedNodeError(node.lineno, f"the name '{name}' cannot be read in a template")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import lru_cache
+from time import thread_time
 from typing import Any, cast
 
 from promptrails_engine.errors import Violation
@@ -21,6 +22,9 @@ MAX_STEPS = 100_000
 """Keywords looked at in one check."""
 MAX_VIOLATIONS = 100
 
+MAX_SECONDS = 0.5
+"""Processor time of one check."""
+
 _TOO_MUCH = "is too big for this schema to be checked completely; make it smaller, or the schema simpler"
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
@@ -31,10 +35,17 @@ class _SpentError(Exception):
 
 
 class _Budget:
-    __slots__ = ("left",)
+    __slots__ = ("_end", "left")
 
     def __init__(self) -> None:
         self.left = MAX_STEPS
+        self._end = thread_time() + MAX_SECONDS
+
+    def spend(self) -> None:
+        self.left -= 1
+        # Steps cost more the more forms are tried inside each other, so they alone are no measure.
+        if self.left < 0 or (not self.left & 127 and thread_time() > self._end):
+            raise _SpentError
 
 
 _budget: ContextVar[_Budget] = ContextVar("promptrails_schema_budget")
@@ -94,10 +105,7 @@ def _validator_class(draft: str) -> Any:
 
 def _counted(check: Keyword) -> Keyword:
     def keyword(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any] | None:
-        budget = _budget.get()
-        budget.left -= 1
-        if budget.left < 0:
-            raise _SpentError
+        _budget.get().spend()
         return check(validator, value, instance, schema)
 
     return keyword

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from pydantic_core import from_json, to_json
 
@@ -48,7 +48,7 @@ def _fits(value: Any) -> bool:
 
 def _room_left(value: Any, room: int) -> int:
     # On the path of each run: exact types and a rough count will do, since what passes is measured when it is written.
-    kind = cast("type[Any]", type(value))
+    kind = value.__class__
     if kind is str:
         return room - len(value)
     if kind is dict:

@@ -78,8 +78,9 @@ class FunctionTool(Generic[P, R]):
                 result = await cast("Callable[..., Awaitable[Any]]", self._function)(**values)
             else:
                 result = await self._threads.run(functools.partial(self._run, values))
-                if inspect.isawaitable(result):
-                    result = await result
+                if not inspect.isawaitable(result):
+                    return result
+                result = await result
         except ToolError:
             raise
         except asyncio.CancelledError as error:
@@ -93,7 +94,9 @@ class FunctionTool(Generic[P, R]):
 
     def _run(self, values: dict[str, Any]) -> Any:
         try:
-            return cast("Callable[..., Any]", self._function)(**values)
+            result = cast("Callable[..., Any]", self._function)(**values)
+            # A large result is converted here, off the loop.
+            return result if inspect.isawaitable(result) else to_json_data(result, self.name)
         except ToolError:
             raise
         except (Exception, SystemExit, asyncio.CancelledError) as error:  # futures change or refuse some of them

@@ -100,7 +100,7 @@ def _figures(span: Span) -> list[str]:
     figures: list[str] = []
     if span.duration_ms is not None:
         figures.append(f"{span.duration_ms} ms" if span.duration_ms < 10_000 else f"{span.duration_ms / 1000:.1f} s")
-    if span.model_name:
+    if span.model_name and span.model_name not in span.name:
         figures.append(_shown(span.model_name, _LONGEST_NAME))
     if span.prompt_tokens is not None or span.completion_tokens is not None:
         figures.append(f"{_count(span.prompt_tokens)} + {_count(span.completion_tokens)} tokens")

@@ -42,8 +42,7 @@ async def run_call(
                 call, transport.facts, exc, delivered=delivered, connect_timeout_s=request.connect_timeout_s
             )
     finally:
-        if reader is not None:
-            await reader.aclose()
+        # Not the stream's own aclose: it leaves some providers' connections open, and absorbs a cancellation.
         await transport.close_answer()
     if failure is not None:  # raised out here, so that it drags no exception along that holds the key
         raise failure

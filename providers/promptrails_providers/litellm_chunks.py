@@ -94,10 +94,6 @@ class ChunkReader:
         if held:  # text that it kept back for the case that a special token would follow
             yield [self._text(held)]
 
-    async def aclose(self) -> None:
-        """Let go of the source."""
-        await self._stream.aclose()
-
     # -------------------------------------------------------------- inside
 
     def _received(self) -> str | None:

@@ -53,6 +53,7 @@ _TRANSPORT_NAMES = frozenset(
 )
 _CREDIT_WORDINGS = re.compile(r"(?i)credit balance is too low|purchase credits|billing details to continue")
 _NO_KEY = re.compile(r"(?i)missing (?:\w+ )?(?:api key|credentials)|api_key client option must be set")
+_UNSUPPORTED = re.compile(r"does not support (parameters: \[[^\]]{0,300}\])")
 _SECONDS = re.compile(r"^(\d{1,6}(?:\.\d{1,9})?)s$")
 
 
@@ -189,6 +190,13 @@ def _unseen(call: Call, error: Exception, *, delivered: bool) -> PromptRailsErro
         return _amid_answer(call, CallFacts(), error, delivered=True)
     if _NO_KEY.search(str(error)):
         return _missing_key(call)
+    unsupported = _UNSUPPORTED.search(str(error))
+    if unsupported:
+        return BadRequestError(
+            f"The model '{call.model}' at '{call.provider}' does not take {unsupported.group(1)}. Remove that from the "
+            "prompt version.",
+            details=call.details(),
+        )
     if status is not None and status >= _ERROR_FROM:
         headers = next((kept for kept in map(_headers, links) if kept), dict[str, str]())
         text = str(links[0])

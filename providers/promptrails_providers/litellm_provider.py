@@ -101,8 +101,7 @@ class LiteLLMProvider:
         _check_name(request.model)
         await self.warm_up()
         module = _load()
-        key = self._key.reveal() if self._key is not None else None
-        target = module.Target(request.model, key, self._api_base)
+        target = module.Target(request.model, self._key, self._api_base)
         pool = await self._clients.get(Route(secure=True, environment=True))
         async with aclosing(module.run_call(target, request, pool, self._describe(request.model))) as deltas:
             async for delta in deltas:

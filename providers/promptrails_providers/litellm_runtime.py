@@ -18,6 +18,7 @@ import httpx
 from promptrails_engine.errors import ModelNotServedError
 from promptrails_engine.ports.provider import Message, ModelRequest
 from promptrails_engine.require import require
+from promptrails_engine.secrets import Secret
 from promptrails_providers.litellm_chunks import ChunkReader
 from promptrails_providers.litellm_request import completion_arguments
 from promptrails_providers.litellm_transport import CallFacts, CallTransport
@@ -46,7 +47,7 @@ class Target:
 
     model: str
     """The full name, `provider/model`."""
-    key: str | None
+    key: Secret | None
     base_url: str | None
 
 
@@ -74,7 +75,7 @@ async def open_stream(target: Target, request: ModelRequest, transport: CallTran
     stream = await _litellm.acompletion(
         **arguments,
         model=target.model,
-        api_key=target.key,
+        api_key=_reveal(target.key),
         api_base=target.base_url,
         client=client,
         stream=True,
@@ -114,12 +115,16 @@ def _resolve(target: Target) -> tuple[str, str | None, str | None]:
     """Provider, key and address as litellm finds them, the latter two from its variables where none are given."""
     try:
         _, provider, key, base_url = _litellm.get_llm_provider(
-            model=target.model, api_base=target.base_url, api_key=target.key
+            model=target.model, api_base=target.base_url, api_key=_reveal(target.key)
         )
-        return str(provider), key or target.key, base_url or target.base_url
+        return str(provider), key or _reveal(target.key), base_url or target.base_url
     except _litellm.BadRequestError:
         pass
     raise ModelNotServedError(f"litellm does not know the provider of the model '{target.model}'.")
+
+
+def _reveal(key: Secret | None) -> str | None:
+    return key.reveal() if key is not None else None
 
 
 def _first(environment: Mapping[str, str], *names: str) -> str | None:
@@ -156,7 +161,7 @@ async def _rehearse() -> None:
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as pool:
         for model in ("openai/m", "groq/m", "anthropic/m", "gemini/m"):
-            target = Target(model=model, key="rehearsal", base_url="http://127.0.0.1:9/v1")
+            target = Target(model=model, key=Secret("rehearsal"), base_url="http://127.0.0.1:9/v1")
             request = ModelRequest(model="m", messages=[Message("user", "a")])
             try:
                 reader = await open_stream(target, request, CallTransport(pool, 1.0))

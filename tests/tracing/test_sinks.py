@@ -165,7 +165,7 @@ def test_a_tree_with_figures() -> None:
     assert printed(example_trace()).splitlines() == [
         "agent Agent  999 ms",
         "├── prompt Prompt  998 ms",
-        "└── llm openai/gpt-4o-mini  997 ms  openai/gpt-4o-mini  12 + 3 tokens  $0.000012",
+        "└── llm openai/gpt-4o-mini  997 ms  12 + 3 tokens  $0.000012",
         "    └── tool calculator  996 ms",
     ]
 
@@ -196,14 +196,16 @@ def test_a_trace_in_several_batches_is_one_tree() -> None:
 def test_errors_and_unknown_costs() -> None:
     text = printed(
         [
-            make_span(make_trace(), 2, 1, kind="llm", name="call", ended_at=None, completion_tokens=3),
+            make_span(
+                make_trace(), 2, 1, kind="llm", name="call", ended_at=None, completion_tokens=3, model_name="a/b"
+            ),
             make_span(make_trace(), 3, 1, name="t", total_tokens=5, cost=0.0),
             make_span(make_trace(), 1, status="error", error_type="timeout", error_message="took\ntoo long", name="a"),
         ]
     )
     assert text.splitlines() == [
         "agent a  999 ms  error timeout: took\\ntoo long",
-        "├── llm call  ? + 3 tokens  cost unknown",
+        "├── llm call  a/b  ? + 3 tokens  cost unknown",
         "└── tool t  997 ms  5 tokens  $0",
     ]
 

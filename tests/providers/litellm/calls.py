@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from promptrails_engine.errors import PromptRailsError
@@ -14,13 +16,13 @@ from tests.providers.replies import encode, event, streamed
 KEY = "key-canary-7f3a9c5e1b"
 
 # One provider for each way that litellm calls: the OpenAI SDK, its own handler with OpenAI's format, and three formats.
-SDK, HANDLER, ANTHROPIC, GEMINI = "openai/m", "groq/m", "anthropic/m", "gemini/m"
+SDK, HANDLER, ANTHROPIC, GEMINI = "openai/m", "hosted_vllm/m", "anthropic/m", "gemini/m"
 OPENAI_FORMAT = (SDK, HANDLER)
 ALL = (SDK, HANDLER, ANTHROPIC, GEMINI)
 
 # Providers of each way beyond those; the list is what the one-send promise is checked on.
 MORE_SDK = ("deepinfra", "perplexity", "nvidia_nim", "cerebras", "sambanova", "baseten", "moonshot", "dashscope")
-MORE_HANDLER = ("mistral", "xai", "deepseek", "together_ai", "fireworks_ai", "openrouter", "hosted_vllm", "databricks")
+MORE_HANDLER = ("mistral", "xai", "deepseek", "together_ai", "fireworks_ai", "openrouter", "groq", "databricks")
 
 
 def make(server: LoopbackServer, **settings: Any) -> LiteLLMProvider:
@@ -32,18 +34,29 @@ def request(model: str = SDK, text: str = "hi", **fields: Any) -> ModelRequest:
 
 
 async def collect(provider: LiteLLMProvider, asked: ModelRequest) -> list[Delta]:
-    return [delta async for delta in provider.stream(asked)]
+    """The deltas; the provider is closed."""
+    async with closing(provider):
+        return [delta async for delta in provider.stream(asked)]
 
 
 async def attempt(provider: LiteLLMProvider, asked: ModelRequest) -> tuple[list[Delta], PromptRailsError]:
-    """What came before the error, and the error; the call must fail with one of the tree."""
+    """What came before the error, and the error; the call must fail with one of the tree.  The provider is closed."""
     deltas: list[Delta] = []
-    try:
-        async for delta in provider.stream(asked):
-            deltas.append(delta)
-    except PromptRailsError as error:
-        return deltas, error
+    async with closing(provider):
+        try:
+            async for delta in provider.stream(asked):
+                deltas.append(delta)
+        except PromptRailsError as error:
+            return deltas, error
     raise AssertionError(f"no error, but {deltas}")
+
+
+@asynccontextmanager
+async def closing(provider: LiteLLMProvider) -> AsyncIterator[LiteLLMProvider]:
+    try:
+        yield provider
+    finally:
+        await provider.aclose()
 
 
 def text_of(deltas: list[Delta]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -75,6 +76,19 @@ def test_cut_between_all_lines() -> None:
     assert read(ANSWER.splitlines(keepends=True)) == WHOLE
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b'data: {"choices": [{"delta":\n', b'data: {"content": "a"}}]}\n\n'],
+        [b"event: error\n", b'data: {"code": 503}\n\n'],
+        [b"da", b'data: {"choices": []}\n\n'],
+        [encode(event({"content": "a"}))[:-1], b"\n", encode(event({"content": "b"}))],
+    ],
+)
+def test_what_came_before_counts_for_a_chunk_that_looks_like_a_whole_event(pieces: list[bytes]) -> None:
+    assert read(pieces) == read([b"".join(pieces)])
+
+
 @given(st.lists(st.integers(0, len(ANSWER)), max_size=12))
 def test_cut_anywhere(offsets: list[int]) -> None:
     marks = [0, *sorted(offsets), len(ANSWER)]
@@ -118,6 +132,15 @@ def test_compressed_bytes_come_out_whole_in_bounded_pieces(size: int, step: int)
     pieces = [piece for i in range(0, len(packed), step) for piece in inflater.feed(packed[i : i + step])]
     assert b"".join(pieces) == data + b"second member"
     assert max(map(len, pieces)) <= 65536
+
+
+def test_compressed_bytes_without_a_trailer_come_out_to_the_last() -> None:
+    for size in range(65_500, 65_900):
+        packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        packed = packer.compress(b"a" * size) + packer.flush()
+        inflater = make_inflater("deflate")
+        assert inflater is not None
+        assert sum(map(len, inflater.feed(packed))) == size
 
 
 @pytest.mark.parametrize("offset", [40, 200, 640])
