@@ -22,6 +22,9 @@ _PAIRS = tuple(a + b for a in _DIGITS for b in _DIGITS)
 class IdFactory:
     """Makes ids; give it a seed and a clock for reproducible ones."""
 
+    _second: int
+    _head: str
+
     def __init__(self, seed: int | None = None, clock: Callable[[], float] = time.time) -> None:
         self._seed = seed
         self._clock = clock

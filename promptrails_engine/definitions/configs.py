@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, fields, is_dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated, Any, ClassVar, Literal, cast, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeGuard, cast, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 from pydantic import ValidationError as PydanticValidationError
@@ -217,11 +217,12 @@ def _emit(value: Any) -> dict[str, Any]:
         item = getattr(value, f.name)
         if item is None:
             continue
-        if isinstance(item, list):
-            entries: list[Any] = item
-            item = [_emit(entry) if is_dataclass(entry) else entry for entry in entries]
-        out[f.name] = item
+        out[f.name] = [_emit(entry) if is_dataclass(entry) else entry for entry in item] if _is_list(item) else item
     return out
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _need_some(items: Sequence[Any], what: str) -> None:

@@ -155,7 +155,7 @@ def _compare_nodes(walk: _Walk, path: str, old: SchemaNode, new: SchemaNode) -> 
         if keyword in old and keyword in new:
             _compare_branches(walk, path, keyword, _list(old[keyword]), _list(new[keyword]))
         elif keyword in old or keyword in new:
-            walk.add(path, keyword, old.get(keyword), new.get(keyword), (keyword in old, keyword in old))
+            walk.add(path, keyword, old.get(keyword), new.get(keyword), (keyword in new, keyword in old))
     _compare_rest(walk, path, old, new)
 
 

@@ -134,7 +134,7 @@ Delta = TextDelta | ThinkingDelta | ToolCallDelta | RefusalDelta | UsageDelta | 
 
 @dataclass(frozen=True, slots=True)
 class ModelCapabilities:
-    """What a model can do.  The engine emulates tools over a schema, and a schema over instructions, where it cannot."""
+    """What a model can do.  Where it cannot, the engine asks for tools under a schema, and for a schema in words."""
 
     tools: Support = "native"
     json_schema: Support = "native"

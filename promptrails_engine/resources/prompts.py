@@ -119,27 +119,21 @@ class Prompts(EngineResource[M_co]):
 
         Args:
             prompt_id: the prompt's id or name.
-            version: the version's label.
-            user_prompt: Jinja2 template of the user message.
-            system_prompt: Jinja2 template of the system message; empty sends none.
-            model: same as `llm_model_id`.
-            llm_model_id: a registered model id or a `provider/model` name.
+            user_prompt, system_prompt: Jinja2 templates of the messages; an empty system prompt is not sent.
+            model, llm_model_id: two names for one argument: a registered model id or a `provider/model` name.
             fallback_llm_model_id: the model to use when the first fails.
             temperature: 0.7 where it is not given.
             max_tokens: most tokens of the answer.
-            top_p: nucleus sampling, above 0 and at most 1.
             input_schema: JSON Schema of the input; its defaults are filled in.
             output_schema: JSON Schema of the answer, which then is that value.
             tools: names of the tools that this prompt may use, instead of the agent's.
             strict: an undefined variable is an error instead of empty.
             config: further settings; what the engine does not know goes to the provider under its own name.
             cache_timeout: seconds for which an equal call is answered from the cache; 0 is never.
-            set_current: make it the current version.
-            message: why it was made.
+            set_current, message: make it the current version, and say why.
 
         Raises:
-            NotFoundError: no such prompt.
-            ConflictError: the label is taken.
+            NotFoundError, ConflictError: no such prompt, or the label is taken.
             DefinitionError, TemplateError: an argument cannot be used.
         """
         await self._parts.ready()

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
-from pydantic_core import to_json
-
+from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.errors import ToolError, ToolUnknownError
 from promptrails_engine.events import ToolEndEvent, ToolStartEvent
 from promptrails_engine.ports.provider import Message, ToolCall
@@ -18,12 +16,13 @@ from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import ToolContext
 from promptrails_engine.run.context import RunContext, fail_span
 from promptrails_engine.run.plan import PromptStep
+from promptrails_engine.run.tool_result import result_text, to_json_data
 from promptrails_engine.run.tool_state import RunState
 from promptrails_engine.schema import parse_arguments
+from promptrails_engine.secrets import mask
 
 _AT_ONCE = 8
 _SUMMARY_CHARS = 200
-_RESULT_CHARS = 256 * 1024
 
 
 async def run_calls(
@@ -72,12 +71,13 @@ async def _call_tool(ctx: RunContext, span: Span, step: PromptStep, call: ToolCa
         arguments = parse_arguments(call.arguments)
         attributes["parameters"] = span.input = arguments
         result = await tool.call(arguments, tool_context(ctx, call.id))
-        text = result_text(result)
+        text = result_text(to_json_data(result, call.name))
     except ToolError as error:
+        error.message = mask(error.message)  # it may repeat whatever the tool was told
         fail_span(span, error)
         return _error_text(error.message)
     except Exception as error:
-        failed = ToolError(f"{type(error).__name__}: {error}")
+        failed = ToolError(mask(f"{type(error).__name__}: {error}"))
         fail_span(span, failed)
         return _error_text(failed.message)
     span.output = text
@@ -100,23 +100,5 @@ def tool_context(ctx: RunContext, call_id: str) -> ToolContext:
     )
 
 
-def result_text(value: Any) -> str:
-    """A tool's result as the model sees it: text as it is, else compact JSON; cut at 256 Ki characters.
-
-    Raises:
-        ToolError: the result cannot be written as JSON.
-    """
-    if isinstance(value, str):
-        text = value
-    else:
-        try:
-            text = to_json(value).decode()
-        except (ValueError, TypeError) as error:
-            raise ToolError(f"the tool's result cannot be written as JSON: {error}") from error
-    if len(text) > _RESULT_CHARS:
-        return f"{text[:_RESULT_CHARS]}\n[cut: the result has {len(text)} characters]"
-    return text
-
-
 def _error_text(why: str) -> str:
-    return to_json({"error": why}).decode()
+    return compact_json({"error": why})

@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from promptrails_engine.run.tool_result import result_text as result_text
     from promptrails_engine.tools.builtin.catalog import builtin_tools as builtin_tools
     from promptrails_engine.tools.function import FunctionTool as FunctionTool
     from promptrails_engine.tools.function import as_tool as as_tool
     from promptrails_engine.tools.function import tool as tool
     from promptrails_engine.tools.registry import ToolRegistry as ToolRegistry
-    from promptrails_engine.tools.result import result_text as result_text
 
 _HOMES = {
     "FunctionTool": "function",

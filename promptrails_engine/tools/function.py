@@ -10,9 +10,9 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from promptrails_engine.errors import DefinitionError, ToolError
 from promptrails_engine.ports.tool import Effect, Tool, ToolContext
+from promptrails_engine.run.tool_result import to_json_data
 from promptrails_engine.tools.docs import read_docs
 from promptrails_engine.tools.naming import check_effect, check_name
-from promptrails_engine.tools.result import to_json_data
 from promptrails_engine.tools.signature import described, read_signature
 from promptrails_engine.tools.threads import WorkerThreads
 

@@ -79,7 +79,7 @@ def explain_end(call: Call, facts: CallFacts, *, answered: bool, delivered: bool
     reported = _reported(call, facts)
     if reported is not None:
         return reported
-    if delivered or (answered and not facts.malformed):
+    if delivered or (answered and facts.events != 0 and not facts.malformed):
         how = "held an event that cannot be read" if facts.malformed else "broke off without a finish reason"
         return StreamInterruptedError(
             f"The answer of model '{call.model}' at '{call.provider}' {how}.", details=call.details()

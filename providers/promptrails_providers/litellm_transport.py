@@ -49,6 +49,8 @@ class CallFacts:
     head: bytes = b""
     """The first bytes of an answer of status 2xx."""
     failure: Exception | None = None
+    events: int | None = None
+    """Events that the answer had, beside the end mark; None where it is no stream of events."""
     finish_seen: bool = False
     """Whether a finish reason stood in the answer, in the words of one of the formats."""
     malformed: bool = False
@@ -133,6 +135,7 @@ class _Body(httpx.AsyncByteStream):
         self._total = 0
         is_stream = "event-stream" in response.headers.get("content-type", "")
         self._events = EventParser() if is_stream else None
+        facts.events = 0 if is_stream else None
         self._tail = b""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -171,6 +174,7 @@ class _Body(httpx.AsyncByteStream):
     def _note_event(self, is_error: bool, payload: bytes) -> None:
         if payload.strip() in (b"", b"[DONE]"):
             return
+        self._facts.events = (self._facts.events or 0) + 1
         try:
             value = parse_json(payload)
         except MalformedAnswerError:

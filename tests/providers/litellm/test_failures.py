@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 import traceback
 from email.utils import formatdate
@@ -262,8 +263,6 @@ async def test_googles_passing_limit_is_no_spent_quota(server: LoopbackServer) -
 
 
 async def test_the_connect_timeout_is_the_requests(server: LoopbackServer) -> None:
-    import socket
-
     with socket.socket() as full:  # its queue is filled, so the next connection waits for ever
         full.bind(("127.0.0.1", 0))
         full.listen(0)

@@ -1,0 +1,41 @@
+"""Runs in the host's OpenTelemetry: below its current span, and without texts unless they are asked for.
+
+Needs opentelemetry-sdk, which is the host's; the engine itself uses opentelemetry-api alone (extra `otel`).
+"""
+
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from promptrails_engine import Engine, OTelSink, SimpleAgentConfig
+from promptrails_engine.testing import ScriptedProvider
+
+
+def traced(content: bool) -> tuple[ReadableSpan, ...]:
+    """The spans of one request to the host."""
+    exporter = InMemorySpanExporter()
+    host = TracerProvider()
+    host.add_span_processor(SimpleSpanProcessor(exporter))
+    provider = ScriptedProvider(["It arrives on Friday."])
+    with Engine(providers=[provider], sinks=[OTelSink(host, content=content)], model="scripted/any") as engine:
+        prompt = engine.prompts.create("Parcels", user_prompt="{{ question }}")
+        engine.agents.create("Parcels", config=SimpleAgentConfig(prompt_id=prompt.id))
+        with host.get_tracer("my-service").start_as_current_span("GET /parcels/17"):
+            engine.agents.execute("Parcels", {"question": "When?"}, session_id="s-1")
+    return exporter.get_finished_spans()
+
+
+def main() -> None:
+    spans = {span.context.span_id: span for span in traced(content=False)}
+    for span in spans.values():
+        parent = spans.get(span.parent.span_id) if span.parent else None
+        print(f"{span.name}  (below {parent.name if parent else 'nothing'})")
+    for name, value in sorted(next(span for span in spans.values() if span.name == "chat any").attributes.items()):
+        if name.startswith("gen_ai."):
+            print(f"  {name} = {value}")
+    chat = next(span for span in traced(content=True) if span.name == "chat any")
+    print("with content=True:", chat.attributes["gen_ai.output.messages"])
+
+
+if __name__ == "__main__":
+    main()
