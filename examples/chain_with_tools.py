@@ -1,13 +1,15 @@
 """Two prompts in a chain; the first looks things up with tools, the second writes the answer from what it found."""
 
+from typing import Any
+
 from promptrails_engine import ChainAgentConfig, Engine, PromptLink, ToolContext, ToolError, tool
 from promptrails_engine.testing import Reply, ScriptedProvider, ToolUse
 
-ORDERS = {"A-17": {"item": "kettle", "price": 39.9, "status": "shipped"}}
+ORDERS: dict[str, dict[str, Any]] = {"A-17": {"item": "kettle", "price": 39.9, "status": "shipped"}}
 
 
 @tool(effect="pure")
-def find_order(number: str) -> dict[str, str | float]:
+def find_order(number: str) -> dict[str, Any]:
     """Look up an order.
 
     Args:
@@ -21,12 +23,13 @@ def find_order(number: str) -> dict[str, str | float]:
 @tool(effect="idempotent")
 async def remember(note: str, ctx: ToolContext) -> str:
     """Keep a note for the rest of this conversation."""
-    notes = [*(await ctx.state.get("notes") or []), note]
+    notes: list[str] = await ctx.state.get("notes") or []
+    notes.append(note)
     await ctx.state.set("notes", notes)
     return f"{len(notes)} note(s)"
 
 
-SCRIPT = [
+SCRIPT: list[ToolUse | Reply | str] = [
     ToolUse("find_order", {"number": "A17"}),  # wrong: the model is told why, and asks again
     Reply(
         tool_calls=[

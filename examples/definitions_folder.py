@@ -43,8 +43,7 @@ def main() -> None:
         file.write_text(file.read_text().replace("You answer for", "You are polite and answer for"))
         print(engine.definitions.load(folder))
         print(engine.agents.execute("helpdesk", {"question": "How long do refunds take?"}).text)
-        for change in engine.prompts.diff("answer", "v1"):
-            print("changed:", change)
+        print(engine.prompts.diff("answer", "v1"))
 
 
 if __name__ == "__main__":

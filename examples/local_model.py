@@ -17,7 +17,7 @@ def main() -> None:
             "Summary", user_prompt="Summarize in one sentence: {{ text }}", temperature=0, max_tokens=40
         )
         agent = engine.agents.create("Summaries", config=SimpleAgentConfig(prompt_id=summary.id))
-        text = "The parcel left Utrecht on Monday. It was held at the border and arrives on Friday."
+        text = "The parcel left Utrecht on Monday and arrives on Friday."
         for event in engine.agents.stream(agent.id, {"text": text}):
             if isinstance(event, ContentEvent):
                 print(event.content, end="", flush=True)

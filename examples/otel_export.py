@@ -3,6 +3,9 @@
 Needs opentelemetry-sdk, which is the host's; the engine itself uses opentelemetry-api alone (extra `otel`).
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -26,15 +29,18 @@ def traced(content: bool) -> tuple[ReadableSpan, ...]:
 
 
 def main() -> None:
-    spans = {span.context.span_id: span for span in traced(content=False)}
-    for span in spans.values():
-        parent = spans.get(span.parent.span_id) if span.parent else None
-        print(f"{span.name}  (below {parent.name if parent else 'nothing'})")
-    for name, value in sorted(next(span for span in spans.values() if span.name == "chat any").attributes.items()):
-        if name.startswith("gen_ai."):
-            print(f"  {name} = {value}")
-    chat = next(span for span in traced(content=True) if span.name == "chat any")
-    print("with content=True:", chat.attributes["gen_ai.output.messages"])
+    spans = traced(content=False)
+    names = {span.context.span_id: span.name for span in spans if span.context}
+    for span in spans:
+        print(f"{span.name}  (below {names[span.parent.span_id] if span.parent else 'nothing'})")
+    print("the call of the model:", attributes(spans))
+    print("and with content=True:", attributes(traced(content=True))["gen_ai.output.messages"])
+
+
+def attributes(spans: Iterable[ReadableSpan]) -> dict[str, Any]:
+    """What OpenTelemetry is told of the call of the model, in the words of its conventions for generative AI."""
+    chat = next(span for span in spans if span.name == "chat any")
+    return {name: value for name, value in (chat.attributes or {}).items() if name.startswith("gen_ai.")}
 
 
 if __name__ == "__main__":

@@ -7,16 +7,18 @@ from promptrails_engine import Engine, JsonlSink, LLMModel, SimpleAgentConfig, V
 from promptrails_engine.testing import ScriptedProvider
 
 # The scripted model has a price like any other: USD per million tokens.
-PRICED = LLMModel(id="priced", provider="scripted", model_id="priced", input_price=2.5, output_price=10.0)
+PRICED = LLMModel(id="priced", provider="scripted", model_id="priced", input_price=2.0, output_price=10.0)
 
 
 def run(folder: Path) -> str:
     """The trace id of one of three runs; one of them fails."""
-    replies = ["Paris is the capital.", "Rome is the capital.", ValidationError("the model is out of order")]
+    replies: list[str | Exception] = [
+        "Paris is the capital.",
+        "Rome is the capital.",
+        ValidationError("the model is out of order"),
+    ]
     sink = JsonlSink(folder / "spans.jsonl")
-    with Engine(
-        str(folder / "app.db"), providers=[ScriptedProvider(replies)], sinks=[sink], models=[PRICED]
-    ) as engine:
+    with Engine(str(folder / "app.db"), providers=[ScriptedProvider(replies)], sinks=[sink], models=[PRICED]) as engine:
         prompt = engine.prompts.create("Capital", user_prompt="Capital of {{ country }}?", model="scripted/priced")
         agent = engine.agents.create("Capitals", config=SimpleAgentConfig(prompt_id=prompt.id))
         results = [
@@ -28,7 +30,7 @@ def run(folder: Path) -> str:
 
 def report(folder: Path, trace_id: str) -> None:
     """What another process would find."""
-    with Engine(str(folder / "app.db"), workspace_id="default") as engine:
+    with Engine(str(folder / "app.db")) as engine:
         for span in engine.traces.get_by_trace_id(trace_id):
             cost = "" if span.cost is None else f"  {span.cost:.6f} USD"
             print(f"{span.kind:7} {span.name}  {span.total_tokens or '-'} tokens{cost}")

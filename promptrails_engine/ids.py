@@ -2,7 +2,8 @@
 
 The KSUID layout is that of segment's format: 4 bytes of seconds since 1400000000, 16 random bytes, big endian, written
 in base 62.  Encoding 160 bits digit by digit would be the dearest part of a short run, so the leading eleven digits
-are worked out once a second and the other sixteen are drawn as digits.
+are worked out once a second, with all the randomness that they can hold (33 bits), and the other sixteen are 64 random
+bits, written in the hexadecimal part of the alphabet.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _EPOCH = 1_400_000_000
 _TAIL = 16
 _TAIL_SPAN = 62**_TAIL
-_PAIRS = tuple(a + b for a in _DIGITS for b in _DIGITS)
 
 
 class IdFactory:
@@ -39,7 +39,7 @@ class IdFactory:
         if second != self._second:
             self._head = self._new_head(second)
             self._second = second
-        return self._head + "".join(self._random.choices(_PAIRS, k=_TAIL // 2))
+        return f"{self._head}{self._random.getrandbits(64):016x}"
 
     def trace(self) -> str:
         """32 hexadecimal digits, not all zero (W3C Trace Context)."""

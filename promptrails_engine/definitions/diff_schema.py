@@ -3,7 +3,8 @@
 Every rule is compared for two things: is the new one *narrower* (it may refuse what the old one accepted) and is it
 *wider* (it may accept what the old one refused).  A narrower input schema breaks callers; a wider output schema breaks
 consumers.  A rule that cannot be compared counts as both, so "not breaking" can be relied upon, with one convention: an
-input brings no property that its schema does not name, hence a new optional property breaks nobody.
+input brings no property that its schema does not name, hence a new optional property breaks nobody.  Where `allOf`
+and its like could name the property elsewhere, that is not assumed.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ from promptrails_engine.definitions.schema_rules import (
 
 SchemaPart = Literal["input_schema", "output_schema"]
 
-_MAX_NODES = 20_000
+_MAX_NODES = 5_000
 _COMPARED = {
     "type", "enum", "const", "properties", "required", "additionalProperties", "propertyNames", "items", "prefixItems",
     "anyOf", "allOf", "$ref", "$defs", "definitions",
 }  # fmt: skip
+_COMBINING = ("anyOf", "allOf", "oneOf", "not", "if", "dependentSchemas")
 _ENTANGLED = ("patternProperties", "unevaluatedProperties", "unevaluatedItems")
 """Rules whose meaning hangs on the properties and items beside them: a node with one is compared as a whole."""
 
@@ -63,6 +65,8 @@ class _Walk:
     open_pairs: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     nodes: int = 0
     overflown: bool = False
+    beside_others: bool = False
+    """Whether the schemas compared are parts of a conjunction, of which another part may name the same properties."""
 
     def add(self, path: str, aspect: str, old: Any, new: Any, effect: tuple[bool, bool], summary: str = "") -> None:
         narrower, wider = effect
@@ -74,6 +78,7 @@ class _Walk:
     def effect_of(self, path: str, old: Any, new: Any) -> tuple[bool, bool]:
         """Narrower and wider, of a comparison whose details are not wanted."""
         trial = _Walk(self.old_root, self.new_root, open_pairs=set(self.open_pairs), nodes=self.nodes)
+        trial.beside_others = self.beside_others
         _compare(trial, path, old, new)
         self.nodes = trial.nodes
         return any(delta.narrower for delta in trial.deltas), any(delta.wider for delta in trial.deltas)
@@ -153,7 +158,9 @@ def _compare_nodes(walk: _Walk, path: str, old: SchemaNode, new: SchemaNode) -> 
     _compare_items(walk, path, old, new)
     for keyword in ("anyOf", "allOf"):
         if keyword in old and keyword in new:
+            before, walk.beside_others = walk.beside_others, True
             _compare_branches(walk, path, keyword, _list(old[keyword]), _list(new[keyword]))
+            walk.beside_others = before
         elif keyword in old or keyword in new:
             walk.add(path, keyword, old.get(keyword), new.get(keyword), (keyword in new, keyword in old))
     _compare_rest(walk, path, old, new)
@@ -214,6 +221,7 @@ class _Sides:
         self.old_required = {str(name) for name in _list(old.get("required"))}
         self.new_required = {str(name) for name in _list(new.get("required"))}
         self.old_named, self.new_named = {*self._old, *self.old_required}, {*self._new, *self.new_required}
+        self.old_combined = any(keyword in old for keyword in _COMBINING)
         self.old_rest, self.new_rest = old.get("additionalProperties", True), new.get("additionalProperties", True)
 
     def names(self) -> list[str]:
@@ -231,7 +239,8 @@ class _Sides:
 def _property_added(walk: _Walk, where: str, sides: _Sides, name: str) -> None:
     needed = name in sides.new_required
     narrower, wider = walk.effect_of(where, sides.old_rest, sides.new_of(name))
-    effect = needed or (narrower and sides.old_rest is not True), wider
+    unnamed = sides.old_rest is True and not sides.old_combined and not walk.beside_others
+    effect = needed or (narrower and not unnamed), wider
     walk.add(where, "", None, sides.new_of(name), effect, _noted("added", needed))
 
 

@@ -25,6 +25,7 @@ from promptrails_engine.run.fold import Fold, ModelReply
 from promptrails_engine.run.plan import ModelBinding, PromptStep
 
 _FIRST_TOKEN_S, _IDLE_S, _CALL_S = 60.0, 30.0, 300.0
+_ANSWER_CHARS = 16 * 1024 * 1024
 
 
 async def run_attempt(
@@ -69,25 +70,29 @@ async def _receive(
     """Drain the provider's stream into the fold, under the deadlines."""
     limits = ctx.limits
     request.connect_timeout_s = limits.connect_s or request.connect_timeout_s
-    idle, most = limits.idle_s or _IDLE_S, limits.max_answer_chars
-    deadlines = ctx.deadlines
-    end = deadlines.now() + (limits.call_s or _CALL_S)
-    deadline = deadlines.start(min(limits.first_token_s or _FIRST_TOKEN_S, limits.call_s or _CALL_S))
+    most = limits.max_answer_chars or _ANSWER_CHARS
+    deadlines, clock = ctx.deadlines, ctx.deadlines.now
+    end = clock() + (limits.call_s or _CALL_S)
+    deadline = deadlines.start(limits.first_token_s or _FIRST_TOKEN_S, end=end)
     stream = binding.provider.stream(request)
     if step.specs and binding.capabilities.tools != "native":
         stream = read_emulated(stream, f"call_{ctx.services.ids.span()}")
     try:
         async for delta in stream:
-            if not _take(ctx, span, fold, delta, show):
-                continue
-            deadlines.move(deadline, idle, end)
-            if most is not None and fold.size > most:
+            if not _take(ctx, fold, delta, show):
+                continue  # it carried nothing, and so keeps nothing alive
+            if span.completion_start_time is None:
+                span.completion_start_time = ctx.now()
+                deadlines.rearm(deadline, limits.idle_s or _IDLE_S)
+            else:
+                deadline.touched = clock()
+            if fold.size > most:
                 raise ResponseTooLargeError(f"the answer of '{binding.name}' passed {most} characters and was cut off")
         if deadline.expired:
             await asyncio.sleep(0)  # the cancellation is on its way: meet it here, not in a later step
     except asyncio.CancelledError:
         if deadline.absorb():
-            raise _timeout(binding, span, late=deadlines.now() >= end) from None
+            raise _timeout(binding, span, late=clock() >= end) from None
         raise
     except PromptRailsError:
         raise
@@ -98,8 +103,8 @@ async def _receive(
         await _close(stream)
 
 
-def _take(ctx: RunContext, span: Span, fold: Fold, delta: Delta, show: bool) -> bool:
-    """Fold a delta in and pass it on; whether it carried anything, which is what keeps a call alive."""
+def _take(ctx: RunContext, fold: Fold, delta: Delta, show: bool) -> bool:
+    """Fold a delta in and pass it on; whether it carried anything."""
     if type(delta) is TextDelta:
         text = delta.text
         if not text:
@@ -107,15 +112,11 @@ def _take(ctx: RunContext, span: Span, fold: Fold, delta: Delta, show: bool) -> 
         fold.text(text)
         if show:
             ctx.emit(ContentEvent(text))
-    else:
-        fold.add(delta)
-        if isinstance(delta, UsageDelta):
-            return False
-        if isinstance(delta, ThinkingDelta) and show:
-            ctx.emit(ThinkingEvent(delta.text))
-    if span.completion_start_time is None:
-        span.completion_start_time = ctx.now()
-    return True
+        return True
+    fold.add(delta)
+    if isinstance(delta, ThinkingDelta) and show:
+        ctx.emit(ThinkingEvent(delta.text))
+    return not isinstance(delta, UsageDelta)
 
 
 def _timeout(binding: ModelBinding, span: Span, *, late: bool) -> ProviderTimeoutError:

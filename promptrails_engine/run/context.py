@@ -150,10 +150,13 @@ class RunContext:
             self.cost_unknown = True
         else:
             self.cost_known += cost
-        if usage is not None:
-            totals = self.usage
+        if usage is None:
+            return
+        if self.usage:
             for name, value in usage.to_dict().items():
-                totals[name] = totals.get(name, 0) + value
+                self.usage[name] = self.usage.get(name, 0) + value
+        else:
+            self.usage = usage.to_dict()
 
 
 def fail_span(span: Span, error: BaseException) -> None:

@@ -1,7 +1,7 @@
 """Deadlines of a loop's runs behind one timer.
 
 A timer handle or timeout scope per model call and per chunk would cost more than the rest of a short run.  Here a call
-registers once, moves its deadline by setting a number, and the one timer looks at all of them when the earliest comes.
+registers once, stays alive by setting a number, and the one timer looks at all of them when the earliest comes.
 """
 
 from __future__ import annotations
@@ -11,14 +11,24 @@ import math
 
 
 class Deadline:
-    """A moment (loop time, seconds) at which `task` is cancelled; `expired` tells why it was."""
+    """A moment at which `task` is cancelled; `expired` tells why it was.
 
-    __slots__ = ("expired", "task", "when")
+    It comes `idle` seconds after `touched`, and no later than `end` (loop time, seconds): a call stays alive by setting
+    `touched`, which costs nothing else.
+    """
 
-    def __init__(self, when: float, task: asyncio.Task[object]) -> None:
-        self.when = when
+    __slots__ = ("end", "expired", "idle", "task", "touched")
+
+    def __init__(self, touched: float, idle: float, end: float, task: asyncio.Task[object]) -> None:
+        self.touched = touched
+        self.idle = idle
+        self.end = end
         self.task = task
         self.expired = False
+
+    @property
+    def when(self) -> float:
+        return min(self.touched + self.idle, self.end)
 
     def absorb(self) -> bool:
         """Whether a CancelledError just caught is this deadline's alone; if so the task goes on as not cancelled."""
@@ -28,33 +38,33 @@ class Deadline:
 class Deadlines:
     """All deadlines of one event loop."""
 
-    __slots__ = ("_active", "_handle", "_loop", "_next")
+    __slots__ = ("_active", "_handle", "_loop", "_next", "now")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._active: set[Deadline] = set()
         self._next = math.inf
         self._handle: asyncio.TimerHandle | None = None
+        self.now = loop.time
+        """The loop's time, in seconds."""
 
-    def start(self, seconds: float) -> Deadline:
-        """Watch the current task for so many seconds."""
+    def start(self, seconds: float, *, end: float = math.inf) -> Deadline:
+        """Watch the current task: for so many seconds, until `end` at most."""
         task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("a deadline needs a running task")
-        deadline = Deadline(self._loop.time() + seconds, task)
+        deadline = Deadline(self.now(), seconds, end, task)
         self._active.add(deadline)
-        if deadline.when < self._next:
-            self._schedule(deadline.when)
+        when = deadline.when
+        if when < self._next:
+            self._schedule(when)
         return deadline
 
-    def now(self) -> float:
-        """The loop's time, in seconds."""
-        return self._loop.time()
-
-    def move(self, deadline: Deadline, seconds: float, end: float) -> None:
-        """Let it be so many seconds from now, but no later than `end`."""
-        when = self._loop.time() + seconds
-        deadline.when = when = min(when, end)
+    def rearm(self, deadline: Deadline, idle: float) -> None:
+        """From now on, let it come after so many idle seconds."""
+        deadline.touched = self.now()
+        deadline.idle = idle
+        when = deadline.when
         if when < self._next:
             self._schedule(when)
 
@@ -79,11 +89,12 @@ class Deadlines:
         now = self._loop.time()
         earliest = math.inf
         for deadline in list(self._active):
-            if deadline.when <= now:
+            when = deadline.when
+            if when <= now:
                 self._active.discard(deadline)
                 deadline.expired = True
                 deadline.task.cancel("a deadline of the engine passed")
-            elif deadline.when < earliest:
-                earliest = deadline.when
+            elif when < earliest:
+                earliest = when
         if earliest < math.inf:
             self._schedule(earliest)

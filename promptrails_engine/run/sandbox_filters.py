@@ -123,15 +123,17 @@ def _tojson(context: Any, value: Any, indent: Any = None) -> str:
     step = None if indent is None else lists.count_of(indent, "the indent of 'tojson'", 0, 16)
     # Each value can stand on a line of its own, as deep inside as it is; characters can be escaped.
     meter.reserve(meter.measure(value) * (2 if step is None else 2 + step))
-    text = json.dumps(_jsonable(value), ensure_ascii=False, indent=step)
+    text = json.dumps(value, ensure_ascii=False, indent=step, default=_jsonable)
     meter.charge(len(text))
     return text
 
 
 def _jsonable(value: Any) -> Any:
+    """What is written for a value that JSON has no form of; what is no plain data has been refused before."""
     if isinstance(value, Undefined):
-        raise RefusedError("'tojson' needs a value that is defined; give it a default first")
-    return value if class_of(value) in SCALARS or class_of(value) in (list, dict, tuple) else list(value)
+        str(value)  # the error of a strict template
+        return None
+    return list(value)
 
 
 def _escape(text: str) -> str:

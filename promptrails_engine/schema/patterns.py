@@ -139,7 +139,11 @@ def _varies(body: list[Any]) -> bool:
     """Whether the body can match texts of different lengths or in different ways: it has a branch or a repeat."""
     for kind, argument in body:
         word = str(kind)
-        if word == "BRANCH" or word.endswith("_REPEAT"):
+        if word.endswith("_REPEAT"):
+            least, most, inner = argument
+            if least != most or _varies(list(inner)):
+                return True
+        if word == "BRANCH":
             return True
         if any(_varies(part) for part in _parts(word, argument)):
             return True

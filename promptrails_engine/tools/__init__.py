@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from promptrails_engine.run.tool_result import result_text as result_text
     from promptrails_engine.tools.builtin.catalog import builtin_tools as builtin_tools
     from promptrails_engine.tools.function import FunctionTool as FunctionTool
     from promptrails_engine.tools.function import as_tool as as_tool
@@ -18,7 +17,6 @@ _HOMES = {
     "ToolRegistry": "registry",
     "as_tool": "function",
     "builtin_tools": "builtin.catalog",
-    "result_text": "result",
     "tool": "function",
 }
 

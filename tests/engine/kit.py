@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from promptrails_engine import AsyncEngine, Limits, SimpleAgentConfig
 from promptrails_engine.ports.provider import ModelCapabilities
 from promptrails_engine.testing import ScriptedProvider
+
+STORE: ContextVar[str | None] = ContextVar("STORE", default=None)
+"""The store of the engines made here, where the test names none."""
 
 SCHEMA = {
     "type": "object",
@@ -30,7 +34,9 @@ async def scripted(
 ):
     """An engine, and the scripted provider behind `scripted/m`."""
     provider = ScriptedProvider(replies, capabilities=capabilities)
-    engine = AsyncEngine(store, providers=[provider], model="scripted/m", tools=tools, limits=limits, **more)
+    engine = AsyncEngine(
+        store or STORE.get(), providers=[provider], model="scripted/m", tools=tools, limits=limits, **more
+    )
     async with engine:
         yield engine, provider
 

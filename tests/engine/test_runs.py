@@ -9,6 +9,9 @@ from promptrails_engine.models.registry import LLMModel
 from tests.engine.kit import SCHEMA, one_prompt, scripted
 
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
+
 async def test_a_run_renders_calls_and_records():
     async with scripted(["Short."]) as (engine, provider):
         agent = await one_prompt(engine, "Summarize: {{ text }}", system_prompt="Be concise.")
@@ -54,7 +57,7 @@ async def test_a_run_costs_what_its_tokens_cost_and_nothing_is_made_up():
         by_id = await engine.prompts.create("By id", user_prompt="a b c d", llm_model_id="mine")
         agent2 = await engine.agents.create("By id", config=SimpleAgentConfig(prompt_id=by_id.id))
         assert (await engine.agents.execute(agent2.id, {})).cost == pytest.approx(result.cost)
-    async with scripted(["one two"]) as (engine, _):
+    async with scripted(["one two"], workspace_id="other") as (engine, _):
         result = await engine.agents.execute(await one_prompt(engine), {})
         assert result.cost is None
         assert result.cost_known == 0.0

@@ -22,6 +22,9 @@ from promptrails_engine.testing import Reply
 from tests.engine.kit import one_prompt, scripted
 
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
+
 async def test_a_stream_and_a_plain_call_leave_the_same_record():
     async with scripted(lambda _: Reply("one two three", thinking="hm")) as (engine, _):
         agent = await one_prompt(engine)

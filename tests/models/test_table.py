@@ -31,7 +31,8 @@ def test_the_file_is_small_dated_and_names_its_source() -> None:
 def test_every_row_is_sound() -> None:
     for name, row in model_table().rows.items():
         assert name == f"{row.provider}/{row.model_id}"
-        assert row.price.input > 0 and row.price.output >= 0, name
+        assert row.price.input > 0, name
+        assert row.price.output >= 0, name
         assert all(price is None or price >= 0 for price in (row.price.cached_input, row.price.cache_write)), name
         assert all(size is None or size > 0 for size in (row.context_window, row.max_output_tokens)), name
         assert row.deprecated_at is None or re.fullmatch(r"\d{4}-\d\d-\d\d", row.deprecated_at), name

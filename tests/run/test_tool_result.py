@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptrails_engine.tools import result_text
+from promptrails_engine.run.tool_result import result_text
 
 
 @pytest.mark.parametrize(

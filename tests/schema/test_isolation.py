@@ -75,7 +75,7 @@ COMMON = [
     r"^#?([a-fA-F0-9]{6}|[a-fA-F0-9]{3})$", r"^https?://", r"^([a-z]+,)*[a-z]+$", r"^(?=.*[A-Z])(?=.*\d).{8,}$",
     r"^\+?[1-9]\d{1,14}$", r"^(foo|bar)$", r"^[^@\s]+@[^@\s]+$", r"^.*$", r"^(?:[A-Z]{2}\d{2})+$",
 ]  # fmt: skip
-ENDLESS = [r"^(a+)+$", r"(a|a)*b", r"^(.*)*$", r"(x+x+)+y", r"^(a+)+\1$", r"^([a-z]+\w*)*$", r"(\s*a*)*$"]
+ENDLESS = [r"^(a+)+$", r"(?:ab|a|b)*c", r"^(.*)*$", r"(x+x+)+y", r"^(a+)+\1$", r"^([a-z]+\w*)*$", r"(\s*a*)*$"]
 
 
 def test_patterns_without_the_fast_library() -> None:

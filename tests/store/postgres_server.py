@@ -80,9 +80,8 @@ class PostgresServer:
         deadline = time.monotonic() + _START_S
         while self._run("pg_isready", "-h", "127.0.0.1", "-p", str(self.port)).returncode:
             assert self._server is not None
-            stopped = self._server.poll() is not None
-            late = time.monotonic() > deadline
-            assert not stopped and not late, f"PostgreSQL did not start: {(self._home / 'log').read_text()}"
+            alive = self._server.poll() is None and time.monotonic() < deadline
+            assert alive, f"PostgreSQL did not start: {(self._home / 'log').read_text()}"
             time.sleep(0.02)
 
     def _run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:

@@ -1,8 +1,9 @@
 """The tables, one schema for SQLite and PostgreSQL.
 
 Names begin with `pr_`, so they can live in the host's own database.  JSON is text that this package wrote (see
-`store/codec.py`).  Text compares by code point in both databases.  Few indexes, since every one is paid for on each
-run: an execution has its key and one list index, a span its key, one list index and, once per batch, an entry by trace.
+`store/codec.py`).  Text compares by code point in both databases.  The indexes are in the migrations alone; few, since
+every one is paid for on each run: an execution has its key and one list index, a span its key, one list index and, once
+per batch, an entry by trace.
 """
 
 from __future__ import annotations
@@ -12,14 +13,11 @@ from sqlalchemy import (
     Boolean,
     Column,
     Double,
-    Index,
     Integer,
     MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
-    UniqueConstraint,
-    text,
 )
 
 METADATA = MetaData()
@@ -49,15 +47,6 @@ definitions = Table(
     Column("updated_at", Double, nullable=False),
     PrimaryKeyConstraint("workspace_id", "kind", "id", name="pr_definitions_key"),
 )
-Index(
-    "pr_definitions_name",
-    definitions.c.workspace_id,
-    definitions.c.kind,
-    definitions.c.name_key,
-    unique=True,
-    sqlite_where=text("status <> 'deleted'"),
-    postgresql_where=text("status <> 'deleted'"),
-)
 
 versions = Table(
     "pr_versions",
@@ -74,8 +63,6 @@ versions = Table(
     _string("data"),
     Column("created_at", Double, nullable=False),
     PrimaryKeyConstraint("workspace_id", "kind", "id", name="pr_versions_key"),
-    UniqueConstraint("workspace_id", "kind", "definition_id", "version_key", name="pr_versions_label"),
-    UniqueConstraint("workspace_id", "kind", "definition_id", "seq", name="pr_versions_seq"),
 )
 
 stamps = Table(
@@ -117,13 +104,6 @@ executions = Table(
 )
 IDENTITY_COLUMNS = 12
 """The leading columns of an execution, which its end leaves as they are."""
-Index(
-    "pr_executions_list",
-    executions.c.workspace_id,
-    executions.c.created_at,
-    executions.c.id,
-    executions.c.agent_id,
-)
 
 spans = Table(
     "pr_spans",
@@ -143,36 +123,12 @@ spans = Table(
     _string("data"),
     PrimaryKeyConstraint("workspace_id", "execution_id", "span_id", name="pr_spans_key"),
 )
-Index("pr_spans_list", spans.c.workspace_id, spans.c.started_at, spans.c.span_id)
-Index(
-    "pr_spans_trace",
-    spans.c.workspace_id,
-    spans.c.trace_key,
-    spans.c.execution_id,
-    sqlite_where=text("trace_key IS NOT NULL"),
-    postgresql_where=text("trace_key IS NOT NULL"),
-)
-
-
-def _caller_index(table: Table, column: str) -> None:
-    condition = text(caller_condition(column))
-    Index(
-        f"{table.name}_{column.removesuffix('_id')}",
-        table.c.workspace_id,
-        table.c[column],
-        sqlite_where=condition,
-        postgresql_where=condition,
-    )
 
 
 def caller_condition(column: str) -> str:
     """Which rows the index over this caller-given id holds; a query repeats it to be served by that index."""
     return f"{column} <> '' AND length({column}) <= {KEY_LENGTH_LIMIT}"
 
-
-for _table in (executions, spans):
-    _caller_index(_table, "session_id")
-    _caller_index(_table, "user_id")
 
 events = Table(
     "pr_events",
@@ -194,7 +150,6 @@ cache = Table(
     Column("expires_at", Double, nullable=False),
     PrimaryKeyConstraint("workspace_id", "cache_key", name="pr_cache_key"),
 )
-Index("pr_cache_expiry", cache.c.workspace_id, cache.c.expires_at)
 
 state = Table(
     "pr_state",

@@ -87,7 +87,9 @@ assert not asked, asked
 import litellm, os
 assert os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] == "True"
 assert litellm.suppress_debug_info
-assert not (litellm.callbacks or litellm.success_callback or litellm.failure_callback or litellm.input_callback)
+lists = (litellm.callbacks, litellm.success_callback, litellm.failure_callback, litellm.input_callback)
+assert set().union(*lists) <= {{"cache"}}, lists  # its own answer cache, which is off
+assert litellm.cache is None
 assert not any(logging.getLogger(name).handlers for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"))
 """
     )
@@ -125,6 +127,28 @@ asyncio.run(main())
 assert main_thread not in importers
 """
     )
+
+
+def test_calls_with_tools_need_no_package_mcp(server: LoopbackServer) -> None:
+    server.script(chat("", tool_calls=[("c1", "f", "{}")]))
+    run(
+        f"""
+from promptrails_engine.ports.provider import Finish, ToolSpec
+sys.modules["mcp"] = None  # an import of it fails
+
+async def main():
+    provider = LiteLLMProvider(api_key="k" * 12, api_base={server.url!r})
+    tools = [ToolSpec("f", "", {{"type": "object", "properties": {{}}}})]
+    for model in ("openai/m", "hosted_vllm/m"):
+        asked = ModelRequest(model, [Message("user", "hi")], tools=tools)
+        deltas = [delta async for delta in provider.stream(asked)]
+        assert deltas[-1] == Finish("tool_calls"), deltas
+    await provider.aclose()
+
+asyncio.run(main())
+"""
+    )
+    assert len(server.requests) == 2
 
 
 def test_the_applications_own_litellm_settings_stay() -> None:

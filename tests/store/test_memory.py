@@ -1,0 +1,145 @@
+"""The store in memory stays bounded, and stays apart from SQL."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tracemalloc
+
+import pytest
+
+from promptrails_engine.errors import ConflictError, StoreError
+from promptrails_engine.ports.store import ExecutionFilter, SpanFilter
+from promptrails_engine.store import MemoryStore
+from promptrails_engine.testing.store_conformance.rows import ended, events, execution, span, trace_of
+
+
+async def run(store: MemoryStore, i: int, *, spans: int = 2) -> str:
+    row = execution("ws", id=f"e{i}", trace=f"t{i}")
+    await store.begin_execution(row, wait=False)
+    await store.finish_execution(
+        ended(row), [span(trace_of(row), id=f"{i}-{k}") for k in range(spans)], events(row, "x")
+    )
+    return row.id
+
+
+async def kept(store: MemoryStore) -> list[str]:
+    rows, _ = await store.list_executions("ws", ExecutionFilter(), offset=0, limit=1000)
+    return sorted((row.id for row in rows), key=lambda id: int(id[1:]))
+
+
+async def test_the_first_to_end_makes_room_with_all_it_holds() -> None:
+    store = MemoryStore(max_executions=3)
+    waiting = execution("ws", id="e100")
+    await store.begin_execution(waiting, wait=False)
+    for i in range(10):
+        await run(store, i)
+    assert await kept(store) == ["e7", "e8", "e9", "e100"]
+    assert await store.read_events("ws", "e6", 0) == []
+    assert (await store.list_spans("ws", SpanFilter(), offset=0, limit=100))[1] == 6
+    assert (await store.list_spans("ws", SpanFilter(trace_id="t6"), offset=0, limit=100))[1] == 0
+    await store.finish_execution(ended(waiting), [], [])
+    assert await kept(store) == ["e8", "e9", "e100"]
+
+
+@pytest.mark.parametrize("bound", [{"max_spans": 10}, {"max_events": 15}])
+async def test_spans_and_events_are_bounded_too(bound: dict[str, int]) -> None:
+    store = MemoryStore(**bound)
+    for i in range(20):
+        await run(store, i)
+    assert await kept(store) == ["e15", "e16", "e17", "e18", "e19"]
+
+
+async def test_executions_of_one_trace_leave_it_one_by_one() -> None:
+    store = MemoryStore(max_executions=2)
+    for i in range(4):
+        row = execution("ws", id=f"e{i}", trace="shared")
+        await store.begin_execution(row, wait=False)
+        await store.append_spans([span(trace_of(row))])
+        await store.finish_execution(ended(row), [span(trace_of(row))], [])
+    spans, total = await store.list_spans("ws", SpanFilter(trace_id="shared"), offset=0, limit=100)
+    assert total == 4
+    assert {one.trace.execution_id for one in spans} == {"e2", "e3"}
+
+
+async def test_spans_of_an_unknown_execution_are_kept_and_bounded() -> None:
+    store = MemoryStore(max_executions=2)
+    rows = [execution("ws", id=f"e{i}") for i in range(5)]
+    for row in rows:
+        await store.append_spans([span(trace_of(row), row.id)])
+        await store.append_events(row, events(row, "x"))
+    assert await kept(store) == []
+    late = rows[4]
+    await store.begin_execution(late, wait=True)
+    await store.finish_execution(ended(late), [span(trace_of(late), "second")], [])
+    spans, total = await store.list_spans("ws", SpanFilter(execution_id="e4"), offset=0, limit=9)
+    assert (total, {one.name for one in spans}) == (2, {"e4", "second"})
+    assert await store.get_execution("ws", "e4") == ended(late)
+    for i in range(10, 13):
+        await run(store, i)
+    assert await kept(store) == ["e11", "e12"]
+
+
+async def test_the_first_end_and_the_first_beginning_stand() -> None:
+    store = MemoryStore()
+    row = execution("ws")
+    await store.begin_execution(row, wait=True)
+    with pytest.raises(ConflictError):
+        await store.begin_execution(execution("ws", id=row.id), wait=True)
+    await store.begin_execution(execution("ws", id=row.id, agent="other"), wait=False)
+    await store.finish_execution(ended(row), [span(trace_of(row))], [])
+    await store.finish_execution(ended(row, "failed", error="late"), [span(trace_of(row))], events(row, "x"))
+    assert await store.get_execution("ws", row.id) == ended(row)
+    assert (await store.list_spans("ws", SpanFilter(), offset=0, limit=9))[1] == 1
+
+
+async def test_memory_is_flat_over_100_000_runs() -> None:
+    store = MemoryStore(max_executions=500)
+    for i in range(1_000):
+        await run(store, i)
+    tracemalloc.start()
+    try:
+        for i in range(1_000, 2_000):
+            await run(store, i)
+        before, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    for i in range(2_000, 99_000):
+        await run(store, i, spans=1)
+    tracemalloc.start()
+    try:
+        for i in range(99_000, 100_000):
+            await run(store, i)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after < before * 1.2
+    assert len(await kept(store)) == 500
+
+
+async def test_cached_answers_are_bounded_and_state_is_refused_rather_than_dropped() -> None:
+    store = MemoryStore(max_cached=3, max_state=3)
+    for i in range(5):
+        await store.cache_put("ws", f"k{i}", {"i": i}, 10.0)
+    assert [await store.cache_get("ws", f"k{i}", 0.0) is not None for i in range(5)] == [False, False, True, True, True]
+    for i in range(3):
+        await store.state_set("ws", f"s{i}", "k", i)
+    with pytest.raises(StoreError, match="max_state"):
+        await store.state_set("ws", "s3", "k", 3)
+    await store.state_set("ws", "s0", "k", "changed")
+    await store.state_delete("ws", "s1", "k")
+    await store.state_set("ws", "s3", "k", 3)
+    assert await store.state_list("ws", "s0") == {"k": "changed"}
+    assert await store.state_list("ws", "s1") == {}
+
+
+def test_it_loads_no_sql() -> None:
+    code = (
+        "import sys, asyncio\n"
+        "from promptrails_engine.store import MemoryStore, open_store\n"
+        "store = open_store(None)\n"
+        "assert isinstance(store, MemoryStore) and not store.shared\n"
+        "asyncio.run(store.open())\n"
+        "assert not {'sqlalchemy', 'alembic', 'tenacity', 'psycopg'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,230 @@
+"""What a SQLite store says of a file it cannot use, and how it treats one it can."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptrails_engine.errors import StoreCorruptError, StoreError, StoreUnavailableError, StoreVersionError
+from promptrails_engine.ports.store import ExecutionFilter
+from promptrails_engine.store import SqlStore
+from promptrails_engine.store.sql.schema import REVISIONS, VERSION_TABLE
+from promptrails_engine.testing.store_conformance.rows import ended, execution
+
+
+def sql(path: Path, *statements: str) -> list[Any]:
+    """The rows of the last statement."""
+    connection = sqlite3.connect(path)
+    try:
+        rows: list[Any] = []
+        for statement in statements:
+            rows = connection.execute(statement).fetchall()
+        connection.commit()
+        return rows
+    finally:
+        connection.close()
+
+
+async def opened(path: Path) -> None:
+    store = SqlStore(path)
+    await store.open()
+    await store.close()
+
+
+async def test_a_missing_directory_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailableError, match=r"no directory '.*nowhere'.*Create it"):
+        await opened(tmp_path / "nowhere" / "app.db")
+
+
+async def test_a_directory_is_no_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailableError, match="it is a directory"):
+        await opened(tmp_path)
+
+
+async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    path.write_bytes(b"not a database, " * 1000)
+    with pytest.raises(StoreCorruptError, match="not a usable SQLite database"):
+        await opened(path)
+    assert path.read_bytes() == b"not a database, " * 1000
+
+
+async def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    await opened(path)
+    content = bytearray(path.read_bytes())
+    content[100:4096] = b"\xff" * 3996
+    path.write_bytes(content)
+    with pytest.raises(StoreCorruptError):
+        await opened(path)
+
+
+async def test_damage_found_later_is_said_to_whoever_meets_it(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    await opened(path)
+    sql(path, "DROP TABLE pr_executions")
+    store = SqlStore(path)
+    await store.open()
+    row = execution("ws")
+    with pytest.raises(StoreCorruptError, match="pr_executions"):
+        await store.finish_execution(row, [], [])
+    with pytest.raises(StoreCorruptError, match="pr_executions"):
+        await store.get_execution("ws", row.id)
+    await store.state_set("ws", "s", "k", 1)
+    assert await store.state_get("ws", "s", "k") == 1
+    await store.close()
+
+
+async def test_a_newer_schema_is_refused_and_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    await opened(path)
+    sql(path, f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    before = path.read_bytes()
+    with pytest.raises(StoreVersionError, match=r"'9999'.*newer.*Upgrade the package"):
+        await opened(path)
+    assert path.read_bytes() == before
+
+
+async def test_the_hosts_own_tables_stay(tmp_path: Path) -> None:
+    path = tmp_path / "host.db"
+    sql(path, "CREATE TABLE users (id INTEGER)", "CREATE TABLE alembic_version (version_num TEXT)")
+    sql(path, "INSERT INTO users VALUES (7)", "INSERT INTO alembic_version VALUES ('hosts')")
+    await opened(path)
+    assert sql(path, "SELECT id FROM users") == [(7,)]
+    assert sql(path, "SELECT version_num FROM alembic_version") == [("hosts",)]
+    assert sql(path, f"SELECT version_num FROM {VERSION_TABLE}") == [(REVISIONS[-1],)]
+
+
+async def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "app.db"
+    sql(path, "CREATE TABLE pr_state (mine INTEGER)")
+    with pytest.raises(StoreError):
+        await opened(path)
+    assert sql(path, "SELECT name FROM sqlite_master WHERE type = 'table'") == [("pr_state",)]
+
+
+def test_a_file_that_may_not_be_written_is_refused_when_it_is_opened() -> None:
+    # In a process of a user who is not root, since root may write everything.
+    code = (
+        "import asyncio, sys\n"
+        "from promptrails_engine.errors import StoreUnavailableError\n"
+        "from promptrails_engine.store import SqlStore\n"
+        "try:\n"
+        "    asyncio.run(SqlStore(sys.argv[1]).open())\n"
+        "except StoreUnavailableError as error:\n"
+        "    print(error)\n"
+    )
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path = Path(folder) / "app.db"
+        subprocess.run([sys.executable, "-c", code, path], check=True)
+        path.chmod(0o444)
+        os.chmod(folder, 0o555)
+        identity: dict[str, Any] = {"user": "nobody"} if os.geteuid() == 0 else {}
+        try:
+            said = subprocess.run(
+                [sys.executable, "-c", code, path], check=True, capture_output=True, text=True, **identity
+            )
+        finally:
+            os.chmod(folder, 0o755)
+    assert "read-only: make both writable" in said.stdout
+
+
+@pytest.mark.parametrize(("version", "mode"), [((3, 51, 2), "truncate"), ((3, 51, 3), "wal"), ((4, 0, 0), "wal")])
+@pytest.mark.parametrize(("durability", "synchronous"), [("full", 2), ("relaxed", 1)])
+async def test_journal_and_durability_follow_the_rules(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    version: tuple[int, int, int],
+    mode: str,
+    durability: Any,
+    synchronous: int,
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    caplog.set_level(logging.INFO, "promptrails_engine.store")
+    store = SqlStore(tmp_path / "app.db", durability=durability)
+    await store.open()
+    assert store._session is not None
+    with store._session._database.engine.connect() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "busy_timeout", "mmap_size")
+        }
+    assert found == {"journal_mode": mode, "synchronous": synchronous, "busy_timeout": 30_000, "mmap_size": 0}
+    await store.state_set("ws", "s", "k", 1)
+    await store.close()
+    said = [record for record in caplog.records if "journal_mode=TRUNCATE" in record.getMessage()]
+    assert len(said) == (mode == "truncate")
+
+
+async def test_a_file_that_the_host_keeps_in_wal_mode_is_used_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 2))
+    path = tmp_path / "host.db"
+    host = sqlite3.connect(path)
+    host.execute("PRAGMA journal_mode=WAL")
+    host.execute("CREATE TABLE users (id INTEGER)")
+    host.commit()
+    store = SqlStore(path)
+    await store.open()
+    await store.state_set("ws", "s", "k", 1)
+    assert await store.state_get("ws", "s", "k") == 1
+    await store.close()
+    host.close()
+    assert "the file is in use" in caplog.text
+
+
+async def test_the_filters_that_have_an_index_use_it(tmp_path: Path) -> None:
+    store = SqlStore(tmp_path / "app.db", durability="relaxed")
+    await store.open()
+    assert store._session is not None
+    statements: list[tuple[str, Any]] = []
+    connection = sqlite3.connect(tmp_path / "app.db")
+    from sqlalchemy import event
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        statements.append((statement, parameters))
+
+    event.listen(store._session._database.engine, "before_cursor_execute", note)
+    try:
+        for where, index in [
+            (ExecutionFilter(), "pr_executions_list"),
+            (ExecutionFilter(session_id="s"), "pr_executions_session"),
+            (ExecutionFilter(user_id="u"), "pr_executions_user"),
+        ]:
+            statements.clear()
+            await store.list_executions("ws", where, offset=0, limit=10)
+            for statement, parameters in statements:
+                plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+                assert any(index in str(row) for row in plan), (plan, statement)
+    finally:
+        connection.close()
+        await store.close()
+
+
+async def test_a_full_disk_fails_the_write_and_not_the_store(tmp_path: Path) -> None:
+    store = SqlStore(tmp_path / "app.db", durability="relaxed")
+    await store.open()
+    row = execution("ws")
+    await store.begin_execution(row, wait=True)
+    assert store._session is not None
+    writer = store._session._committer._connection
+    assert writer is not None
+    pages = writer.exec_driver_sql("PRAGMA page_count").scalar()
+    writer.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    writer.rollback()
+    with pytest.raises(StoreUnavailableError, match="disk is full"):
+        await store.state_set("ws", "s", "k", "x" * 1_000_000)
+    # The connection that failed is replaced, and with it the limit.
+    await store.finish_execution(ended(row), [], [])
+    assert await store.get_execution("ws", row.id) == ended(row)
+    await store.close()

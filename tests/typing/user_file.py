@@ -1,0 +1,73 @@
+"""A user's file, as a type checker in strict mode sees it.  It is checked, not run."""
+
+from __future__ import annotations
+
+import asyncio
+
+from promptrails_engine import (
+    AgentExecution,
+    AsyncEngine,
+    ChainAgentConfig,
+    ContentEvent,
+    Engine,
+    ExecutionResult,
+    Limits,
+    Page,
+    Prompt,
+    PromptLink,
+    PromptVersion,
+    RateLimitError,
+    SimpleAgentConfig,
+    ToolContext,
+    tool,
+)
+from promptrails_engine.testing import Reply, ScriptedProvider, ToolUse
+
+
+@tool
+async def lookup(order: int, ctx: ToolContext) -> dict[str, str]:
+    """Look an order up."""
+    return {"order": str(order), "session": ctx.session_id}
+
+
+@tool(effect="pure")
+def shout(text: str) -> str:
+    """Say it loudly."""
+    return text.upper()
+
+
+def sync_service(store: str | None = None) -> str:
+    provider = ScriptedProvider([Reply("hello"), ToolUse("lookup", {"order": 1})])
+    with Engine(store, providers=[provider], tools=[lookup, shout], limits=Limits(max_cost=1.0)) as engine:
+        prompt: Prompt = engine.prompts.create("P", user_prompt="{{ text }}", model="scripted/m", tools=["lookup"])
+        version: PromptVersion = engine.prompts.create_version(prompt.id, user_prompt="{{ text }}!", set_current=True)
+        agent = engine.agents.create(
+            "A", config=ChainAgentConfig([PromptLink(prompt.id, "first", 1)]), labels=[version.version]
+        )
+        result: ExecutionResult = engine.agents.execute(agent.id, {"text": "hi"}, session_id="s")
+        pieces: list[str] = []
+        for event in engine.agents.stream(agent.id, {"text": "hi"}):
+            if isinstance(event, ContentEvent):
+                pieces.append(event.content)
+        page: Page[AgentExecution] = engine.executions.list(agent_id=agent.id, limit=10)
+        names = [execution.status for execution in page]
+        total: float = engine.costs.get_summary().total_cost
+        try:
+            result.raise_for_status()
+        except RateLimitError as error:
+            return str(error.retry_after_s)
+        return f"{result.text} {pieces} {names} {total} {shout('x')}"
+
+
+async def async_service() -> ExecutionResult:
+    async with AsyncEngine(providers=[ScriptedProvider(["hello"])], model="scripted/m") as engine:
+        prompt = await engine.prompts.create("P", user_prompt="{{ text }}")
+        agent = await engine.agents.create("A", config=SimpleAgentConfig(prompt_id=prompt.id))
+        async with engine.agents.stream(agent.id, {"text": "hi"}) as stream:
+            async for event in stream:
+                print(event.seq, event.type)
+        return await stream.result()
+
+
+if __name__ == "__main__":
+    print(sync_service(), asyncio.run(async_service()))
