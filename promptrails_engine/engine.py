@@ -36,7 +36,7 @@ from promptrails_engine.run.runner import Runner
 from promptrails_engine.run.services import Services
 from promptrails_engine.store import open_store
 from promptrails_engine.strategies import STRATEGIES
-from promptrails_engine.tools.builtin import builtin_tools
+from promptrails_engine.tools import builtin
 from promptrails_engine.tools.registry import ToolRegistry
 from promptrails_engine.tracing.hub import SinkHub
 
@@ -106,7 +106,7 @@ class _BaseEngine(Generic[M_co]):
         prompts = PromptCatalog(context)
         agents = AgentCatalog(context, prompts)
         directory = ModelDirectory(providers, registry, model)
-        tool_registry = _tools(tools)
+        tool_registry = ToolRegistry(tools, builtin.find)
         merged = limits.over(DEFAULT_LIMITS) if limits else DEFAULT_LIMITS
         planner = Planner(self._store, workspace_id, agents, prompts, directory, tool_registry, merged)
         runner = Runner(services, STRATEGIES)
@@ -230,11 +230,3 @@ class Engine(_BaseEngine[Sync]):
             if error is None:
                 raise
             error.add_note(f"closing the engine raised as well: {closing!r}")
-
-
-def _tools(tools: Iterable[Tool | Callable[..., Any]]) -> ToolRegistry:
-    """The given tools and the built-in ones; a given tool hides the built-in of its name."""
-    tools = list(tools)
-    given = ToolRegistry(tools)
-    builtin = [tool for tool in builtin_tools() if given.get(tool.name) is None]
-    return ToolRegistry([*tools, *builtin])

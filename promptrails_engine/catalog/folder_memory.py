@@ -53,6 +53,9 @@ class FolderMemory:
     def __init__(self, root: Path, context: CatalogContext, here: Mapping[str, Agreement], there: Mapping[str, Any]):
         self._root, self._context = root, context
         self._here, self._there = dict(here), dict(there)
+        self._names: dict[tuple[str, str], set[str]] = {}
+        for agreement in filter(None, map(_agreement, there.values())):
+            self._index(agreement)
         self._changed = False
 
     @classmethod
@@ -76,8 +79,8 @@ class FolderMemory:
 
     def named(self, kind: str, name: str) -> Iterator[Agreement]:
         """Agreements of this store about definitions that had the name then."""
-        for data in self._there.values():
-            found = _agreement(data)
+        for definition_id in sorted(self._names.get((kind, name), ())):
+            found = _agreement(self._there.get(definition_id))
             if found is not None and (found.kind, found.name) == (kind, name):
                 yield found
 
@@ -88,8 +91,12 @@ class FolderMemory:
             self._changed = True
         if _agreement(self._there.get(agreement.id)) != agreement:
             data = asdict(agreement)
+            self._index(agreement)
             self._there[agreement.id] = data
             await self._context.store.state_set(self._context.workspace_id, _SCOPE, agreement.id, data)
+
+    def _index(self, agreement: Agreement) -> None:
+        self._names.setdefault((agreement.kind, agreement.name), set()).add(agreement.id)
 
     async def forget(self, agreement: Agreement) -> None:
         """The definition is gone, and its file now stands for another one."""

@@ -23,7 +23,7 @@ from promptrails_engine.definitions.settings import MODEL_CONFIG, RUN_BUDGET, Mo
 from promptrails_engine.errors import DefinitionError
 from promptrails_engine.schema import compile_schema, normalise_schema
 
-_FORBID = ConfigDict(extra="forbid", allow_inf_nan=False, protected_namespaces=())
+_FORBID = ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False, protected_namespaces=())
 _Count = Annotated[StrictInt, Field(ge=1)]
 _Ref = Annotated[StrictStr, Field(min_length=1)]
 
@@ -59,7 +59,7 @@ def _attachment(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-@dataclass(config=ConfigDict(extra="forbid", protected_namespaces=(), arbitrary_types_allowed=True))
+@dataclass(config=ConfigDict(extra="forbid", defer_build=True, protected_namespaces=(), arbitrary_types_allowed=True))
 class _AgentContent:
     config: Any
     input_schema: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -19,7 +19,7 @@ from promptrails_engine.errors import DefinitionError
 AgentType = Literal["simple", "chain", "multi_agent", "workflow", "composite"]
 AGENT_TYPES: tuple[AgentType, ...] = get_args(AgentType)
 
-_STRICT = ConfigDict(extra="forbid")
+_STRICT = ConfigDict(extra="forbid", defer_build=True)
 _Ref = Annotated[str, StringConstraints(min_length=1)]
 
 

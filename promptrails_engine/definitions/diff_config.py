@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from promptrails_engine.definitions.changes import Change, Part, brief, names
@@ -92,7 +92,10 @@ def diff_entries(
     part: Part, path: str, noun: str, old: Mapping[str, Entry], new: Mapping[str, Entry]
 ) -> Iterator[Change]:
     """Entries that were added, removed, changed field by field, or put in another order."""
-    where: Callable[[str], str] = lambda name: f"{path}[{name}]" if path else name  # noqa: E731 - one expression
+
+    def where(name: str) -> str:
+        return f"{path}[{name}]" if path else name
+
     for name in new:
         if name not in old:
             yield _change(part, where(name), None, dict(new[name]), said=f"{noun} '{name}' added")

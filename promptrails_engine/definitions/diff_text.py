@@ -11,9 +11,10 @@ from jinja2 import Environment, TemplateError, meta
 
 from promptrails_engine.definitions.changes import Change, ChangeKind, LineHunk, WordEdit, WordOp, split_lines
 
-# Beyond these sizes difflib's search for the best match takes seconds; it then skips what occurs often.
-_EXACT_LINES = 2_000
-_WORDS = 1_000
+# difflib's search for the best match takes time by the product of both lengths.  Past the first bound it skips what
+# occurs often; past the second, what differs is one hunk.
+_EXACT = 4_000_000
+_SEARCHED = 100_000_000
 _TOKENS = re.compile(r"\{\{|\}\}|\{%|%\}|\w+|\s+|.", re.DOTALL)
 _PARSER = Environment(autoescape=False)  # only ever parses: nothing is rendered here
 
@@ -40,7 +41,7 @@ def diff_template(message: str, old: str, new: str) -> Iterator[Change]:
 def line_hunks(old: str, new: str) -> Iterator[LineHunk]:
     """The hunks that turn the one text into the other, in order."""
     before, after = split_lines(old), split_lines(new)
-    for tag, i1, i2, j1, j2 in _opcodes(before, after, exact=max(len(before), len(after)) <= _EXACT_LINES):
+    for tag, i1, i2, j1, j2 in _opcodes(before, after):
         if tag == "equal":
             continue
         out, into = tuple(before[i1:i2]), tuple(after[j1:j2])
@@ -51,7 +52,7 @@ def line_hunks(old: str, new: str) -> Iterator[LineHunk]:
 def word_edits(old: str, new: str) -> Iterator[WordEdit]:
     """The edits that turn the one line into the other; `equal` and `removed` of them make up the old line."""
     before, after = cast("list[str]", _TOKENS.findall(old)), cast("list[str]", _TOKENS.findall(new))
-    for tag, i1, i2, j1, j2 in _opcodes(before, after, exact=max(len(before), len(after)) <= _WORDS):
+    for tag, i1, i2, j1, j2 in _opcodes(before, after):
         pieces: list[tuple[WordOp, str]]
         if tag == "equal":
             pieces = [("equal", "".join(before[i1:i2]))]
@@ -60,8 +61,23 @@ def word_edits(old: str, new: str) -> Iterator[WordEdit]:
         yield from (WordEdit(op, text) for op, text in pieces if text)
 
 
-def _opcodes(old: Sequence[str], new: Sequence[str], *, exact: bool) -> Sequence[tuple[str, int, int, int, int]]:
-    return difflib.SequenceMatcher(None, old, new, autojunk=not exact).get_opcodes()
+def _opcodes(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, int, int, int, int]]:
+    """difflib's opcodes, over what is left between a common beginning and a common end."""
+    shorter = min(len(old), len(new))
+    head = next((i for i in range(shorter) if old[i] != new[i]), shorter)
+    tail = next((i for i in range(shorter - head) if old[-1 - i] != new[-1 - i]), shorter - head)
+    i_end, j_end = len(old) - tail, len(new) - tail
+    if head:
+        yield "equal", 0, head, 0, head
+    area = (i_end - head) * (j_end - head)
+    if area > _SEARCHED:
+        yield "replace", head, i_end, head, j_end
+    else:
+        matcher = difflib.SequenceMatcher(None, old[head:i_end], new[head:j_end], autojunk=area > _EXACT)
+        for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+            yield tag, i1 + head, i2 + head, j1 + head, j2 + head
+    if tail:
+        yield "equal", i_end, len(old), j_end, len(new)
 
 
 def variables(templates: Iterable[str]) -> frozenset[str] | None:

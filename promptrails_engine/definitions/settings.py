@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+_STRICT = ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False)
 _Seconds = Annotated[float, Field(gt=0)]
 _Count = Annotated[int, Field(ge=1)]
 _Money = Annotated[float, Field(ge=0)]
 
 
-@dataclass(config=ConfigDict(extra="forbid", protected_namespaces=()), frozen=True)
+@dataclass(config=ConfigDict(extra="forbid", defer_build=True, protected_namespaces=()), frozen=True)
 class ModelConfig:
     """Model and sampling of an agent version; what is not set is left to the prompt version."""
 

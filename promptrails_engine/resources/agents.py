@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from promptrails_engine import definitions
+from promptrails_engine.definitions.changes import VersionDiff
 from promptrails_engine.definitions.configs import AnyAgentConfig
-from promptrails_engine.definitions.diff import VersionDiff, diff_versions
 from promptrails_engine.definitions.records import Agent, AgentVersion
 from promptrails_engine.definitions.settings import Limits, ModelConfig, RunBudget, ToolAttachment
 from promptrails_engine.faces import M_co, method
@@ -196,7 +197,9 @@ class Agents(EngineResource[M_co]):
         """What changed between two versions, by id or label; `new` is the current one where it is not named."""
         await self._parts.ready()
         agents = self._parts.agents
-        return diff_versions(await agents.get_version(agent_id, old), await agents.get_version(agent_id, new))
+        return definitions.diff_versions(
+            await agents.get_version(agent_id, old), await agents.get_version(agent_id, new)
+        )
 
     # -------------------------------------------------------------- running
 

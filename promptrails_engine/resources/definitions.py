@@ -6,9 +6,8 @@ import os
 from collections.abc import Collection
 from typing import Literal
 
-from promptrails_engine.catalog.folder import load_folder
+from promptrails_engine import catalog
 from promptrails_engine.catalog.folder_report import LoadReport, SaveReport
-from promptrails_engine.catalog.folder_save import save_folder
 from promptrails_engine.faces import M_co, method
 from promptrails_engine.resources.base import EngineResource
 
@@ -34,7 +33,7 @@ class Definitions(EngineResource[M_co]):
         """
         parts = self._parts
         await parts.ready()
-        return await load_folder(
+        return await catalog.load_folder(
             parts.prompts, parts.agents, folder, context=parts.catalogs, promote=promote, file_wins=file_wins
         )
 
@@ -59,7 +58,7 @@ class Definitions(EngineResource[M_co]):
         """
         parts = self._parts
         await parts.ready()
-        return await save_folder(
+        return await catalog.save_folder(
             parts.prompts,
             parts.agents,
             folder,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptrails_engine.definitions.diff import VersionDiff, diff_versions
+from promptrails_engine import definitions
+from promptrails_engine.definitions.changes import VersionDiff
 from promptrails_engine.definitions.records import Prompt, PromptVersion
 from promptrails_engine.errors import DefinitionError
 from promptrails_engine.faces import M_co, method
@@ -222,7 +223,9 @@ class Prompts(EngineResource[M_co]):
         """What changed between two versions, by id or label; `new` is the current one where it is not named."""
         await self._parts.ready()
         prompts = self._parts.prompts
-        return diff_versions(await prompts.get_version(prompt_id, old), await prompts.get_version(prompt_id, new))
+        return definitions.diff_versions(
+            await prompts.get_version(prompt_id, old), await prompts.get_version(prompt_id, new)
+        )
 
     @method
     async def preview(self, prompt_id: str, input: Mapping[str, Any], version_id: str | None = None) -> PromptPreview:

@@ -19,6 +19,7 @@ from promptrails_engine.ports.provider import Delta, ModelRequest, TextDelta, Th
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.run.budget import Reservation
 from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.deadlines import Deadline
 from promptrails_engine.run.emulation import read_emulated
 from promptrails_engine.run.failures import foreign
 from promptrails_engine.run.fold import Fold, ModelReply
@@ -67,32 +68,19 @@ async def _receive(
     fold: Fold,
     show: bool,
 ) -> None:
-    """Drain the provider's stream into the fold, under the deadlines."""
-    limits = ctx.limits
+    """Receive the provider's stream into the fold, under the deadlines."""
+    limits, deadlines = ctx.limits, ctx.deadlines
     request.connect_timeout_s = limits.connect_s or request.connect_timeout_s
-    most = limits.max_answer_chars or _ANSWER_CHARS
-    deadlines, clock = ctx.deadlines, ctx.deadlines.now
-    end = clock() + (limits.call_s or _CALL_S)
+    end = deadlines.now() + (limits.call_s or _CALL_S)
     deadline = deadlines.start(limits.first_token_s or _FIRST_TOKEN_S, end=end)
     stream = binding.provider.stream(request)
     if step.specs and binding.capabilities.tools != "native":
         stream = read_emulated(stream, f"call_{ctx.services.ids.span()}")
     try:
-        async for delta in stream:
-            if not _take(ctx, fold, delta, show):
-                continue  # it carried nothing, and so keeps nothing alive
-            if span.completion_start_time is None:
-                span.completion_start_time = ctx.now()
-                deadlines.rearm(deadline, limits.idle_s or _IDLE_S)
-            else:
-                deadline.touched = clock()
-            if fold.size > most:
-                raise ResponseTooLargeError(f"the answer of '{binding.name}' passed {most} characters and was cut off")
-        if deadline.expired:
-            await asyncio.sleep(0)  # the cancellation is on its way: meet it here, not in a later step
+        await _drain(ctx, span, stream, fold, deadline, show)
     except asyncio.CancelledError:
         if deadline.absorb():
-            raise _timeout(binding, span, late=clock() >= end) from None
+            raise _timeout(binding, span, late=deadlines.now() >= end) from None
         raise
     except PromptRailsError:
         raise
@@ -101,6 +89,28 @@ async def _receive(
     finally:
         deadlines.stop(deadline)
         await _close(stream)
+
+
+async def _drain(
+    ctx: RunContext, span: Span, stream: AsyncIterator[Delta], fold: Fold, deadline: Deadline, show: bool
+) -> None:
+    clock = ctx.deadlines.now
+    most = ctx.limits.max_answer_chars or _ANSWER_CHARS
+    async for delta in stream:
+        if not _take(ctx, fold, delta, show):
+            continue  # it carried nothing, and so keeps nothing alive
+        if span.completion_start_time is None:
+            span.completion_start_time = ctx.now()
+            ctx.deadlines.rearm(deadline, ctx.limits.idle_s or _IDLE_S)
+        else:
+            deadline.touched = clock()
+        if fold.size > most:
+            raise ResponseTooLargeError(
+                f"the answer of '{span.model_name}' passed {most} characters and was cut off; "
+                "raise Limits(max_answer_chars=...) if it may be that long"
+            )
+    if deadline.expired:
+        await asyncio.sleep(0)  # the cancellation is on its way: meet it here, not in a later step
 
 
 def _take(ctx: RunContext, fold: Fold, delta: Delta, show: bool) -> bool:

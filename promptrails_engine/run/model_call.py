@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from promptrails_engine import run
 from promptrails_engine.errors import EmptyOutputError, PromptRailsError
 from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.provider import Message, ModelRequest
@@ -16,7 +17,6 @@ from promptrails_engine.run.failures import may_fall_back, may_retry
 from promptrails_engine.run.fold import ModelReply
 from promptrails_engine.run.plan import ModelBinding, PromptStep
 from promptrails_engine.run.requests import build_request
-from promptrails_engine.run.retry import attempt_again
 
 _ATTEMPTS_PER_MODEL = 3
 
@@ -90,7 +90,7 @@ async def _attempts(
                 "llm", binding.name, f"{key}/retry", parent, run_attempt, step, binding, request, show
             )
 
-        return await attempt_again(
+        return await run.attempt_again(
             again,
             error,
             attempts=_ATTEMPTS_PER_MODEL - 1,

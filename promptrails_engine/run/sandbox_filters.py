@@ -1,8 +1,9 @@
 """The filters of templates: Jinja's own where they cannot grow, wrapped or replaced where they can.
 
 They follow Jinja's documentation, with these differences.  Filters that Jinja makes lazy give lists.  `tojson` writes
-for a model, not for a web page: no `\\u003c`, characters as they are, keys in their own order.  `e`, `escape` and
-give plain text.  `random` (a rendering must be repeatable), `attr`, `pprint`, `urlize` and `xmlattr` do not exist.
+for a model, not for a web page: no `\\u003c`, characters as they are, keys in their own order, null for what is
+undefined.  `e`, `escape` and `safe` give plain text.  `random` (a rendering must be repeatable), `attr`, `pprint`,
+`urlize` and `xmlattr` do not exist.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from markupsafe import escape
 from promptrails_engine.run import sandbox_lists as lists
 from promptrails_engine.run import sandbox_methods as methods
 from promptrails_engine.run.sandbox_meter import (
-    SCALARS,
     LimitReachedError,
     Meter,
     RefusedError,
@@ -238,13 +238,13 @@ FILTERS: dict[str, Filter] = {
     "string": _string,
     "striptags": _text(stock.do_striptags, longest=65_536),
     "sum": lists.sum_filter,
-    "title": _text(stock.do_title, growth=3, cost=8),
+    "title": _text(stock.do_title, growth=3, cost=8, longest=200_000),
     "tojson": _tojson,
     "trim": _text(stock.do_trim),
     "truncate": _truncate,
     "unique": lists.unique_filter,
     "upper": _text(stock.do_upper, growth=3),
     "urlencode": _urlencode,
-    "wordcount": _text(stock.do_wordcount, cost=8),
+    "wordcount": _text(stock.do_wordcount, cost=8, longest=500_000),
     "wordwrap": _text(_wordwrap, growth=4, cost=4, longest=20_000),
 }

@@ -8,6 +8,8 @@ it bounds the whole check.
 
 from __future__ import annotations
 
+from threading import Lock
+
 from promptrails_engine.schema.graph import Node, Path
 
 CEILING = 10**9
@@ -24,11 +26,14 @@ class Cost:
         self._found = found
         self._order = order
         self._levels: list[dict[Path, int]] = []
+        self._lock = Lock()
 
     def bound(self, depth: int) -> int:
         """An upper bound of the schemas looked at along one branch of data of this depth."""
-        while len(self._levels) <= depth:
-            self._levels.append(self._next())
+        if depth >= len(self._levels):
+            with self._lock:
+                while len(self._levels) <= depth:
+                    self._levels.append(self._next())
         return self._levels[depth][()]
 
     def _next(self) -> dict[Path, int]:

@@ -23,10 +23,17 @@ class _Entry:
 
 
 class ToolRegistry:
-    """Tools by exact name; what is derived from them is worked out once, when the registry is made."""
+    """Tools by exact name; what is derived from them is worked out once.
 
-    def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = ()) -> None:
+    A name that no tool was given for is looked up in `others`: that is how the built-in ones are there and cost
+    nothing until one is used.
+    """
+
+    def __init__(
+        self, tools: Iterable[Tool | Callable[..., Any]] = (), others: Callable[[str], Tool | None] | None = None
+    ) -> None:
         """Raises DefinitionError for two tools of one name, or one that cannot be used."""
+        self._others = others
         self._entries: dict[str, _Entry] = {}
         for obj in tools:
             tool = as_tool(obj)
@@ -43,6 +50,10 @@ class ToolRegistry:
     def get(self, name: str) -> Tool | None:
         """The tool of exactly this name, or None."""
         entry = self._entries.get(name)
+        if entry is None and self._others is not None:
+            found = self._others(name)
+            if found is not None:
+                entry = self._entries[name] = _entry(found)
         return entry.tool if entry else None
 
     def select(self, names: Iterable[str]) -> list[Tool]:
@@ -51,15 +62,15 @@ class ToolRegistry:
         Raises:
             DefinitionError: a name is not known; the message lists those that are.
         """
-        wanted = list(names)
-        unknown = [name for name in wanted if name not in self._entries]
+        wanted = {name: self.get(name) for name in names}
+        unknown = [name for name, tool in wanted.items() if tool is None]
         if unknown:
             there = ", ".join(self._entries) or "none"
             raise DefinitionError(
                 f"No tool is named {', '.join(map(repr, unknown))}. Tools given to the engine: {there}.",
                 details={"unknown": unknown, "known": list(self._entries)},
             )
-        return [self._entries[name].tool for name in wanted]
+        return [tool for tool in wanted.values() if tool is not None]
 
     def spec(self, tool: Tool) -> ToolSpec:
         """The tool as the model sees it."""

@@ -108,61 +108,49 @@ async def test_another_process_sees_a_change_of_definitions_within_a_second(tmp_
 
 
 FORK = """
-import asyncio, os, sys
+import asyncio, os, sys, threading
 from promptrails_engine.store import SqlStore
-from promptrails_engine.ports.store import ExecutionFilter
-from promptrails_engine.testing.store_conformance.rows import ended, execution
+from promptrails_engine.testing.store_conformance.rows import ended, events, execution, span, trace_of
 store = SqlStore(sys.argv[1], durability="relaxed")
 async def write(name, runs):
-    async def one(i):
+    for i in range(runs):
         row = execution("ws", id=f"{name}_{i}")
         await store.begin_execution(row, wait=False)
-        await store.finish_execution(ended(row), [], [])
-    for i in range(runs):
-        await one(i)
+        await store.finish_execution(ended(row), [span(trace_of(row))], events(row, "x"))
+async def child(name):
+    assert await store.get_execution("ws", "before_0") is not None
+    await write(name, 20)
+    await store.close()
 async def parent():
-    await store.open()
-    busy = asyncio.create_task(write("parent", 60))
-    children = []
-    for n in range(3):
-        await asyncio.sleep(0.01)
-        pid = os.fork()
-        if pid == 0:
-            raise KeyboardInterrupt(n)   # leaves the parent's loop in the child
-        children.append(pid)
-    await busy
-    for pid in children:
-        while True:
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
-                assert status == 0, status
-                break
-            await asyncio.sleep(0.01)
-    await write("after", 5)
+    await write("parent", 300)
     await store.close()
-async def child(n):
-    await write(f"child{n}", 20)
-    await store.close()
-try:
-    asyncio.run(parent())
-except KeyboardInterrupt as forked:
-    asyncio.set_event_loop(None)
-    asyncio.run(child(forked.args[0]))
+asyncio.run(store.open())
+asyncio.run(write("before", 1))
+busy = threading.Thread(target=asyncio.run, args=[parent()])
+busy.start()
+children = []
+for n in range(4):
+    pid = os.fork()
+    if pid == 0:
+        asyncio.run(child(f"child{n}"))
+        sys.exit(0)
+    children.append(pid)
+ends = [os.waitpid(pid, 0)[1] for pid in children]
+busy.join()
+assert ends == [0] * 4, ends
 """
 
 
 def test_a_forked_child_opens_its_own_connections(tmp_path: Path) -> None:
     path = tmp_path / "app.db"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORK, path], timeout=100, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", FORK, path], timeout=100, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
     async def check() -> None:
         store = SqlStore(path)
         await store.open()
         _, total = await store.list_executions("ws", ExecutionFilter(status="completed"), offset=0, limit=1)
-        assert total == 60 + 3 * 20 + 5
+        assert total == 1 + 300 + 4 * 20
         await store.close()
 
     asyncio.run(check())

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import pwd
 import sqlite3
-import subprocess
-import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from promptrails_engine.errors import StoreCorruptError, StoreError, StoreUnavailableError, StoreVersionError
-from promptrails_engine.ports.store import ExecutionFilter
+from promptrails_engine.ports.store import ExecutionFilter, SpanFilter
 from promptrails_engine.store import SqlStore
 from promptrails_engine.store.sql.schema import REVISIONS, VERSION_TABLE
 from promptrails_engine.testing.store_conformance.rows import ended, execution
@@ -111,30 +113,28 @@ async def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, monkeypatch
     assert sql(path, "SELECT name FROM sqlite_master WHERE type = 'table'") == [("pr_state",)]
 
 
-def test_a_file_that_may_not_be_written_is_refused_when_it_is_opened() -> None:
-    # In a process of a user who is not root, since root may write everything.
-    code = (
-        "import asyncio, sys\n"
-        "from promptrails_engine.errors import StoreUnavailableError\n"
-        "from promptrails_engine.store import SqlStore\n"
-        "try:\n"
-        "    asyncio.run(SqlStore(sys.argv[1]).open())\n"
-        "except StoreUnavailableError as error:\n"
-        "    print(error)\n"
-    )
+async def test_a_file_that_may_not_be_written_is_refused_when_it_is_opened() -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         path = Path(folder) / "app.db"
-        subprocess.run([sys.executable, "-c", code, path], check=True)
+        await opened(path)
         path.chmod(0o444)
         os.chmod(folder, 0o555)
-        identity: dict[str, Any] = {"user": "nobody"} if os.geteuid() == 0 else {}
-        try:
-            said = subprocess.run(
-                [sys.executable, "-c", code, path], check=True, capture_output=True, text=True, **identity
-            )
-        finally:
-            os.chmod(folder, 0o755)
-    assert "read-only: make both writable" in said.stdout
+        with as_nobody(), pytest.raises(StoreUnavailableError, match="read-only: make both writable"):
+            await opened(path)
+        os.chmod(folder, 0o755)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Without root's right to write everything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 @pytest.mark.parametrize(("version", "mode"), [((3, 51, 2), "truncate"), ((3, 51, 3), "wal"), ((4, 0, 0), "wal")])
@@ -188,27 +188,29 @@ async def test_the_filters_that_have_an_index_use_it(tmp_path: Path) -> None:
     await store.open()
     assert store._session is not None
     statements: list[tuple[str, Any]] = []
-    connection = sqlite3.connect(tmp_path / "app.db")
-    from sqlalchemy import event
 
     def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
         statements.append((statement, parameters))
 
     event.listen(store._session._database.engine, "before_cursor_execute", note)
-    try:
-        for where, index in [
-            (ExecutionFilter(), "pr_executions_list"),
-            (ExecutionFilter(session_id="s"), "pr_executions_session"),
-            (ExecutionFilter(user_id="u"), "pr_executions_user"),
-        ]:
-            statements.clear()
-            await store.list_executions("ws", where, offset=0, limit=10)
-            for statement, parameters in statements:
-                plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
-                assert any(index in str(row) for row in plan), (plan, statement)
-    finally:
+    for call, index in [
+        (store.list_executions("ws", ExecutionFilter(), offset=0, limit=9), "pr_executions_list"),
+        (store.list_executions("ws", ExecutionFilter(session_id="s"), offset=0, limit=9), "pr_executions_session"),
+        (store.list_executions("ws", ExecutionFilter(user_id="u"), offset=0, limit=9), "pr_executions_user"),
+        (store.list_spans("ws", SpanFilter(), offset=0, limit=9), "pr_spans_list"),
+        (store.list_spans("ws", SpanFilter(trace_id="t"), offset=0, limit=9), "pr_spans_trace"),
+        (store.list_spans("ws", SpanFilter(execution_id="e"), offset=0, limit=9), "pr_spans"),
+        (store.list_spans("ws", SpanFilter(session_id="s"), offset=0, limit=9), "pr_spans_session"),
+    ]:
+        statements.clear()
+        await call
+        statement, parameters = statements[0]
+        connection = sqlite3.connect(tmp_path / "app.db")
+        plan = str(connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall())
         connection.close()
-        await store.close()
+        assert index in plan, statement
+        assert "SCAN" not in plan, statement
+    await store.close()
 
 
 async def test_a_full_disk_fails_the_write_and_not_the_store(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, Table, and_, case, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, literal_column, or_, select, update
 
 from promptrails_engine.events import Event
 from promptrails_engine.ports.sink import Span, TraceInfo
@@ -21,7 +21,7 @@ from promptrails_engine.ports.store import (
 from promptrails_engine.store.codec import dump_metadata, escape, load_json, metadata_lines
 from promptrails_engine.store.sql.definitions import contains, count
 from promptrails_engine.store.sql.rows import DAY_SECONDS, events_of, execution_row, span_of
-from promptrails_engine.store.sql.tables import KEY_LENGTH_LIMIT, caller_condition, events, executions, spans
+from promptrails_engine.store.sql.tables import KEY_LENGTH_LIMIT, events, executions, spans
 
 E, S = executions.c, spans.c
 
@@ -148,7 +148,9 @@ def _callers(table: Table, *, session_id: str | None, user_id: str | None) -> li
         stored = escape(value)
         conditions.append(table.c[name] == stored)
         if stored and len(stored) <= KEY_LENGTH_LIMIT:
-            conditions.append(literal_column(f"({caller_condition(name)})", Boolean))
+            # The condition of the partial index over this column, word for word, so that it serves the query.
+            length = func.length(table.c[name])
+            conditions += [table.c[name] != literal_column("''"), length <= literal_column(str(KEY_LENGTH_LIMIT))]
     return conditions
 
 

@@ -65,6 +65,7 @@ def _check_writable(connection: Connection, database: Database) -> None:
     """A store that cannot be written says so when it is opened, not at the end of the first run."""
     if database.begin:
         connection.exec_driver_sql(database.begin)
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = version_num"))
         connection.rollback()
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 METADATA = MetaData()
 STRING = Text().with_variant(Text(collation="C"), "postgresql")
 KEY_LENGTH_LIMIT = 200
-"""Longer session and user ids are kept, and left out of the index (PostgreSQL refuses index rows over 2.7 kB)."""
+"""Longer session and user ids are kept, and left out of their index, where PostgreSQL takes no row over 2.7 kB."""
 
 
 def _string(name: str) -> Column[str]:
@@ -123,11 +123,6 @@ spans = Table(
     _string("data"),
     PrimaryKeyConstraint("workspace_id", "execution_id", "span_id", name="pr_spans_key"),
 )
-
-
-def caller_condition(column: str) -> str:
-    """Which rows the index over this caller-given id holds; a query repeats it to be served by that index."""
-    return f"{column} <> '' AND length({column}) <= {KEY_LENGTH_LIMIT}"
 
 
 events = Table(

@@ -169,12 +169,15 @@ def _refuse_exclusive(runs: list[RunWrite]) -> None:
 
 
 def _called(connection: Connection, write: Call, again: bool) -> Outcome:
+    savepoint = connection.begin_nested()
     try:
-        with connection.begin_nested():
-            return Outcome(write.run(connection))
+        value = write.run(connection)
+        savepoint.commit()
+        return Outcome(value)
     except Exception as error:
         if not is_of_one_write(error):
-            raise
+            raise  # the database may have ended the transaction by itself, and the savepoint with it
+        savepoint.rollback()
         if not is_conflict(error):
             return Outcome(error=translate(error, connection.engine.url.render_as_string(hide_password=True)))
     if again and write.repeated is not None and (value := write.repeated(connection)) is not None:

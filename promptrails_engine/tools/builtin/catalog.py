@@ -17,6 +17,11 @@ def builtin_tools() -> tuple[Tool, ...]:
     return _TOOLS
 
 
+def find(name: str) -> Tool | None:
+    """The built-in tool of this name, or None."""
+    return _BY_NAME.get(name)
+
+
 def builtin(name: str) -> Tool:
     """The built-in tool of this name; `math` is another name of the calculator.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -52,7 +52,7 @@ async def attempt(provider: LiteLLMProvider, asked: ModelRequest) -> tuple[list[
 
 
 @asynccontextmanager
-async def closing(provider: LiteLLMProvider) -> AsyncIterator[LiteLLMProvider]:
+async def closing(provider: LiteLLMProvider) -> AsyncGenerator[LiteLLMProvider, None]:
     try:
         yield provider
     finally:
@@ -72,7 +72,14 @@ def _anthropic_event(type: str, **fields: Any) -> bytes:
 
 def _anthropic_pieces(text: str) -> list[bytes]:
     counts = {"input_tokens": 7, "cache_read_input_tokens": 2, "cache_creation_input_tokens": 1, "output_tokens": 1}
-    message = {"id": "m1", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": counts}
+    message: dict[str, Any] = {
+        "id": "m1",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": [],
+        "usage": counts,
+    }
     block = {"type": "text", "text": ""}
     return [
         _anthropic_event("message_start", message=message),

