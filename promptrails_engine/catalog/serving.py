@@ -52,7 +52,7 @@ class ModelDirectory:
         if provider is None:
             provider, model = self._default_provider(name), name
         capabilities = self._capabilities(provider, model, ref)
-        return ModelBinding(ref, model, provider, capabilities, self._registry.price(ref))
+        return ModelBinding(ref, model, provider, capabilities, self._registry.ceiling(ref))
 
     def providers(self) -> list[Provider]:
         """Those in use so far."""

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-import typer
-
 from promptrails_engine.cli.output import note, printable
-from promptrails_engine.errors import PromptRailsError, ProviderError, RateLimitError, RunError, ServerError, ToolError
+from promptrails_engine.errors import (
+    ConfigurationError,
+    PromptRailsError,
+    ProviderError,
+    RateLimitError,
+    RunError,
+    ServerError,
+    ToolError,
+)
 
 
 class ExitCode(IntEnum):
@@ -23,6 +29,12 @@ class ExitCode(IntEnum):
 _OF_RUNS = (ProviderError, RunError, ServerError, RateLimitError, ToolError)
 
 
+class UsageError(ConfigurationError):
+    """The command was called in a way that cannot be done."""
+
+    code = "usage"
+
+
 def exit_code(error: PromptRailsError) -> ExitCode:
     """The code for an error that ended a command."""
     return ExitCode.RUN_FAILED if isinstance(error, _OF_RUNS) else ExitCode.USAGE
@@ -31,11 +43,3 @@ def exit_code(error: PromptRailsError) -> ExitCode:
 def report(code: str, message: str) -> None:
     """Print an error on stderr: its code, then what happened and what to do."""
     note(f"error [{code}]: {printable(message)}")
-
-
-class Refused(typer.Exit):
-    """Ends the command with a complaint about how it was called."""
-
-    def __init__(self, message: str) -> None:
-        report("usage", message)
-        super().__init__(ExitCode.USAGE)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
-from promptrails_engine.cli.exits import Refused
+from promptrails_engine.cli.exits import UsageError
 from promptrails_engine.cli.output import note
 from promptrails_engine.engine import Engine
 
@@ -39,7 +39,7 @@ ModelOption = Annotated[
 def input_values(text: str | None, file: str | None) -> dict[str, Any]:
     """The input object from `--input` or `--input-file`; empty where neither is given."""
     if text is not None and file is not None:
-        raise Refused("--input and --input-file are both given; keep one")
+        raise UsageError("--input and --input-file are both given; keep one")
     if file is not None:
         text = _read(file)
     if text is None:
@@ -47,9 +47,9 @@ def input_values(text: str | None, file: str | None) -> dict[str, Any]:
     try:
         value: Any = json.loads(text)
     except ValueError as error:
-        raise Refused(f"the input is not JSON: {error}") from None
+        raise UsageError(f"the input is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise Refused('the input must be a JSON object of named values, such as {"text": "hello"}')
+        raise UsageError('the input must be a JSON object of named values, such as {"text": "hello"}')
     return cast("dict[str, Any]", value)
 
 
@@ -58,23 +58,23 @@ def _read(file: str) -> str:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode("utf-8-sig")
     except OSError as error:
-        raise Refused(f"'{file}' cannot be read: {error.strerror or error}") from None
+        raise UsageError(f"'{file}' cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
-        raise Refused(f"'{file}' is not UTF-8 text") from None
+        raise UsageError(f"'{file}' is not UTF-8 text") from None
 
 
 @contextmanager
 def opened(folder: Path | None, store: str | None, model: str | None = None) -> Iterator[Engine]:
     """An engine over the store, in memory without one, with the folder's definitions loaded into it."""
     if folder is None and store is None:
-        raise Refused("say where the definitions are: --from FOLDER, --store STORE, or both")
+        raise UsageError("say where the definitions are: --from FOLDER, --store STORE, or both")
     if folder is None and store is not None:
         need_existing(store)
     with Engine(store, model=model) as engine:
         if folder is not None:
             report = engine.definitions.load(folder)
             if report.conflicts:
-                raise Refused(f"'{folder}' and the store disagree: {report}")
+                raise UsageError(f"'{folder}' and the store disagree: {report}")
             note(f"definitions of '{folder}': {report}")
         yield engine
 
@@ -90,15 +90,4 @@ def records(store: str) -> Iterator[Engine]:
 def need_existing(store: str) -> None:
     """Refuse a path where no file is: opening it would make an empty store."""
     if "://" not in store and not Path(store).is_file():
-        raise Refused(f"there is no store '{store}'; name an existing SQLite file or a database URL")
-
-
-def choice(name: str, value: str, known: Iterable[str]) -> str:
-    """The value of an option, if it is one of those known."""
-    names = list(known)
-    if value not in names:
-        raise typer.BadParameter(f"{value!r} is none of: {', '.join(names)}", param_hint=name)
-    return value
-
-
-Values = Mapping[str, Any]
+        raise UsageError(f"there is no store '{store}'; name an existing SQLite file or a database URL")

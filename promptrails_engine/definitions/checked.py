@@ -18,7 +18,8 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from promptrails_engine.definitions.configs import parse_config, parsed
+from promptrails_engine.definitions.checks import parsed, storable
+from promptrails_engine.definitions.configs import parse_config
 from promptrails_engine.definitions.settings import MODEL_CONFIG, RUN_BUDGET, ModelConfig, RunBudget, ToolAttachment
 from promptrails_engine.errors import DefinitionError
 from promptrails_engine.schema import compile_schema, normalise_schema
@@ -34,9 +35,9 @@ class _PromptContent:
     system_prompt: StrictStr = ""
     llm_model_id: _Ref | None = None
     fallback_llm_model_id: _Ref | None = None
-    temperature: Annotated[StrictFloat | StrictInt, Field(ge=0)] | None = None
+    temperature: Annotated[StrictFloat, Field(ge=0)] | None = None
     max_tokens: _Count | None = None
-    top_p: Annotated[StrictFloat | StrictInt, Field(gt=0, le=1)] | None = None
+    top_p: Annotated[StrictFloat, Field(gt=0, le=1)] | None = None
     input_schema: dict[str, Any] = field(default_factory=dict[str, Any])
     output_schema: dict[str, Any] | None = None
     config: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -95,7 +96,10 @@ def checked_prompt(content: Mapping[str, Any]) -> dict[str, Any]:
     """
     checked: _PromptContent = parsed(_PROMPT, _given(content), "the prompt version")
     prompt_settings(checked.config)
-    return _with_schemas({f.name: getattr(checked, f.name) for f in fields(checked)})
+    data = {f.name: getattr(checked, f.name) for f in fields(checked)}
+    if not checked.cache_timeout:
+        del data["cache_timeout"]  # never, which is what leaving it out says
+    return storable(_with_schemas(data), "the prompt version")
 
 
 def checked_agent(content: Mapping[str, Any], type: str | None) -> dict[str, Any]:
@@ -114,7 +118,7 @@ def checked_agent(content: Mapping[str, Any], type: str | None) -> dict[str, Any
     for name in names:
         if names.count(name) > 1:
             raise DefinitionError(f"tool '{name}' is attached twice")
-    return _with_schemas(data)
+    return storable(_with_schemas(data), "the agent version")
 
 
 def _given(content: Mapping[str, Any]) -> dict[str, Any]:

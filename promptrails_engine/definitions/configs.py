@@ -10,17 +10,27 @@ from dataclasses import field, fields, is_dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, ClassVar, Literal, TypeGuard, cast, get_args
 
-from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
-from pydantic import ValidationError as PydanticValidationError
+from pydantic import (
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    TypeAdapter,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
+from promptrails_engine.definitions.checks import checked_class, parsed
 from promptrails_engine.errors import DefinitionError
 
 AgentType = Literal["simple", "chain", "multi_agent", "workflow", "composite"]
 AGENT_TYPES: tuple[AgentType, ...] = get_args(AgentType)
 
-_STRICT = ConfigDict(extra="forbid", defer_build=True)
-_Ref = Annotated[str, StringConstraints(min_length=1)]
+_STRICT = ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False)
+_Ref = Annotated[StrictStr, StringConstraints(min_length=1)]
 
 
 class AgentConfig:
@@ -33,15 +43,17 @@ class AgentConfig:
         return {"type": self.type, **_emit(self)}
 
 
+@checked_class
 @dataclass(config=_STRICT)
 class PromptLink:
     """A prompt in a chain or a multi_agent: follows the prompt's current version."""
 
     prompt_id: _Ref
     role: _Ref
-    sort_order: int
+    sort_order: StrictInt
 
 
+@checked_class
 @dataclass(config=_STRICT)
 class WorkflowNode:
     """A node of a workflow: a prompt, or a media job."""
@@ -65,6 +77,7 @@ class WorkflowNode:
         return self
 
 
+@checked_class
 @dataclass(config=_STRICT)
 class CompositeStep:
     """A step of a composite: runs another agent with its current version."""
@@ -75,26 +88,28 @@ class CompositeStep:
     input_mapping: dict[str, Any] | None = None
 
 
+@checked_class
 @dataclass(config=_STRICT)
 class SimpleAgentConfig(AgentConfig):
     """One prompt.  Model and sampling given here override those of the prompt version."""
 
     type = "simple"
     prompt_id: _Ref
-    approval_required: bool = False
+    approval_required: StrictBool = False
     approval_checkpoint_name: str | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    temperature: Annotated[float, Field(ge=0)] | None = None
+    max_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
+    temperature: Annotated[StrictFloat, Field(ge=0)] | None = None
     llm_model_id: str | None = None
 
 
+@checked_class
 @dataclass(config=_STRICT)
 class ChainAgentConfig(AgentConfig):
     """Prompts run one after another, by ascending `sort_order`."""
 
     type = "chain"
     prompt_ids: list[PromptLink]
-    approval_required: bool = False
+    approval_required: StrictBool = False
     approval_checkpoint_name: str | None = None
 
     @model_validator(mode="after")
@@ -104,6 +119,7 @@ class ChainAgentConfig(AgentConfig):
         return self
 
 
+@checked_class
 @dataclass(config=_STRICT)
 class MultiAgentConfig(AgentConfig):
     """Prompts run side by side over the same input; results are keyed by role."""
@@ -118,6 +134,7 @@ class MultiAgentConfig(AgentConfig):
         return self
 
 
+@checked_class
 @dataclass(config=_STRICT)
 class WorkflowAgentConfig(AgentConfig):
     """A directed acyclic graph of nodes; edges are their `depends_on`."""
@@ -132,6 +149,7 @@ class WorkflowAgentConfig(AgentConfig):
         return self
 
 
+@checked_class
 @dataclass(config=_STRICT)
 class CompositeAgentConfig(AgentConfig):
     """A directed acyclic graph of other agents."""
@@ -169,7 +187,7 @@ def parse_config(config: AnyAgentConfig | Mapping[str, Any], type: str | None = 
         return parse_config(config.to_dict())  # checked anew: the object may have been changed since it was made
     data = {key: value for key, value in config.items() if key != "type"}
     name = config.get("type", type)
-    if name not in _ADAPTERS:
+    if not isinstance(name, str) or name not in _ADAPTERS:
         raise DefinitionError(f"unknown agent type {name!r}; use one of: {', '.join(AGENT_TYPES)}")
     if type is not None and name != type:
         raise DefinitionError(f"the agent is of type '{type}', its config of type '{name}'")
@@ -179,18 +197,6 @@ def parse_config(config: AnyAgentConfig | Mapping[str, Any], type: str | None = 
         data["prompt_ids"] = [_present_link(link) for link in data["prompt_ids"]]
     checked: AnyAgentConfig = parsed(_ADAPTERS[name], data, f"config of type '{name}'")
     return checked
-
-
-def parsed(adapter: TypeAdapter[Any], data: Any, what: str) -> Any:
-    """`data` checked by pydantic, its complaints turned into one DefinitionError."""
-    try:
-        return adapter.validate_python(data)
-    except PydanticValidationError as error:
-        complaints = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc']) or what}: {item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors(include_url=False)
-        )
-        raise DefinitionError(f"{what} is not valid: {complaints}") from None
 
 
 def prompt_refs(config: AnyAgentConfig) -> list[str]:

@@ -5,46 +5,55 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, StrictFloat, StrictInt, StrictStr, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from promptrails_engine.definitions.checks import checked_class
+
 _STRICT = ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False)
-_Seconds = Annotated[float, Field(gt=0)]
-_Count = Annotated[int, Field(ge=1)]
-_Money = Annotated[float, Field(ge=0)]
+_MODEL = ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False, protected_namespaces=())
+_Seconds = Annotated[StrictFloat, Field(gt=0)]
+_Count = Annotated[StrictInt, Field(ge=1)]
+_Money = Annotated[StrictFloat, Field(ge=0)]
 
 
-@dataclass(config=ConfigDict(extra="forbid", defer_build=True, protected_namespaces=()), frozen=True)
+@checked_class
+@dataclass(
+    config=ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False, protected_namespaces=()), frozen=True
+)
 class ModelConfig:
     """Model and sampling of an agent version; what is not set is left to the prompt version."""
 
-    model_id: str | None = None
-    fallback_model_id: str | None = None
-    temperature: Annotated[float, Field(ge=0)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    model_id: StrictStr | None = None
+    fallback_model_id: StrictStr | None = None
+    temperature: Annotated[StrictFloat, Field(ge=0)] | None = None
+    top_p: Annotated[StrictFloat, Field(gt=0, le=1)] | None = None
     top_k: _Count | None = None
     max_tokens: _Count | None = None
 
 
+@checked_class
 @dataclass(config=_STRICT, frozen=True)
 class RunBudget:
     """Limits of one run, kept with the agent version: USD, tokens, tool calls, child runs, depth of children."""
 
     max_cost: _Money | None = None
     max_total_tokens: _Count | None = None
-    max_tool_calls: Annotated[int, Field(ge=0)] | None = None
-    max_children: Annotated[int, Field(ge=0)] | None = None
-    max_depth: Annotated[int, Field(ge=0)] | None = None
+    max_tool_calls: Annotated[StrictInt, Field(ge=0)] | None = None
+    max_children: Annotated[StrictInt, Field(ge=0)] | None = None
+    max_depth: Annotated[StrictInt, Field(ge=0)] | None = None
 
 
+@checked_class
 @dataclass(config=_STRICT, frozen=True)
 class ToolAttachment:
     """A tool that an agent may call, by the name under which the engine knows it."""
 
-    name: Annotated[str, Field(min_length=1)]
-    sort_order: int | None = None
+    name: Annotated[StrictStr, Field(min_length=1)]
+    sort_order: StrictInt | None = None
 
 
+@checked_class
 @dataclass(config=_STRICT, frozen=True, kw_only=True)
 class Limits:
     """Limits of one run; None takes the engine's.
@@ -68,7 +77,7 @@ class Limits:
     max_cost: _Money | None = None
     max_total_tokens: _Count | None = None
     max_rounds: _Count | None = None
-    max_tool_calls: Annotated[int, Field(ge=0)] | None = None
+    max_tool_calls: Annotated[StrictInt, Field(ge=0)] | None = None
     max_repeated_calls: _Count | None = None
     max_parallel_calls: _Count | None = None
     first_token_s: _Seconds | None = None

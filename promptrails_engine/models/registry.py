@@ -124,6 +124,15 @@ class ModelRegistry:
         rate = self._rate(model)
         return None if rate is None else rate.price
 
+    def ceiling(self, model: str | LLMModel) -> Price | None:
+        """The most that a call may cost per token, whatever its size and its use of caches; None where unknown."""
+        rate = self._rate(model)
+        if rate is None:
+            return None
+        prices = [rate.price, *(tier.price for _, tier in rate.tiers)]
+        dearest = max(max(price.input, price.cache_write or 0.0, price.cached_input or 0.0) for price in prices)
+        return Price(dearest, max(price.output for price in prices))
+
     def cost(self, usage: TokenUsage, model: str | LLMModel) -> float | None:
         """USD for one call, or None where a price or a count is not known.
 

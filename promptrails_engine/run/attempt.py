@@ -41,7 +41,7 @@ async def run_attempt(
     reservation = None
     if ctx.budget is not None:
         request = replace(request)  # the budget may give it a max_tokens, which is not the next attempt's
-        reservation = ctx.budget.reserve(request, binding.price, binding.capabilities.max_output_tokens)
+        reservation = ctx.budget.reserve(request, binding.ceiling, binding.capabilities.max_output_tokens)
     _describe(span, binding, request)
     fold = Fold()
     try:

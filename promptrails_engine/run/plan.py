@@ -17,7 +17,7 @@ from promptrails_engine.schema import SchemaValidator
 
 @dataclass(frozen=True, slots=True)
 class ModelBinding:
-    """A model name and who serves it.  `price` is USD per 1M tokens, None where unknown."""
+    """A model name and who serves it."""
 
     name: str
     """As the definition says it: `provider/model`, or a registered id."""
@@ -25,7 +25,8 @@ class ModelBinding:
     """As the provider knows it."""
     provider: Provider
     capabilities: ModelCapabilities
-    price: Price | None
+    ceiling: Price | None
+    """The most that a call may cost, in USD per 1M tokens; None where it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from promptrails_engine.require import installed, require
 
-_EXTRA = "schema"
+_EXTRA = "all"
 _BACKTRACKS = 100_000
 """Steps back that a pattern with look-around or back-references may take before it counts as not matching."""
 

@@ -146,7 +146,7 @@ async def test_failed_and_cut_answers_are_not_kept():
 
 @pytest.mark.parametrize("wrong", [{"max_cost": -1}, {"timeout_s": 0}, {"max_rounds": 0}, {"nonsense": 1}])
 def test_limits_are_checked_when_they_are_made(wrong: dict[str, Any]):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
+    with pytest.raises(DefinitionError, match=next(iter(wrong))):
         Limits(**wrong)
 
 

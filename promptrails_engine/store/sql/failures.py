@@ -78,7 +78,7 @@ def is_transient(error: BaseException) -> bool:
         return False
     state = _sqlstate(cause)
     if state is None:
-        return type(cause).__name__ in ("OperationalError", "InterfaceError")
+        return _is_a(cause, "OperationalError", "InterfaceError")
     return state.startswith(_TRANSIENT)
 
 
@@ -142,10 +142,10 @@ def _postgres_error(cause: BaseException, where: str) -> PromptRailsError:
         hint = next((text for prefix, text in table.items() if state.startswith(prefix)), None)
         if hint:
             return kind(f"The store {where} cannot be used ({reason}): {hint}.", details=details)
-    if type(cause).__name__ in ("OperationalError", "InterfaceError"):
+    if _is_a(cause, "OperationalError", "InterfaceError"):
         hint = "check that the server is up, and the host, port, user, password and database in the URL"
         return StoreUnavailableError(f"The store {where} cannot be reached ({reason}): {hint}.", details=details)
-    if type(cause).__name__ == "DataError":
+    if _is_a(cause, "DataError"):
         return ValidationError(f"A value cannot be stored: {reason}", details=details)
     return StoreError(f"The store {where} refused a write ({state or type(cause).__name__}).", details=details)
 
@@ -158,6 +158,11 @@ def _first_line(cause: BaseException) -> str:
 def _sqlstate(cause: BaseException) -> str | None:
     state = getattr(cause, "sqlstate", None)
     return state if isinstance(state, str) else None
+
+
+def _is_a(cause: BaseException, *names: str) -> bool:
+    """Whether it is of one of these classes of the driver, which is loaded only where it is used."""
+    return any(base.__name__ in names for base in type(cause).__mro__)
 
 
 def _from_driver(cause: BaseException) -> bool:

@@ -104,7 +104,15 @@ class GroupCommitter:
 
     def _open(self) -> Connection:
         if self._connection is None:
-            self._connection = self._database.engine.connect()
+            connection = self._database.engine.connect()
+            try:
+                # A dead one, noticed here, takes all others of its age out of the pool.
+                connection.exec_driver_sql("SELECT 1")
+                connection.rollback()
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
         return self._connection
 
     def _roll_back(self, connection: Connection, raw: Any, error: BaseException) -> None:
@@ -116,11 +124,9 @@ class GroupCommitter:
                 return
         except Exception as broken:
             _log.debug("A broken connection could not roll back: %s", type(broken).__name__)
-        # What failed may be the connection, or the server behind all of them.
         self._connection = None
         connection.invalidate()
         connection.close()
-        self._database.engine.dispose()
 
     def _apply(self, connection: Connection, raw: Any, writes: list[Write], again: bool) -> list[Outcome]:
         outcomes: list[Outcome] = []

@@ -1,0 +1,171 @@
+"""`run` and `render`: an agent or prompt with one input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from promptrails_engine.cli.exits import ExitCode, UsageError, report
+from promptrails_engine.cli.formats import OutputFormat, OutputOption
+from promptrails_engine.cli.inputs import (
+    FolderOption,
+    InputFileOption,
+    InputOption,
+    ModelOption,
+    StoreOption,
+    input_values,
+    opened,
+)
+from promptrails_engine.cli.output import dollars, note, printable, say, say_json, say_pairs, seconds
+from promptrails_engine.engine import Engine
+from promptrails_engine.errors import NotFoundError
+from promptrails_engine.events import ContentEvent, Event, ToolEndEvent, event_to_dict
+from promptrails_engine.results import ExecutionResult, PromptPreview
+from promptrails_engine.streams import EventStream
+
+
+class Kind(StrEnum):
+    """What a name names."""
+
+    AGENT = "agent"
+    PROMPT = "prompt"
+
+
+def run(
+    agent: Annotated[str, typer.Argument(help="Name or id of the agent.")],
+    folder: FolderOption = None,
+    store: StoreOption = None,
+    text: InputOption = None,
+    file: InputFileOption = None,
+    model: ModelOption = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it comes; in JSON, events.")] = False,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Run an agent once.
+
+    With --store the run is kept there; without, it is forgotten.  Ends with exit code 3 if the run fails.
+    """
+    values = input_values(text, file)
+    with opened(folder, store, model) as engine:
+        if stream:
+            result = _follow(engine.agents.stream(agent, values), _SHOWN[output])
+        else:
+            result = engine.agents.execute(agent, values)
+    if output is OutputFormat.TABLE:
+        _print_result(result, streamed=stream)
+    elif not stream:
+        say_json(result.to_dict())
+    if result.status != "completed":
+        report(result.error_code or result.status, result.error or f"the run ended as {result.status}")
+        raise typer.Exit(ExitCode.RUN_FAILED)
+
+
+def render(
+    name: Annotated[str, typer.Argument(help="Name or id of an agent or prompt.")],
+    folder: FolderOption = None,
+    store: StoreOption = None,
+    text: InputOption = None,
+    file: InputFileOption = None,
+    model: ModelOption = None,
+    kind: Annotated[Kind | None, typer.Option("--kind", help="What NAME is, where both exist.")] = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Show what an agent or prompt would send to its model for an input.  Nothing is sent."""
+    values = input_values(text, file)
+    with opened(folder, store, model) as engine:
+        if (kind or _kind_of(engine, name)) is Kind.AGENT:
+            previews = engine.agents.preview(name, values)
+        else:
+            previews = [engine.prompts.preview(name, values)]
+    if output is OutputFormat.JSON:
+        say_json([preview.to_dict() for preview in previews])
+        return
+    for number, preview in enumerate(previews, start=1):
+        _print_preview(preview, f"call {number} of {len(previews)}")
+
+
+def _kind_of(engine: Engine, name: str) -> Kind:
+    found = [
+        kind
+        for kind, get in ((Kind.AGENT, engine.agents.get), (Kind.PROMPT, engine.prompts.get))
+        if _exists(get, name)
+    ]
+    if not found:
+        raise NotFoundError(f"there is no agent and no prompt '{name}'")
+    if len(found) > 1:
+        raise UsageError(f"'{name}' is the name of an agent and of a prompt; add --kind agent or --kind prompt")
+    return found[0]
+
+
+def _exists(get: Callable[[str], object], name: str) -> bool:
+    try:
+        get(name)
+    except NotFoundError:
+        return False
+    return True
+
+
+# ------------------------------------------------------------------ printing
+
+
+def _follow(stream: EventStream, show: Callable[[Event], None]) -> ExecutionResult:
+    for event in stream:
+        show(event)
+    return stream.result()
+
+
+def _show_text(event: Event) -> None:
+    if isinstance(event, ContentEvent):
+        say(printable(event.content), end="")
+    elif isinstance(event, ToolEndEvent):
+        note(f"[{event.name}] {printable(event.summary or '')}")
+
+
+def _show_json(event: Event) -> None:
+    say_json(event_to_dict(event))
+
+
+_SHOWN: dict[OutputFormat, Callable[[Event], None]] = {
+    OutputFormat.TABLE: _show_text,
+    OutputFormat.JSON: _show_json,
+}
+
+
+def _print_result(result: ExecutionResult, *, streamed: bool) -> None:
+    """The answer and, for people, its figures; where the answer was streamed, the figures go to stderr."""
+    figures = [
+        ("status", result.status),
+        ("time", seconds(result.duration_ms)),
+        ("tokens", str(result.token_usage.get("total_tokens", "unknown"))),
+        ("cost", dollars(result.cost)),
+        ("execution", result.execution_id),
+        ("trace", result.trace_id),
+    ]
+    if streamed:
+        say()
+        note("  ".join(f"{name} {value}" for name, value in figures))
+        return
+    say_pairs([("answer", result.text), *figures])
+
+
+def _print_preview(preview: PromptPreview, title: str) -> None:
+    settings = {
+        "temperature": preview.temperature,
+        "top_p": preview.top_p,
+        "top_k": preview.top_k,
+        "max_tokens": preview.max_tokens,
+        **preview.options,
+    }
+    given = "  ".join(f"{name}={value}" for name, value in settings.items() if value is not None)
+    say(f"--- {title}: {preview.model}  {given}")
+    for message in preview.messages:
+        say(f"[{message['role']}]\n{printable(message['content'])}\n")
+    for tool in preview.tools:
+        say(f"[tool {tool['name']}]\n{printable(tool['description'])}\n")
+    if preview.output_schema is not None:
+        say("[output schema]")
+        say_json(preview.output_schema)
+        say()
