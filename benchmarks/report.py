@@ -12,7 +12,7 @@ from pathlib import Path
 from harness import Goal, Row
 from peers import PeerFigure
 
-COLUMNS = {"case": 44, "floor": 11, "ours": 11, "ratio": 6, "goal": 9, "": 6}
+COLUMNS = {"case": 41, "floor": 11, "ours": 11, "ratio": 6, "goal": 9, "": 6}
 PEER_COLUMNS = {"best peer": 14, "its figure": 11, "its ratio": 9}
 NOTE = "note"
 

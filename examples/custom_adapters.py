@@ -1,7 +1,6 @@
 """A provider, a sink and a tool of one's own, as `docs/adapters.md` explains them."""
 
 import re
-import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -18,7 +17,6 @@ from promptrails_engine import (
     TokenUsage,
     ToolArgsInvalidError,
     ToolContext,
-    ToolError,
     UsageDelta,
 )
 from promptrails_engine.ports.provider import Delta
@@ -38,12 +36,11 @@ class EchoProvider:
         return ModelCapabilities(tools="none", json_schema="none", context_window=100_000)
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[Delta]:
-        text = request.messages[-1].content
-        pieces = re.findall(r"\S+\s*", text.upper() if request.model == "loud" else text)
-        for piece in pieces:
-            yield TextDelta(piece)
-        sent = sum(len(message.content.split()) for message in request.messages)
-        yield UsageDelta(TokenUsage(sent, len(pieces), sent + len(pieces)))
+        words = [word for message in request.messages for word in message.content.split()]
+        answer = re.findall(r"\S+\s*", request.messages[-1].content)
+        for piece in answer:
+            yield TextDelta(piece.upper() if request.model == "loud" else piece)
+        yield UsageDelta(TokenUsage(len(words), len(answer), len(words) + len(answer)))
         yield Finish("stop")
 
     async def aclose(self) -> None:
@@ -56,19 +53,16 @@ def create(name: str) -> EchoProvider:
 
 
 class TotalsSink:
-    """Counts spans, errors and milliseconds by kind."""
+    """Counts spans, errors and milliseconds by kind; to be read after `engine.flush()`."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # spans come on a thread of the engine's, readers on their own
-        self._totals: dict[str, Counter[str]] = {}
+        self.totals: Counter[str] = Counter()
 
     def export(self, spans: Sequence[Span]) -> None:
-        with self._lock:
-            for span in spans:
-                totals = self._totals.setdefault(span.kind, Counter())
-                totals["spans"] += 1
-                totals["errors"] += span.status == "error"
-                totals["ms"] += span.duration_ms or 0
+        for span in spans:
+            self.totals[f"{span.kind} spans"] += 1
+            self.totals[f"{span.kind} errors"] += span.status == "error"
+            self.totals[f"{span.kind} ms"] += span.duration_ms or 0
 
     def flush(self) -> None:
         """Nothing is buffered."""
@@ -76,13 +70,9 @@ class TotalsSink:
     def close(self) -> None:
         """Nothing is open."""
 
-    def total(self, kind: str, what: str) -> int:
-        with self._lock:
-            return self._totals.get(kind, Counter())[what]
-
 
 class StockTool:
-    """A tool whose name and schema come from elsewhere, here a list of warehouses."""
+    """A tool whose name comes from elsewhere, here a list of warehouses."""
 
     effect: Effect = "pure"
 
@@ -91,7 +81,7 @@ class StockTool:
         self.description = f"Tell how many pieces of an article are in {warehouse}."
         self.parameters: dict[str, Any] = {
             "type": "object",
-            "properties": {"article": {"type": "string", "description": "Such as kettle."}},
+            "properties": {"article": {"enum": list(stock), "description": "What to count."}},
             "required": ["article"],
             "additionalProperties": False,
         }
@@ -102,8 +92,6 @@ class StockTool:
         broken = self._schema.violations(arguments)
         if broken:
             raise ToolArgsInvalidError("; ".join(f"{rule.pointer or 'arguments'}: {rule.message}" for rule in broken))
-        if arguments["article"] not in self._stock:
-            raise ToolError(f"no such article; there are: {', '.join(self._stock)}")
         return {"pieces": self._stock[arguments["article"]]}
 
 
@@ -120,7 +108,7 @@ def main() -> None:
         print(engine.agents.execute(agent.id, {"question": "How many kettles?"}).text)
 
         engine.flush()
-        print(totals.total("llm", "spans"), "model calls,", totals.total("tool", "errors"), "tool errors")
+        print(totals.totals["llm spans"], "model calls,", totals.totals["tool errors"], "tool errors")
 
 
 if __name__ == "__main__":

@@ -51,15 +51,21 @@ _ROOMS = {
     "promptrails_engine.tools.function": (
         "FunctionTool", "tool",
     ),
+    "promptrails_engine.ids": (
+        "IdFactory",
+    ),
+    "promptrails_engine.clock": (
+        "Clock", "SystemClock",
+    ),
     "promptrails_engine.ports.tool": (
-        "Tool", "ToolContext",
+        "Effect", "State", "Tool", "ToolContext",
     ),
     "promptrails_engine.ports.sink": (
         "Sink", "Span",
     ),
     "promptrails_engine.ports.provider": (
-        "Finish", "Message", "ModelCapabilities", "ModelRequest", "Provider", "RefusalDelta", "TextDelta",
-        "ThinkingDelta", "ToolCallDelta", "ToolSpec", "UsageDelta",
+        "Delta", "Finish", "Message", "ModelCapabilities", "ModelRequest", "Provider", "RefusalDelta", "TextDelta",
+        "ThinkingDelta", "ToolCall", "ToolCallDelta", "ToolSpec", "UsageDelta",
     ),
     "promptrails_engine.ports.store": (
         "Store",
@@ -129,8 +135,8 @@ if TYPE_CHECKING:
         LLMModel,
     )
     from promptrails_engine.ports.provider import (
-        Finish, Message, ModelCapabilities, ModelRequest, Provider, RefusalDelta, TextDelta, ThinkingDelta,
-        ToolCallDelta, ToolSpec, UsageDelta,
+        Delta, Finish, Message, ModelCapabilities, ModelRequest, Provider, RefusalDelta, TextDelta, ThinkingDelta,
+        ToolCall, ToolCallDelta, ToolSpec, UsageDelta,
     )
     from promptrails_engine.ports.sink import (
         Sink, Span,
@@ -138,8 +144,14 @@ if TYPE_CHECKING:
     from promptrails_engine.ports.store import (
         Store,
     )
+    from promptrails_engine.ids import (
+        IdFactory,
+    )
+    from promptrails_engine.clock import (
+        Clock, SystemClock,
+    )
     from promptrails_engine.ports.tool import (
-        Tool, ToolContext,
+        Effect, State, Tool, ToolContext,
     )
     from promptrails_engine.resources.llm_models import (
         AvailableModelGroup,
@@ -162,6 +174,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Clock", "Delta", "Effect", "IdFactory", "State", "SystemClock", "ToolCall",
     "__version__", "Agent", "AgentConfig", "AgentExecution", "AgentVersion", "AnyAgentConfig", "ArchivedError",
     "AsyncEngine", "AsyncEventStream", "AuthError", "AvailableModelGroup", "BadRequestError",
     "BudgetExceededError", "ChainAgentConfig", "Change", "CompositeAgentConfig", "CompositeStep",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -63,7 +64,7 @@ class _BaseEngine(Generic[M_co]):
 
     def __init__(
         self,
-        store: str | Store | None = None,
+        store: str | os.PathLike[str] | Store | None = None,
         *,
         providers: Iterable[Provider] = (),
         tools: Iterable[Tool | Callable[..., Any]] = (),
@@ -97,7 +98,10 @@ class _BaseEngine(Generic[M_co]):
         self._opening: asyncio.Lock | None = None
         self._opened = False
         self._closed = False
-        self._store = open_store(store, durability) if store is None or isinstance(store, str) else store
+        if store is None or isinstance(store, str | os.PathLike):
+            self._store: Store = open_store(store, durability)
+        else:
+            self._store = store
         clock = clock or SystemClock()
         ids = ids or IdFactory(clock=clock.now)
         registry = ModelRegistry(models)
@@ -106,7 +110,7 @@ class _BaseEngine(Generic[M_co]):
         prompts = PromptCatalog(context)
         agents = AgentCatalog(context, prompts)
         directory = ModelDirectory(providers, registry, model)
-        tool_registry = ToolRegistry(tools, builtin.find)
+        tool_registry = ToolRegistry(tools, builtin.find, builtin.NAMES)
         merged = limits.over(DEFAULT_LIMITS) if limits else DEFAULT_LIMITS
         planner = Planner(self._store, workspace_id, agents, prompts, directory, tool_registry, merged)
         runner = Runner(services, STRATEGIES)

@@ -146,7 +146,7 @@ class Planner:
     ) -> PromptStep:
         settings = prompt_settings(version.config)
         names = settings.tools if settings.tools is not None else _tool_names(agent)
-        tools = self._tools.select(names)
+        tools = {tool.name: tool for tool in self._tools.select(names)}  # two names may stand for one tool
         model = (agent.model_config or {}) if agent is not None else {}
         over = config if isinstance(config, SimpleAgentConfig) else _NO_OVERRIDES
         fallback = _first(model.get("fallback_model_id"), version.fallback_llm_model_id)
@@ -165,8 +165,8 @@ class Planner:
             user=compile_template(version.user_prompt, strict=settings.strict, name="user_prompt"),
             input_validator=_validator(version.input_schema),
             output_validator=_validator(schema),
-            tools={tool.name: tool for tool in tools},
-            specs=tuple(self._tools.spec(tool) for tool in tools),
+            tools=tools,
+            specs=tuple(self._tools.spec(tool) for tool in tools.values()),
             model=self._models.bind(_first(over.llm_model_id, model.get("model_id"), version.llm_model_id)),
             fallback=None if fallback is None else self._models.bind(fallback),
             sampling=Sampling(

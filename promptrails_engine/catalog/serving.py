@@ -26,7 +26,6 @@ class ModelDirectory:
             if provider.name in self._providers:
                 raise ConfigurationError(f"two providers are named '{provider.name}'; give one of them another name")
             self._providers[provider.name] = provider
-        self._given = frozenset(self._providers)
 
     def bind(self, ref: str | None) -> ModelBinding:
         """The model behind a registered id or a `provider/model` name; the engine's default where none is named.
@@ -41,8 +40,7 @@ class ModelDirectory:
                 "no model is named: give the prompt a model (llm_model_id='provider/model') or the engine a default "
                 "with Engine(model='provider/model')"
             )
-        known = self._registry.get(ref)
-        name = ref if known is None else known.name
+        name = self._registry.name_of(ref)
         prefix, slash, model = name.partition("/")
         if not slash or not prefix or not model:
             raise ModelNotServedError(
@@ -57,10 +55,6 @@ class ModelDirectory:
     def providers(self) -> list[Provider]:
         """Those in use so far."""
         return list(self._providers.values())
-
-    def own_providers(self) -> list[Provider]:
-        """Those that this directory made itself, and so has to close."""
-        return [provider for name, provider in self._providers.items() if name not in self._given]
 
     def _capabilities(self, provider: Provider, model: str, ref: str) -> ModelCapabilities:
         said = provider.capabilities(model)

@@ -9,7 +9,8 @@ from promptrails_engine.events import TokenUsage
 from promptrails_engine.models.table import Price, TableRow, Tier, model_table
 
 _PER_TOKEN = 1e-6
-_ALIAS_PREFIX = "litellm/"
+_ALIASES = (("litellm/", ""), ("together/", "together_ai/"), ("fireworks/", "fireworks_ai/"))
+"""Prefixes of model names, and those under which the table has the same models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,11 @@ class ModelRegistry:
         row = model_table().rows.get(_plain(ref))
         return None if row is None else _from_row(row)
 
+    def name_of(self, ref: str) -> str:
+        """`provider/model` of a model that was registered under this id; else the reference itself."""
+        model = self._by_id.get(ref)
+        return ref if model is None else model.name
+
     def list(self, provider: str | None = None) -> list[LLMModel]:
         """All models, or those of one provider, by name."""
         named = {name: _from_row(row) for name, row in model_table().rows.items() if provider in (None, row.provider)}
@@ -184,7 +190,10 @@ class ModelRegistry:
 
 
 def _plain(ref: str) -> str:
-    return ref.removeprefix(_ALIAS_PREFIX)
+    for prefix, name in _ALIASES:
+        if ref.startswith(prefix):
+            ref = name + ref[len(prefix) :]
+    return ref
 
 
 def _token_rate(price: Price, tiers: tuple[Tier, ...] = ()) -> _TokenRate:

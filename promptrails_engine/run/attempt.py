@@ -19,7 +19,7 @@ from promptrails_engine.ports.provider import Delta, ModelRequest, TextDelta, Th
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.run.budget import Reservation
 from promptrails_engine.run.context import RunContext
-from promptrails_engine.run.deadlines import Deadline
+from promptrails_engine.run.deadlines import Deadline, take_back
 from promptrails_engine.run.emulation import read_emulated
 from promptrails_engine.run.failures import foreign
 from promptrails_engine.run.fold import Fold, ModelReply
@@ -73,22 +73,43 @@ async def _receive(
     request.connect_timeout_s = limits.connect_s or request.connect_timeout_s
     end = deadlines.now() + (limits.call_s or _CALL_S)
     deadline = deadlines.start(limits.first_token_s or _FIRST_TOKEN_S, end=end)
-    stream = binding.provider.stream(request)
-    if step.specs and binding.capabilities.tools != "native":
-        stream = read_emulated(stream, f"call_{ctx.services.ids.span()}")
+    failure: BaseException | None = None
+    stream: AsyncIterator[Delta] | None = None
     try:
+        stream = binding.provider.stream(request)
+        if step.specs and binding.capabilities.tools != "native":
+            stream = read_emulated(stream, f"call_{ctx.services.ids.span()}")
         await _drain(ctx, span, stream, fold, deadline, show)
-    except asyncio.CancelledError:
-        if deadline.absorb():
-            raise _timeout(binding, span, late=deadlines.now() >= end) from None
-        raise
-    except PromptRailsError:
-        raise
-    except Exception as error:
-        raise foreign(error, binding) from error
+    except (Exception, asyncio.CancelledError) as error:
+        failure = error
+    deadlines.stop(deadline)
+    late = deadlines.now() >= end
+    try:
+        if failure is not None or deadline.expired:
+            await _judge(deadline, failure, binding, span, late=late)
     finally:
-        deadlines.stop(deadline)
-        await _close(stream)
+        if stream is not None:
+            await _close(stream)
+
+
+async def _judge(
+    deadline: Deadline, failure: BaseException | None, binding: ModelBinding, span: Span, *, late: bool
+) -> None:
+    """Raise what the call came to, where it came to no answer.
+
+    A CancelledError has one of three origins: the deadline, somebody who cancels the run, or the adapter itself, whose
+    fault it then is.
+    """
+    delivered = isinstance(failure, asyncio.CancelledError)
+    alone = await take_back(deadline.task, int(deadline.expired), deadline.baseline, delivered=delivered)
+    if not alone:
+        raise failure if isinstance(failure, asyncio.CancelledError) else asyncio.CancelledError
+    if delivered and deadline.expired:
+        raise _timeout(binding, span, late=late) from None
+    if isinstance(failure, PromptRailsError):
+        raise failure
+    if failure is not None:
+        raise foreign(failure, binding) from failure
 
 
 async def _drain(
@@ -109,8 +130,6 @@ async def _drain(
                 f"the answer of '{span.model_name}' passed {most} characters and was cut off; "
                 "raise Limits(max_answer_chars=...) if it may be that long"
             )
-    if deadline.expired:
-        await asyncio.sleep(0)  # the cancellation is on its way: meet it here, not in a later step
 
 
 def _take(ctx: RunContext, fold: Fold, delta: Delta, show: bool) -> bool:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from time import perf_counter
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.errors import PromptRailsError, RunCancelledError
+from promptrails_engine.errors import PromptRailsError, RunCancelledError, RunError, RunTimeoutError
 from promptrails_engine.events import Event, ExecutionEvent, TokenUsage
 from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.budget import Budget
-from promptrails_engine.run.deadlines import Deadlines
+from promptrails_engine.run.deadlines import Deadline, Deadlines
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.services import Services
 from promptrails_engine.run.stream import EventLog
@@ -27,13 +26,19 @@ class RunContext:
 
     __slots__ = (
         "_epoch",
+        "_monotonic",
+        "baseline",
         "begun",
         "budget",
         "cancel_requested",
         "cost_known",
         "cost_unknown",
+        "deadline",
         "deadlines",
         "detached",
+        "ended",
+        "ending",
+        "flush_lock",
         "limits",
         "log",
         "plan",
@@ -79,15 +84,25 @@ class RunContext:
         self.tool_calls = 0
         self.truncated = False
         self.begun = False
-        self.cancel_requested = False
         self.task: asyncio.Task[Any] | None = None
-        self._epoch = row.created_at - perf_counter()
+        self.baseline = 0
+        """`task.cancelling()` when the run began: what it owes to others."""
+        self.deadline: Deadline | None = None
+        """The run's own limit of time."""
+        self.cancel_requested = False
+        self.ending = False
+        """Its end is being written: it can no longer be stopped."""
+        self.ended: asyncio.Future[None] | None = None
+        """Set, if somebody waits for the end, once that has come."""
+        self.flush_lock: asyncio.Lock | None = None
+        self._monotonic = services.clock.monotonic
+        self._epoch = row.created_at - self._monotonic()
 
     # -------------------------------------------------------------- time, events
 
     def now(self) -> float:
         """Seconds since the epoch, never running backwards within the run."""
-        return self._epoch + perf_counter()
+        return self._epoch + self._monotonic()
 
     def emit(self, event: Event) -> None:
         """Say something to whoever listens."""
@@ -121,10 +136,10 @@ class RunContext:
         and goes on.
 
         Raises:
-            RunCancelledError: the run was cancelled before this step began.
+            RunCancelledError, RunTimeoutError: the run was stopped before this step began.
         """
-        if self.cancel_requested:
-            raise RunCancelledError("the run was cancelled")
+        if self.cancel_requested or (self.deadline is not None and self.deadline.expired):
+            raise self.stopped()
         span = self.open_span(kind, name, parent.span_id)
         span.attributes["key"] = key
         try:
@@ -136,11 +151,32 @@ class RunContext:
             self.close_span(span)
 
     def open_span(self, kind: SpanKind, name: str, parent_id: str) -> Span:
-        return Span(self.trace, self.services.ids.span(), parent_id, name, kind, self._epoch + perf_counter())
+        return Span(self.trace, self.services.ids.span(), parent_id, name, kind, self._epoch + self._monotonic())
 
     def close_span(self, span: Span) -> None:
-        span.ended_at = self._epoch + perf_counter()
+        span.ended_at = self._epoch + self._monotonic()
         self.spans.append(span)
+
+    def cancel(self) -> None:
+        """Ask the run to stop: no further step begins, and what is waiting is cancelled."""
+        if self.cancel_requested or self.ending:
+            return
+        self.cancel_requested = True
+        if self.task is not None:
+            self.task.cancel("the execution was cancelled")
+
+    def stopped(self) -> RunError:
+        """Why the engine stops the run."""
+        if self.cancel_requested:
+            return RunCancelledError("the execution was cancelled")
+        return RunTimeoutError(
+            f"the run passed its limit of {self.limits.timeout_s:g} s; raise Limits(timeout_s=...) if it needs longer"
+        )
+
+    def being_cancelled(self) -> bool:
+        """Whether somebody has asked the current task to stop; a CancelledError without that is an adapter's fault."""
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > (self.baseline if task is self.task else 0)
 
     # -------------------------------------------------------------- totals
 

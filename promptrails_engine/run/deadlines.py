@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import suppress
 
 
 class Deadline:
@@ -17,22 +18,34 @@ class Deadline:
     `touched`, which costs nothing else.
     """
 
-    __slots__ = ("end", "expired", "idle", "task", "touched")
+    __slots__ = ("baseline", "end", "expired", "idle", "task", "touched")
 
     def __init__(self, touched: float, idle: float, end: float, task: asyncio.Task[object]) -> None:
         self.touched = touched
         self.idle = idle
         self.end = end
         self.task = task
+        self.baseline = task.cancelling()
         self.expired = False
 
     @property
     def when(self) -> float:
         return min(self.touched + self.idle, self.end)
 
-    def absorb(self) -> bool:
-        """Whether a CancelledError just caught is this deadline's alone; if so the task goes on as not cancelled."""
-        return self.expired and self.task.uncancel() == 0
+
+async def take_back(task: asyncio.Task[object], asked: int, baseline: int, *, delivered: bool) -> bool:
+    """Undo the cancellations of the current task that the engine itself asked for, `asked` times.
+
+    `delivered` says that a CancelledError has been caught.  Where it has not, it may be on its way still, or somebody
+    may have swallowed it: it is met here, so that it does not hit what comes next.  Returns whether nobody else has
+    asked for one since `baseline` (of `Task.cancelling`) was read.
+    """
+    if asked and not delivered:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+    for _ in range(asked):
+        task.uncancel()
+    return task.cancelling() <= baseline
 
 
 class Deadlines:

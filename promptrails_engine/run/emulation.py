@@ -6,6 +6,8 @@ The model is told the tools and two worked examples, and held to `{"tool": name,
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -42,23 +44,62 @@ def emulate_tools(request: ModelRequest) -> ModelRequest:
 
 async def read_emulated(deltas: AsyncIterator[Delta], call_id: str) -> AsyncIterator[Delta]:
     """The deltas of an emulated answer as those of a native one: text of the answer, or a tool call."""
-    text = ""
+    pieces: list[str] = []
+    reader = _AnswerReader()
     sent = 0
-    streaming = False
     async for delta in deltas:
         if isinstance(delta, TextDelta):
-            text += delta.text
-            streaming = streaming or text.lstrip().startswith('{"answer":')
-            if streaming:
-                answer = _partial_answer(text)
-                if len(answer) > sent:
-                    yield TextDelta(answer[sent:])
-                    sent = len(answer)
+            pieces.append(delta.text)
+            new = reader.read(delta.text)
+            if new:
+                yield TextDelta(new)
+                sent += len(new)
         elif isinstance(delta, Finish):
-            for last in _rest(text, sent, call_id, delta):
+            for last in _rest("".join(pieces), sent, call_id, delta):
                 yield last
         else:
             yield delta
+
+
+_OPENING = re.compile(r'\s*\{\s*"answer"\s*:\s*"')
+_OPENING_CHARS = 200
+_WHOLE = re.compile(r'(?:[^"\\]|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt])*')
+_HALF_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
+
+
+class _AnswerReader:
+    """Reads the string under `answer` as it grows; a piece that ends within an escape waits for its rest."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._inside = False
+        self._done = False
+
+    def read(self, text: str) -> str:
+        """What the answer has grown by."""
+        if self._done:
+            return ""
+        self._held += text
+        if not self._inside:
+            opening = _OPENING.match(self._held)
+            self._done = opening is None and len(self._held) > _OPENING_CHARS
+            if opening is None:
+                return ""
+            self._inside = True
+            self._held = self._held[opening.end() :]
+        whole = _WHOLE.match(self._held)
+        end = whole.end() if whole else 0
+        self._done = self._held[end : end + 1] == '"'
+        piece = self._held[:end]
+        if not self._done and (half := _HALF_PAIR.search(piece)):
+            piece = piece[: half.start()]  # the other half of the character is on its way
+        self._held = self._held[len(piece) :]
+        try:
+            said: str = json.loads(f'"{piece}"', strict=False)
+        except ValueError:
+            self._done = True
+            return ""
+        return said
 
 
 def _rest(text: str, sent: int, call_id: str, finish: Finish) -> list[Delta]:
@@ -79,16 +120,6 @@ def _rest(text: str, sent: int, call_id: str, finish: Finish) -> list[Delta]:
     answer = data["answer"]
     whole = answer if isinstance(answer, str) else canonical_json(answer)
     return [TextDelta(whole[sent:]), finish] if len(whole) > sent else [finish]
-
-
-def _partial_answer(text: str) -> str:
-    try:
-        value: Any = from_json(text, allow_partial="trailing-strings")
-    except ValueError:
-        return ""
-    answer: Any = cast("dict[str, Any]", value).get("answer") if isinstance(value, dict) else None
-    # Only a string can be sent in part; half an object would not be JSON.
-    return answer if isinstance(answer, str) else ""
 
 
 def _plain(message: Message) -> Message:

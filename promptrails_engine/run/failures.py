@@ -38,7 +38,7 @@ def may_fall_back(error: PromptRailsError, failed: ModelBinding, fallback: Model
     return isinstance(error, _ELSEWHERE)
 
 
-def foreign(error: Exception, binding: ModelBinding) -> PromptRailsError:
+def foreign(error: BaseException, binding: ModelBinding) -> PromptRailsError:
     """An exception that is not of the tree: a fault in the provider's adapter."""
     return ProviderError(
         f"the provider of '{binding.name}' raised {type(error).__name__}, which is a fault in its adapter: "

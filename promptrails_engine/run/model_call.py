@@ -38,11 +38,12 @@ async def call_model(
     Raises:
         PromptRailsError: of the provider, after attempts and fallback; EmptyOutputError, BudgetExceededError.
     """
+    mark = len(ctx.log.events)
     try:
         return await _call_binding(ctx, parent, step, step.model, messages, key, show, offer_tools)
     except PromptRailsError as error:
         fallback = step.fallback
-        if fallback is None or not may_fall_back(error, step.model, fallback):
+        if fallback is None or not may_fall_back(error, step.model, fallback) or not ctx.log.rewind(mark):
             raise
         return await _call_binding(ctx, parent, step, fallback, messages, f"{key}/fallback", show, offer_tools)
 

@@ -21,27 +21,27 @@ async def preview_plan(plan: Plan, data: dict[str, Any]) -> list[PromptPreview]:
     """
     if plan.input_validator is not None:
         data = check_input(plan.input_validator, data, what="input")
-    values: Mapping[str, Any] = data
     previews: list[PromptPreview] = []
     for step in plan.steps:
-        previews.append(await preview_step(step, values))
-        values = {**data, "previous_output": _UNKNOWN}
+        previews.append(await preview_step(step, data, {"previous_output": _UNKNOWN} if previews else None))
     return previews
 
 
-async def preview_step(step: PromptStep, values: Mapping[str, Any]) -> PromptPreview:
+async def preview_step(
+    step: PromptStep, values: Mapping[str, Any], offered: Mapping[str, Any] | None = None
+) -> PromptPreview:
     """The first request of one prompt.
 
     Raises:
         InputInvalidError, TemplateError: the input cannot be run.
     """
-    messages = await render_messages(step, values)
+    messages = await render_messages(step, values, offered)
     request = build_request(step, step.model, messages)
     texts = {message.role: message.content for message in messages}
     return PromptPreview(
         system_prompt=texts.get("system", ""),
         user_prompt=texts.get("user", ""),
-        input=dict(values),
+        input={**values, **(offered or {})},
         model=step.model.name,
         messages=[message.to_dict() for message in request.messages],
         tools=[

@@ -30,9 +30,15 @@ class StepOutput:
 
 
 async def run_prompt_step(
-    ctx: RunContext, parent: Span, step: PromptStep, values: Mapping[str, Any], *, final: bool
+    ctx: RunContext,
+    parent: Span,
+    step: PromptStep,
+    values: Mapping[str, Any],
+    offered: Mapping[str, Any] | None = None,
+    *,
+    final: bool,
 ) -> StepOutput:
-    """The step's output for this input.
+    """The step's output for this input, and for what the strategy offers beside it.
 
     `final` says that its answer is the run's: then its text goes to the listeners, as it comes; an answer under a
     schema goes to them in one piece, once it is valid.
@@ -40,7 +46,7 @@ async def run_prompt_step(
     Raises:
         PromptRailsError: of rendering, model, tools or schema.
     """
-    messages = await ctx.step("prompt", step.prompt_name, f"{step.key}/prompt", parent, _render, step, values)
+    messages = await ctx.step("prompt", step.prompt_name, f"{step.key}/prompt", parent, _render, step, values, offered)
     if not ctx.begun:
         await ctx.begin()
     validator = step.output_validator
@@ -55,12 +61,14 @@ async def run_prompt_step(
     return StepOutput(text, output)
 
 
-async def _render(ctx: RunContext, span: Span, step: PromptStep, values: Mapping[str, Any]) -> list[Message]:
+async def _render(
+    ctx: RunContext, span: Span, step: PromptStep, values: Mapping[str, Any], offered: Mapping[str, Any] | None
+) -> list[Message]:
     span.prompt_id = step.version.prompt_id
     span.prompt_name = step.prompt_name
     span.attributes["version"] = step.version.version
-    span.input = values
-    messages = await render_messages(step, values)
+    span.input = {**values, **offered} if offered else values
+    messages = await render_messages(step, values, offered)
     span.output = messages
     return messages
 

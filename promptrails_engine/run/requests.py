@@ -10,20 +10,24 @@ from promptrails_engine.ports.provider import Message, ModelRequest
 from promptrails_engine.run.emulation import emulate_tools
 from promptrails_engine.run.plan import ModelBinding, PromptStep
 from promptrails_engine.run.render import render_async
-from promptrails_engine.schema import check_input
+from promptrails_engine.schema import SchemaValidator, check_input
 
 _SCHEMA_NOTE = "Answer with one JSON value and nothing else. It must match this JSON Schema:\n"
 
 
-async def render_messages(step: PromptStep, values: Mapping[str, Any]) -> list[Message]:
-    """The messages of a step for this input.
+async def render_messages(
+    step: PromptStep, values: Mapping[str, Any], offered: Mapping[str, Any] | None = None
+) -> list[Message]:
+    """The messages of a step for this input, and for what the engine offers beside it.
 
     Raises:
         InputInvalidError: the input breaks the prompt's schema.
         TemplateError: a template fails or passes its limits.
     """
     if step.input_validator is not None:
-        values = _checked(step, values)
+        values = _checked(step, step.input_validator, values, offered or {})
+    if offered:
+        values = {**values, **offered}
     messages: list[Message] = []
     if step.system is not None:
         text = await render_async(step.system, values)
@@ -67,17 +71,12 @@ def with_note(messages: Sequence[Message], note: str) -> list[Message]:
     return [Message("system", note), *messages]
 
 
-def _checked(step: PromptStep, values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`values` with the defaults of the prompt's schema; what the engine itself offers is not held against it."""
-    validator = step.input_validator
-    if validator is None:
-        return values
+def _checked(
+    step: PromptStep, validator: SchemaValidator, values: Mapping[str, Any], offered: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """`values` with the defaults of the prompt's schema; what is offered is held against it where it names that."""
     declared = validator.schema.get("properties", {})
-    offered = {key: values[key] for key in _OFFERED if key in values and key not in declared}
-    if not offered:
-        return check_input(validator, values, what=f"input of prompt '{step.prompt_name}'")
-    own = {key: value for key, value in values.items() if key not in offered}
-    return {**check_input(validator, own, what=f"input of prompt '{step.prompt_name}'"), **offered}
-
-
-_OFFERED = ("previous_output", "steps")
+    named = {key: value for key, value in offered.items() if key in declared}
+    return check_input(
+        validator, {**values, **named} if named else values, what=f"input of prompt '{step.prompt_name}'"
+    )

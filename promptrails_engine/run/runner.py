@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.errors import PromptRailsError, RunCancelledError, RunTimeoutError
+from promptrails_engine.errors import EngineClosedError, PromptRailsError, RunCancelledError, RunError
 from promptrails_engine.events import DoneEvent, ErrorEvent, Event, TokenUsage
 from promptrails_engine.ports.sink import TraceInfo
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.context import RunContext
-from promptrails_engine.run.deadlines import Deadline, Deadlines
+from promptrails_engine.run.deadlines import Deadlines, take_back
 from promptrails_engine.run.pipeline import Strategy, run_pipeline
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.prompt_step import StepOutput
@@ -47,6 +47,7 @@ class Runner:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._deadlines: Deadlines | None = None
         self._flusher: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def run(self, plan: Plan, data: dict[str, Any], options: RunOptions) -> ExecutionRow:
         """The finished execution, run in the caller's own task.
@@ -71,24 +72,26 @@ class Runner:
         return self._live.get(execution_id)
 
     def cancel(self, execution_id: str) -> bool:
-        """Stop a run that is going on here; whether there was one.  It ends as cancelled at its next await."""
+        """Stop a run that is going on here; whether there was one.
+
+        It ends as cancelled, or with the result whose commit had begun before.
+        """
         ctx = self._live.get(execution_id)
         if ctx is None:
             return False
-        if not ctx.cancel_requested:
-            ctx.cancel_requested = True
-            if ctx.task is not None:
-                ctx.task.cancel("the execution was cancelled")
+        ctx.cancel()
         return True
 
     async def close(self, grace_s: float) -> None:
-        """Let runs finish for so many seconds, then cancel what is left."""
-        tasks = {ctx.task for ctx in self._live.values() if ctx.task is not None} - {asyncio.current_task()}
-        if tasks:
-            _, slow = await asyncio.wait(tasks, timeout=grace_s)
+        """Let runs finish for so many seconds, then cancel what is left; none begins any more."""
+        self._closed = True
+        here = asyncio.current_task()
+        waiting = {self._end_of(ctx): ctx for ctx in self._live.values() if ctx.task is not here}
+        if waiting:
+            _, slow = await asyncio.wait(waiting, timeout=grace_s)
+            for end in slow:
+                waiting[end].cancel()
             if slow:
-                for execution_id in list(self._live):
-                    self.cancel(execution_id)
                 await asyncio.wait(slow, timeout=_CANCEL_S)
         if self._flusher is not None:
             self._flusher.cancel()
@@ -97,9 +100,16 @@ class Runner:
         if self._deadlines is not None:
             self._deadlines.close()
 
+    def _end_of(self, ctx: RunContext) -> asyncio.Future[None]:
+        if ctx.ended is None:
+            ctx.ended = asyncio.get_running_loop().create_future()
+        return ctx.ended
+
     # -------------------------------------------------------------- one run
 
     def _context(self, plan: Plan, data: dict[str, Any], options: RunOptions, *, detached: bool) -> RunContext:
+        if self._closed:
+            raise EngineClosedError("the engine was closed before the run began; make a new one")
         services = self._services
         now = services.clock.now()
         row = ExecutionRow(
@@ -133,40 +143,45 @@ class Runner:
 
     async def _drive(self, ctx: RunContext) -> ExecutionRow:
         self._live[ctx.row.id] = ctx
-        ctx.task = asyncio.current_task()
-        limit = ctx.limits.timeout_s
-        deadline = None if limit is None else ctx.deadlines.start(limit)
+        ctx.task = task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            ctx.baseline = task.cancelling()
+        if ctx.limits.timeout_s is not None:
+            ctx.deadline = ctx.deadlines.start(ctx.limits.timeout_s)
         if self._flusher is None and self._services.store.shared:
             self._flusher = asyncio.get_running_loop().create_task(self._flush_live())
         try:
-            return await self._concluded(ctx, deadline)
+            return await self._concluded(ctx)
         finally:
-            if deadline is not None:
-                ctx.deadlines.stop(deadline)
+            if ctx.deadline is not None:
+                ctx.deadlines.stop(ctx.deadline)
             del self._live[ctx.row.id]
             ctx.log.close()
+            if ctx.ended is not None and not ctx.ended.done():
+                ctx.ended.set_result(None)
 
-    async def _concluded(self, ctx: RunContext, deadline: Deadline | None) -> ExecutionRow:
+    async def _concluded(self, ctx: RunContext) -> ExecutionRow:
         """Run the pipeline and put its end on record."""
+        result: StepOutput | None = None
+        failure: BaseException | None = None
         try:
             result = await run_pipeline(ctx, self._strategies[ctx.plan.agent_type])
-            if deadline is not None and deadline.expired:
-                await asyncio.sleep(0)  # the cancellation is on its way: meet it here
-        except asyncio.CancelledError:
-            error = _reason(ctx, deadline)
-            if error is None:
-                await _bounded(self._finish(ctx, None, RunCancelledError("the caller was cancelled")))
-                raise
-            return await self._finish(ctx, None, error)
-        except Exception as error:
-            if not ctx.begun:
-                raise
-            if not isinstance(error, PromptRailsError):
-                _log.exception("a fault in the engine ended execution %s", ctx.row.id)
-            return await self._finish(ctx, None, error)
-        return await self._finish(ctx, result, None)
+        except (Exception, asyncio.CancelledError) as error:
+            failure = error
+        ctx.ending = True
+        if ctx.cancel_requested or ctx.deadline is not None or isinstance(failure, asyncio.CancelledError):
+            failure = await _stopped(ctx, failure)
+            result = result if failure is None else None
+        if isinstance(failure, asyncio.CancelledError):
+            await _bounded(self._finish(ctx, None, RunCancelledError("the caller was cancelled")))
+            raise failure
+        if failure is not None and not ctx.begun:
+            raise failure
+        if failure is not None and not isinstance(failure, PromptRailsError):
+            _log.error("a fault in the engine ended execution %s", ctx.row.id, exc_info=failure)
+        return await self._finish(ctx, result, failure)
 
-    async def _finish(self, ctx: RunContext, result: StepOutput | None, error: Exception | None) -> ExecutionRow:
+    async def _finish(self, ctx: RunContext, result: StepOutput | None, error: BaseException | None) -> ExecutionRow:
         """Commit the terminal state, then tell listeners and sinks."""
         row = ctx.row
         if not ctx.begun:
@@ -187,21 +202,36 @@ class Runner:
             row.error = error.message if isinstance(error, PromptRailsError) else f"{type(error).__name__}: {error}"
             row.error_code = error.code if isinstance(error, PromptRailsError) else "internal"
             last = ErrorEvent(row.error, row.error_code)
+        if ctx.flush_lock is not None:
+            async with ctx.flush_lock:  # what is being written comes first
+                pass
         log = ctx.log
         last.seq = len(log.events) + 1
-        pending = [*log.events[log.stored :], last]
-        await self._services.store.finish_execution(row, ctx.spans[ctx.spans_stored :], pending)
-        log.append(last)
+        try:
+            await self._store_end(ctx, last)
+        except asyncio.CancelledError:
+            # The caller gives up while the end is being written; a second end changes nothing, none would lose it.
+            await _bounded(self._store_end(ctx, last))
+            raise
+        finally:
+            log.append(last)
         self._services.sinks.publish(ctx.spans)
         return row
+
+    async def _store_end(self, ctx: RunContext, last: Event) -> None:
+        pending = [*ctx.log.events[ctx.log.stored :], last]
+        await self._services.store.finish_execution(ctx.row, ctx.spans[ctx.spans_stored :], pending)
 
     # -------------------------------------------------------------- housekeeping
 
     async def _flush_live(self) -> None:
-        """While runs are going on, let other processes see their events and spans."""
+        """While runs are going on, let other processes see their events and spans.
+
+        Not those of plain calls: nobody listens, and what is stored could not be taken back for another attempt.
+        """
         while self._live:
             await asyncio.sleep(_FLUSH_S)
-            for ctx in [ctx for ctx in self._live.values() if ctx.begun]:
+            for ctx in [ctx for ctx in self._live.values() if ctx.begun and ctx.detached]:
                 try:
                     await self._flush(ctx)
                 except PromptRailsError as error:
@@ -209,14 +239,24 @@ class Runner:
         self._flusher = None
 
     async def _flush(self, ctx: RunContext) -> None:
-        events = ctx.log.events[ctx.log.stored :]
-        if events:
-            ctx.log.stored += len(events)
-            await self._services.store.append_events(ctx.row, events)
-        spans = ctx.spans[ctx.spans_stored :]
-        if spans:
-            ctx.spans_stored += len(spans)
-            await self._services.store.append_spans(spans)
+        if ctx.flush_lock is None:
+            ctx.flush_lock = asyncio.Lock()
+        async with ctx.flush_lock:
+            if ctx.ending:
+                return
+            log, store = ctx.log, self._services.store
+            stored, spans_stored = log.stored, ctx.spans_stored
+            events, spans = log.events[stored:], ctx.spans[spans_stored:]
+            try:
+                if events:
+                    log.stored += len(events)  # from now on they cannot be taken back
+                    await store.append_events(ctx.row, events)
+                if spans:
+                    ctx.spans_stored += len(spans)
+                    await store.append_spans(spans)
+            except PromptRailsError:
+                log.stored, ctx.spans_stored = stored, spans_stored
+                raise
 
     def _loop_deadlines(self) -> Deadlines:
         loop = asyncio.get_running_loop()
@@ -236,15 +276,20 @@ class Runner:
             _log.debug("a detached run ended with %r", task.exception())
 
 
-def _reason(ctx: RunContext, deadline: Deadline | None) -> PromptRailsError | None:
-    """Why the run's task was cancelled, where it was the engine that did it; the task then goes on."""
-    if ctx.cancel_requested and ctx.task is not None and ctx.task.uncancel() == 0:
-        return RunCancelledError("the execution was cancelled")
-    if deadline is not None and deadline.absorb():
-        return RunTimeoutError(
-            f"the run passed its limit of {ctx.limits.timeout_s:g} s; raise Limits(timeout_s=...) if it needs longer"
-        )
-    return None
+async def _stopped(ctx: RunContext, failure: BaseException | None) -> BaseException | None:
+    """What really ended the run, once the engine's own cancellations of its task are taken back."""
+    late = ctx.deadline is not None and ctx.deadline.expired
+    delivered = isinstance(failure, asyncio.CancelledError)
+    if ctx.task is None:
+        return failure
+    if ctx.deadline is not None:
+        ctx.deadlines.stop(ctx.deadline)
+    alone = await take_back(ctx.task, ctx.cancel_requested + late, ctx.baseline, delivered=delivered)
+    if not alone:
+        return failure if delivered else asyncio.CancelledError()
+    if ctx.cancel_requested or late:
+        return ctx.stopped()  # whatever else it came to: somebody may have swallowed the cancellation
+    return RunError("something in the run raised CancelledError, which nobody had asked for") if delivered else failure
 
 
 async def _bounded(work: Awaitable[Any]) -> None:

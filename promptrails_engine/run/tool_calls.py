@@ -76,7 +76,9 @@ async def _call_tool(ctx: RunContext, span: Span, step: PromptStep, call: ToolCa
         error.message = mask(error.message)  # it may repeat whatever the tool was told
         fail_span(span, error)
         return _error_text(error.message)
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and ctx.being_cancelled():
+            raise
         failed = ToolError(mask(f"{type(error).__name__}: {error}"))
         fail_span(span, failed)
         return _error_text(failed.message)

@@ -69,9 +69,8 @@ class Runs:
             self._runs[key] = run = _Run(row)
             self._index(row.trace_id, run)
         elif run.row is None:
-            self._runs[key] = adopted = _Run(row)
-            adopted.spans, adopted.events = run.spans, run.events
-            self._index(row.trace_id, adopted)
+            run.row, run.ended = row, False
+            self._index(row.trace_id, run)
         elif exclusive:
             raise ConflictError("An execution with this id exists already; let the engine make the id.")
 

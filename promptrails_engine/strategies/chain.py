@@ -17,23 +17,25 @@ async def run_chain(ctx: RunContext, root: Span) -> StepOutput:
     `steps.<role>.text` and `steps.<role>.output`.
     """
     steps = ctx.plan.steps
-    values: dict[str, Any] = ctx.row.input
+    offered: dict[str, Any] | None = None
     earlier: dict[str, Any] = {}
-    result = await _agent_step(ctx, root, steps[0], values, final=len(steps) == 1)
+    result = await _agent_step(ctx, root, steps[0], offered, final=len(steps) == 1)
     for step, before in zip(steps[1:], steps, strict=False):
         earlier = {**earlier, before.role: {"text": result.text, "output": result.output}}
-        values = {**ctx.row.input, "previous_output": result.text, "steps": earlier}
-        result = await _agent_step(ctx, root, step, values, final=step is steps[-1])
+        offered = {"previous_output": result.text, "steps": earlier}
+        result = await _agent_step(ctx, root, step, offered, final=step is steps[-1])
     return result
 
 
 async def _agent_step(
-    ctx: RunContext, root: Span, step: PromptStep, values: dict[str, Any], *, final: bool
+    ctx: RunContext, root: Span, step: PromptStep, offered: dict[str, Any] | None, *, final: bool
 ) -> StepOutput:
-    return await ctx.step("agent_step", step.role, step.key, root, _run, step, values, final)
+    return await ctx.step("agent_step", step.role, step.key, root, _run, step, offered, final)
 
 
-async def _run(ctx: RunContext, span: Span, step: PromptStep, values: dict[str, Any], final: bool) -> StepOutput:
-    result = await run_prompt_step(ctx, span, step, values, final=final)
+async def _run(
+    ctx: RunContext, span: Span, step: PromptStep, offered: dict[str, Any] | None, final: bool
+) -> StepOutput:
+    result = await run_prompt_step(ctx, span, step, ctx.row.input, offered, final=final)
     span.output = result.output
     return result

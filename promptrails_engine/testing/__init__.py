@@ -6,15 +6,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from promptrails_engine.testing.provider_conformance import ProviderConformance as ProviderConformance
-    from promptrails_engine.testing.scripted import Reply as Reply
-    from promptrails_engine.testing.scripted import ScriptedProvider as ScriptedProvider
-    from promptrails_engine.testing.scripted import ScriptError as ScriptError
-    from promptrails_engine.testing.scripted import ToolUse as ToolUse
-    from promptrails_engine.testing.sink_conformance import SinkConformance as SinkConformance
-    from promptrails_engine.testing.store_conformance import StoreConformance as StoreConformance
-    from promptrails_engine.testing.tool_conformance import ToolConformance as ToolConformance
-    from promptrails_engine.testing.tool_context import tool_context as tool_context
+    from promptrails_engine.testing.contexts import tool_context
+    from promptrails_engine.testing.provider_conformance import ProviderConformance
+    from promptrails_engine.testing.scripted import Reply, ScriptedProvider, ScriptError, ToolUse
+    from promptrails_engine.testing.sink_conformance import SinkConformance
+    from promptrails_engine.testing.store_conformance import StoreConformance
+    from promptrails_engine.testing.tool_conformance import ToolConformance
+
+__all__ = [
+    "ProviderConformance",
+    "Reply",
+    "ScriptError",
+    "ScriptedProvider",
+    "SinkConformance",
+    "StoreConformance",
+    "ToolConformance",
+    "ToolUse",
+    "tool_context",
+]
 
 _HOME = {
     "ProviderConformance": "provider_conformance",
@@ -25,7 +34,7 @@ _HOME = {
     "StoreConformance": "store_conformance",
     "ToolConformance": "tool_conformance",
     "ToolUse": "scripted",
-    "tool_context": "tool_context",
+    "tool_context": "contexts",
 }
 
 

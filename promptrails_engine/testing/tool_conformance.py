@@ -22,7 +22,7 @@ from jsonschema import Draft202012Validator
 
 from promptrails_engine.errors import ToolArgsInvalidError
 from promptrails_engine.ports.tool import Tool, ToolContext
-from promptrails_engine.testing.tool_context import tool_context
+from promptrails_engine.testing.contexts import tool_context
 from promptrails_engine.tools.naming import check_tool
 
 _UNKNOWN_KEY = "no_such_argument"

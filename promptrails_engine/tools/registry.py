@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,14 @@ class ToolRegistry:
     """
 
     def __init__(
-        self, tools: Iterable[Tool | Callable[..., Any]] = (), others: Callable[[str], Tool | None] | None = None
+        self,
+        tools: Iterable[Tool | Callable[..., Any]] = (),
+        others: Callable[[str], Tool | None] | None = None,
+        other_names: Sequence[str] = (),
     ) -> None:
         """Raises DefinitionError for two tools of one name, or one that cannot be used."""
         self._others = others
+        self._other_names = tuple(other_names)
         self._entries: dict[str, _Entry] = {}
         for obj in tools:
             tool = as_tool(obj)
@@ -65,10 +69,11 @@ class ToolRegistry:
         wanted = {name: self.get(name) for name in names}
         unknown = [name for name, tool in wanted.items() if tool is None]
         if unknown:
-            there = ", ".join(self._entries) or "none"
+            known = list(dict.fromkeys([*self._entries, *self._other_names]))
             raise DefinitionError(
-                f"No tool is named {', '.join(map(repr, unknown))}. Tools given to the engine: {there}.",
-                details={"unknown": unknown, "known": list(self._entries)},
+                f"No tool is named {', '.join(map(repr, unknown))}. There are: {', '.join(known) or 'none'}. "
+                "Give the engine more with Engine(tools=[...]).",
+                details={"unknown": unknown, "known": known},
             )
         return [tool for tool in wanted.values() if tool is not None]
 

@@ -20,9 +20,7 @@ def code(*names: str) -> str:
 
 
 def row(endpoint: Endpoint, names: list[str]) -> str:
-    emulated = [
-        what for what, how in (("tools", endpoint.tools), ("schema", endpoint.json_schema)) if how != "native"
-    ]
+    emulated = [what for what, how in (("tools", endpoint.tools), ("schema", endpoint.json_schema)) if how != "native"]
     key = code(*endpoint.key_env) if endpoint.key_required else f"{code(*endpoint.key_env)} (optional)"
     cells = (
         code(*(f"{name}/..." for name in names)),

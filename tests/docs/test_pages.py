@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import EXAMPLES, PAGES, agrees, shown_outputs
-from tests.repo.documents import ROOT, blocks, name_of
+from tests.repo.documents import ROOT, blocks, name_of, prose
 from tests.repo.test_snippets import run
 
 CAPTURE = Path(__file__).with_name("capture.py")
-MAX_LINES = 130
+MAX_LINES, MAX_PROSE = 180, 90
 
 on_every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
@@ -21,7 +21,9 @@ on_every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 @on_every_page
 def test_a_page_is_linked_from_the_readme_and_short(page: Path) -> None:
     assert f"](docs/{page.name})" in (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(page.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+    text = page.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MAX_LINES
+    assert len(prose(text).splitlines()) <= MAX_PROSE
 
 
 @on_every_page
@@ -68,5 +70,7 @@ def test_outputs_are_compared_but_for_what_changes_each_time(promised: str, prin
 
 def test_only_a_block_right_below_the_code_is_its_output(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("```python\na\n```\n```text\none\n```\nwords\n```text\ntwo\n```\n```python\nb\n```\n\n```text\n3\n```\n")
+    page.write_text(
+        "```python\na\n```\n```text\none\n```\nwords\n```text\ntwo\n```\n```python\nb\n```\n\n```text\n3\n```\n"
+    )
     assert [(item.number, re.sub(r"\s", "", item.output)) for item in shown_outputs(page)] == [(0, "one"), (1, "3")]

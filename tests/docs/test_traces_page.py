@@ -26,16 +26,18 @@ ANY_OBJECT = {"type": "object"}
 
 def table_kinds() -> list[str]:
     table = PAGE.split("| kind |")[1].split("\n\n")[0]
-    return [kind for row in re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE) for kind in re.findall(r"`(\w+)`", row)]
+    return [
+        kind for row in re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE) for kind in re.findall(r"`(\w+)`", row)
+    ]
 
 
 def test_the_kinds_are_those_of_the_format() -> None:
-    others = PAGE.split("The kinds ")[1].split(" are part")[0]
+    others = " ".join(PAGE.split()).split("The kinds ")[1].split(" are part")[0]
     assert sorted(table_kinds() + re.findall(r"`(\w+)`", others)) == sorted(SPAN_KINDS)
 
 
 async def test_the_kinds_in_the_table_are_those_that_runs_leave() -> None:
-    replies = [ToolUse("calculator", {"expression": "1+1"}), "{}", "a", "b"]
+    replies: list[ToolUse | str] = [ToolUse("calculator", {"expression": "1+1"}), "{}", "a", "b"]
     async with AsyncEngine(providers=[ScriptedProvider(replies)], model="scripted/any") as engine:
         prompt = await engine.prompts.create("P", user_prompt="x")
         links = [PromptLink(prompt_id=prompt.id, role=role, sort_order=n) for n, role in enumerate("ab")]

@@ -14,7 +14,7 @@ FOREIGN = {
     "the host of a package index": r"py[p]i\.(?:org|python)|pythonh[o]sted|registry\.n[p]mjs|deb\.debia[n]\.org",
     "a task left undone": r"\b(?:TOD[O]|FIXM[E])\b",
     "a branch or issue number": r"\b[iI]ssue[ ]#\d|\bGH-\d",
-    "the author's tools": r"\b(?:chat[g]pt|clau[d]e code|cop[i]lot)\b",
+    "the author's tools": r"\b(?:chat[g]pt(?!\")|clau[d]e code|cop[i]lot)\b",
 }
 TEXT = {".py", ".md", ".toml", ".txt", ".sh", ".cfg", ".ini", ".json", ".yaml", ".yml", ".j2", ".mako", ""}
 SKIPPED = {".git", "dist", "build", "demo-output", "__pycache__"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,8 @@ Action = Callable[[Store], Awaitable[Any]]
 class Step:
     """A call of a store; of those with the same `once`, only the first is made."""
 
-    action: Action
+    action: Action = field(repr=False)
+    what: str
     once: str = ""
 
 
@@ -55,12 +56,13 @@ def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def step(make: Callable[..., Any], *strategies: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
-    return st.builds(lambda *drawn: Step(lambda store: make(store, *drawn)), *strategies)
+    calls = ",".join(name for name in make.__code__.co_names if "_" in name)
+    return st.tuples(*strategies).map(lambda drawn: Step(lambda store: make(store, *drawn), f"{calls}{drawn}"))
 
 
 def append(what: str, make: Callable[..., Any]) -> st.SearchStrategy[Step]:
     """Spans and events are written once."""
-    return st.builds(lambda row: Step(lambda store: make(store, row), f"{what} {row.workspace_id} {row.id}"), runs())
+    return runs().map(lambda row: Step(lambda store: make(store, row), what, f"{what} {row.workspace_id} {row.id}"))
 
 
 @st.composite
@@ -183,7 +185,7 @@ def test_memory_and_sqlite_answer_alike(steps: list[Step]) -> None:
                         continue
                     done |= {step.once} - {""}
                     first, second = await answer(one, step), await answer(other, step)
-                    assert first == second, f"step {number}"
+                    assert first == second, f"step {number}: {step.what}"
             finally:
                 await other.close()
 

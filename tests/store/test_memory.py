@@ -71,6 +71,7 @@ async def test_spans_of_an_unknown_execution_are_kept_and_bounded() -> None:
     assert await kept(store) == []
     late = rows[4]
     await store.begin_execution(late, wait=True)
+    assert (await store.list_spans("ws", SpanFilter(trace_id=late.trace_id), offset=0, limit=9))[1] == 1
     await store.finish_execution(ended(late), [span(trace_of(late), "second")], [])
     spans, total = await store.list_spans("ws", SpanFilter(execution_id="e4"), offset=0, limit=9)
     assert (total, {one.name for one in spans}) == (2, {"e4", "second"})

@@ -117,6 +117,25 @@ async def test_a_write_that_fails_in_a_group_fails_alone(store: SqlStore, gate: 
     assert await store.get_definition(ws, "agent", "Taken") == taken
 
 
+async def test_an_exclusive_beginning_meets_its_rival_in_its_own_group(store: SqlStore, gate: Gate) -> None:
+    ws = unique("ws")
+    one, two = execution(ws), execution(ws)
+    results = await grouped(
+        gate,
+        store.state_set(ws, "s", "first", 1),
+        store.begin_execution(one, wait=False),
+        store.begin_execution(replace(one, agent_id="other"), wait=True),
+        store.finish_execution(ended(two), [], []),
+        store.begin_execution(replace(two, agent_id="other"), wait=True),
+        store.begin_execution(execution(ws), wait=True),
+    )
+    assert [type(result) for result in results] == [
+        type(None), type(None), ConflictError, type(None), ConflictError, type(None),
+    ]  # fmt: skip
+    assert await store.get_execution(ws, one.id) == one
+    assert await store.get_execution(ws, two.id) == ended(two)
+
+
 async def test_numbers_that_no_column_holds_fail_their_own_run(store: SqlStore, gate: Gate) -> None:
     ws = unique("ws")
     good, bad = execution(ws), execution(ws)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptrails_engine.errors import ToolError
-from promptrails_engine.testing.tool_context import tool_context
+from promptrails_engine.testing.contexts import tool_context
 from promptrails_engine.tools.builtin import builtin
 from promptrails_engine.tools.builtin.arithmetic import MAX_BITS
 from promptrails_engine.tools.builtin.calculator import MAX_LENGTH, evaluate

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptrails_engine.errors import ToolArgsInvalidError, ToolError
-from promptrails_engine.testing.tool_context import tool_context
+from promptrails_engine.testing.contexts import tool_context
 from promptrails_engine.tools.builtin import builtin
 
 MOMENT = datetime(2026, 3, 29, 22, 30, 5, 900_000, tzinfo=UTC).timestamp()

@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 
 from promptrails_engine.errors import ToolArgsInvalidError, ToolError
 from promptrails_engine.ports.tool import Tool
-from promptrails_engine.testing.tool_context import tool_context
+from promptrails_engine.testing.contexts import tool_context
 from promptrails_engine.tools import FunctionTool, tool
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from promptrails_engine.errors import DefinitionError, ToolArgsInvalidError
 from promptrails_engine.ports.tool import Tool, ToolContext
-from promptrails_engine.testing.tool_context import tool_context
+from promptrails_engine.testing.contexts import tool_context
 from promptrails_engine.tools import FunctionTool, as_tool, tool
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from promptrails_engine.errors import ToolError
 from promptrails_engine.ports.tool import Tool
-from promptrails_engine.testing.tool_context import tool_context
+from promptrails_engine.testing.contexts import tool_context
 from promptrails_engine.tools import FunctionTool, as_tool, tool
 
 

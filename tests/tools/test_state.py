@@ -8,7 +8,7 @@ import pytest
 
 from promptrails_engine.errors import ToolArgsInvalidError, ToolError
 from promptrails_engine.ports.tool import State, ToolContext
-from promptrails_engine.testing.tool_context import MemoryState, tool_context
+from promptrails_engine.testing.contexts import MemoryState, tool_context
 from promptrails_engine.tools.builtin import builtin
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -140,6 +141,7 @@ class GroupCommitter:
         return outcomes
 
     def _write_runs(self, raw: Any, runs: list[RunWrite], again: bool) -> None:
+        _refuse_rivals(runs)
         begins = {run.begin[_IDENTITY_KEY]: run.begin for run in runs if run.begin is not None}
         ends: dict[Values, Values] = {}
         for run in runs:
@@ -172,6 +174,15 @@ def _refuse_exclusive(runs: list[RunWrite]) -> None:
     """Raise for a begin that was there already; a group of several is then written one by one to find it."""
     if any(run.exclusive for run in runs):
         raise ConflictError("An execution with this id exists already; let the engine make the id.")
+
+
+def _refuse_rivals(runs: list[RunWrite]) -> None:
+    """Raise where an exclusive begin shares its group with another write of that execution: their order decides."""
+    exclusive = {run.begin[_IDENTITY_KEY] for run in runs if run.exclusive and run.begin is not None}
+    if exclusive:
+        keys = Counter(row[_IDENTITY_KEY] for run in runs for row in (run.begin, run.end) if row is not None)
+        if any(keys[key] > 1 for key in exclusive):
+            _refuse_exclusive(runs)
 
 
 def _called(connection: Connection, write: Call, again: bool) -> Outcome:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 _NAMES = ("builtin", "builtin_tools")
 
 
+NAMES = ("calculator", "current_time", "current_date", "date_math", "state", "math")
+"""What there is; `math` is another name of the calculator."""
+
+
 def find(name: str) -> Tool | None:
     """The built-in tool of this name, or None; the tools are loaded when the first is asked for."""
     found: Tool | None = import_module(f"{__name__}.catalog").find(name)
