@@ -89,15 +89,13 @@ class _BaseEngine(Generic[M_co]):
             limits: limits of every run; agents and calls may set their own.
             workspace_id: every row and query belongs to it.
             durability: `full` survives a power cut once a call has returned, `relaxed` the end of the process.
-            ids: where ids come from; give it a seed for reproducible ones.
-            clock: where the time comes from.
+            ids, clock: where ids and the time come from; a seed and a clock of your own make them reproducible.
 
         Raises:
             ConfigurationError, DefinitionError: an argument cannot be used.
         """
         self._opening: asyncio.Lock | None = None
-        self._opened = False
-        self._closed = False
+        self._opened = self._closed = False
         if store is None or isinstance(store, str | os.PathLike):
             self._store: Store = open_store(store, durability)
         else:
@@ -111,7 +109,7 @@ class _BaseEngine(Generic[M_co]):
         agents = AgentCatalog(context, prompts)
         directory = ModelDirectory(providers, registry, model)
         tool_registry = ToolRegistry(tools, builtin.find, builtin.NAMES)
-        merged = limits.over(DEFAULT_LIMITS) if limits else DEFAULT_LIMITS
+        merged = (limits or DEFAULT_LIMITS).over(DEFAULT_LIMITS)
         planner = Planner(self._store, workspace_id, agents, prompts, directory, tool_registry, merged)
         runner = Runner(services, STRATEGIES)
         parts = Parts(services, context, prompts, agents, directory, tool_registry, planner, runner, self._ready)

@@ -27,6 +27,7 @@ from promptrails_engine.ports.store import (
 from promptrails_engine.store.codec import metadata_lines
 from promptrails_engine.store.payload import capped_copy, copy_json
 from promptrails_engine.store.usage import total_tokens
+from promptrails_engine.tracing.payload import plain_payload
 
 T = TypeVar("T")
 _DAY = 86_400
@@ -282,8 +283,8 @@ def _copied_span(span: Span, traces: dict[str, TraceInfo]) -> Span:
     return replace(
         span,
         trace=info,
-        input=capped_copy(span.input),
-        output=capped_copy(span.output),
+        input=capped_copy(plain_payload(span.input)),
+        output=capped_copy(plain_payload(span.output)),
         attributes=copy_json(span.attributes),
         tags=tuple(span.tags),
     )

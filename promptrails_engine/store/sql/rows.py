@@ -24,6 +24,7 @@ from promptrails_engine.store.codec import (
 from promptrails_engine.store.payload import PAYLOAD_BYTES, capped, is_huge, lenient_json
 from promptrails_engine.store.sql.tables import IDENTITY_COLUMNS
 from promptrails_engine.store.usage import total_tokens
+from promptrails_engine.tracing.payload import plain_payload
 
 Values = tuple[Any, ...]
 DAY_SECONDS = 86_400
@@ -157,17 +158,17 @@ def span_values(spans: Sequence[Span]) -> list[Values]:
 
 
 def _span_text(span: Span) -> str:
-    data: Values = _span_data(span)
-    if not (is_huge(data[_INPUT]) or is_huge(data[_OUTPUT])):
+    parts = list(_span_data(span))
+    parts[_INPUT], parts[_OUTPUT] = plain_payload(parts[_INPUT]), plain_payload(parts[_OUTPUT])
+    if not (is_huge(parts[_INPUT]) or is_huge(parts[_OUTPUT])):
         try:
-            text = to_json(data)
+            text = to_json(parts)
         except PydanticSerializationError:
             pass
         else:
             if len(text) <= PAYLOAD_BYTES:  # so neither part of it can be larger
                 return text.decode()
-    parts = list(data)
-    parts[_INPUT], parts[_OUTPUT] = capped(data[_INPUT]), capped(data[_OUTPUT])
+    parts[_INPUT], parts[_OUTPUT] = capped(parts[_INPUT]), capped(parts[_OUTPUT])
     return lenient_json(parts)
 
 
