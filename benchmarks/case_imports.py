@@ -14,6 +14,8 @@ HEAVY = (
     "typer",
 )  # fmt: skip
 FLOOR = "import pydantic, jinja2"
+USED = "import asyncio, jinja2, pydantic\nclass Model(pydantic.BaseModel):\n    text: str"
+"""The same packages with one model made, since `import pydantic` loads next to nothing, and with asyncio."""
 OURS = {
     "import promptrails_engine": "import promptrails_engine",
     "import Engine; Engine()": "from promptrails_engine import Engine; Engine()",
@@ -28,7 +30,7 @@ print(json.dumps([cpu, [name for name in {heavy} if name in sys.modules], len(sy
 
 
 def imports(size: Size) -> list[Row]:
-    statements = [FLOOR, *OURS.values()]
+    statements = [FLOOR, USED, *OURS.values()]
     cpu: dict[str, list[float]] = {statement: [] for statement in statements}
     loaded: dict[str, list[str]] = {}
     for number in range(size.pick(25, 3) + 1):
@@ -36,15 +38,21 @@ def imports(size: Size) -> list[Row]:
             seconds, loaded[statement], _ = fresh(statement)
             if number:  # the first writes the byte code
                 cpu[statement].append(seconds)
-    floor = statistics.median(cpu[FLOOR]) * 1e6
     rows = []
     for case, statement in OURS.items():
         heavy = loaded[statement]
+        rows.append(against(case, statement, FLOOR, cpu, Goal(1.5)))
         note = f"loads {', '.join(heavy)}" if heavy else f"none of {len(HEAVY)}"
-        best = {"floor": min(cpu[FLOOR]) * 1e6, "ours": min(cpu[statement]) * 1e6}
-        rows.append(Row(case, statistics.median(cpu[statement]) * 1e6, floor, goal=Goal(1.5), best=best))
         rows.append(Row(f"heavy packages, {case}", len(heavy), unit="", goal=Goal(0, of="ours"), note=note))
+    rows.append(against("Engine(), against packages in use", statement, USED, cpu))
+    rows[-1].note = "the floor: asyncio, jinja2, and pydantic with one model made"
     return rows
+
+
+def against(case: str, statement: str, floor: str, cpu: dict[str, list[float]], goal: Goal | None = None) -> Row:
+    best = {"floor": min(cpu[floor]) * 1e6, "ours": min(cpu[statement]) * 1e6}
+    ours, bare = statistics.median(cpu[statement]) * 1e6, statistics.median(cpu[floor]) * 1e6
+    return Row(case, ours, bare, goal=goal, best=best)
 
 
 def fresh(statement: str) -> tuple[float, list[str], int]:

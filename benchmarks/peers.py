@@ -51,7 +51,6 @@ MATCHES = {
     "streamed chunk": Match("stream", lambda line: line["cpu_us"] / work.CHUNKS),
     "1000 at once, CPU time": Match("concurrent1000", lambda line: line["cpu_us"] * line["n"] / 1000),
     "stored run, durability full, CPU": Match("persist", _a_run),
-    "import Engine; Engine()": Match("import", _a_run),
 }
 """By the case of the row."""
 

@@ -239,7 +239,10 @@ class Store(Protocol):
         ...
 
     async def append_events(self, row: ExecutionRow, events: Sequence[Event]) -> None:
-        """Write events of a run that is still going on, in order of their numbers."""
+        """Write events of a run that is still going on, in order of their numbers.
+
+        A block may come again, here or with the end, with more events behind it: then the longer one counts.
+        """
         ...
 
     async def append_spans(self, spans: Sequence[Span]) -> None:

@@ -24,6 +24,7 @@ from promptrails_engine.run.emulation import read_emulated
 from promptrails_engine.run.failures import foreign
 from promptrails_engine.run.fold import Fold, ModelReply
 from promptrails_engine.run.plan import ModelBinding, PromptStep
+from promptrails_engine.secrets import mask
 
 _FIRST_TOKEN_S, _IDLE_S, _CALL_S = 60.0, 30.0, 300.0
 _ANSWER_CHARS = 16 * 1024 * 1024
@@ -53,7 +54,7 @@ async def run_attempt(
     reply.cost = _settle(ctx, span, binding, fold, reservation, failed=False)
     span.output = _output(reply)
     if reply.refusal:
-        raise RefusedError(f"model '{binding.name}' declined to answer: {reply.refusal[:500]}")
+        raise RefusedError(f"model '{binding.name}' declined to answer: {mask(reply.refusal[:500])}")
     if reply.finish == "content_filter":
         raise ContentFilteredError(f"the provider of '{binding.name}' stopped the answer with its content filter")
     return reply
@@ -125,6 +126,8 @@ async def _drain(
             ctx.deadlines.rearm(deadline, ctx.limits.idle_s or _IDLE_S)
         else:
             deadline.touched = clock()
+        if deadline.expired or ctx.cancel_requested or (ctx.deadline is not None and ctx.deadline.expired):
+            raise asyncio.CancelledError  # once more, for the adapter has swallowed the one that it got
         if fold.size > most:
             raise ResponseTooLargeError(
                 f"the answer of '{span.model_name}' passed {most} characters and was cut off; "
@@ -174,7 +177,7 @@ def _settle(
         if reservation is not None and ctx.budget is not None:
             ctx.budget.release(reservation)
         return None
-    cost = None if usage is None else ctx.services.models.cost(usage, binding.name)
+    cost = None if usage is None or binding.ceiling is None else ctx.services.models.cost(usage, binding.name)
     if reservation is not None and ctx.budget is not None:
         ctx.budget.settle(reservation, usage, cost)
     ctx.count(usage, cost)

@@ -64,6 +64,7 @@ async def read_emulated(deltas: AsyncIterator[Delta], call_id: str) -> AsyncIter
 _OPENING = re.compile(r'\s*\{\s*"answer"\s*:\s*"')
 _OPENING_CHARS = 200
 _WHOLE = re.compile(r'(?:[^"\\]|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt])*')
+_LONGEST_ESCAPE = 12
 _HALF_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
 
 
@@ -94,6 +95,8 @@ class _AnswerReader:
         if not self._done and (half := _HALF_PAIR.search(piece)):
             piece = piece[: half.start()]  # the other half of the character is on its way
         self._held = self._held[len(piece) :]
+        if len(self._held) > _LONGEST_ESCAPE:
+            self._done = True  # what comes next is no JSON: the end of the call will tell
         try:
             said: str = json.loads(f'"{piece}"', strict=False)
         except ValueError:

@@ -62,6 +62,7 @@ class Runner:
     ) -> tuple[EventLog, asyncio.Task[ExecutionRow]]:
         """A run in a task of its own, which goes on whoever listens: its events, and the task that ends with it."""
         ctx = self._context(plan, data, options, detached=True)
+        self._live[ctx.row.id] = ctx  # at once: a close in the meantime has to wait for it
         task = asyncio.get_running_loop().create_task(self._drive(ctx), name=f"run {ctx.row.id}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -202,9 +203,6 @@ class Runner:
             row.error = error.message if isinstance(error, PromptRailsError) else f"{type(error).__name__}: {error}"
             row.error_code = error.code if isinstance(error, PromptRailsError) else "internal"
             last = ErrorEvent(row.error, row.error_code)
-        if ctx.flush_lock is not None:
-            async with ctx.flush_lock:  # what is being written comes first
-                pass
         log = ctx.log
         last.seq = len(log.events) + 1
         try:
@@ -212,13 +210,16 @@ class Runner:
         except asyncio.CancelledError:
             # The caller gives up while the end is being written; a second end changes nothing, none would lose it.
             await _bounded(self._store_end(ctx, last))
-            raise
-        finally:
             log.append(last)
+            raise
+        log.append(last)
         self._services.sinks.publish(ctx.spans)
         return row
 
     async def _store_end(self, ctx: RunContext, last: Event) -> None:
+        if ctx.flush_lock is not None:
+            async with ctx.flush_lock:  # what is being written comes first
+                pass
         pending = [*ctx.log.events[ctx.log.stored :], last]
         await self._services.store.finish_execution(ctx.row, ctx.spans[ctx.spans_stored :], pending)
 
@@ -245,18 +246,18 @@ class Runner:
             if ctx.ending:
                 return
             log, store = ctx.log, self._services.store
-            stored, spans_stored = log.stored, ctx.spans_stored
-            events, spans = log.events[stored:], ctx.spans[spans_stored:]
-            try:
-                if events:
-                    log.stored += len(events)  # from now on they cannot be taken back
+            stored = log.stored
+            events, spans = log.events[stored:], ctx.spans[ctx.spans_stored :]
+            if events:
+                log.stored += len(events)  # from now on they cannot be taken back
+                try:
                     await store.append_events(ctx.row, events)
-                if spans:
-                    ctx.spans_stored += len(spans)
-                    await store.append_spans(spans)
-            except PromptRailsError:
-                log.stored, ctx.spans_stored = stored, spans_stored
-                raise
+                except PromptRailsError:
+                    log.stored = stored  # written again with what follows, of which the store keeps the longer
+                    raise
+            if spans:
+                await store.append_spans(spans)
+                ctx.spans_stored += len(spans)
 
     def _loop_deadlines(self) -> Deadlines:
         loop = asyncio.get_running_loop()

@@ -93,16 +93,25 @@ class Runs:
             run.spans = (*run.spans, spans) if run.spans else (spans,)
             self._spans += len(spans)
         if events:
-            run.events = (*run.events, events) if run.events else (events,)
-            self._events += len(events)
+            self._add_events(run, events)
         self._evict()
 
     def append_events(self, workspace_id: str, execution_id: str, events: Sequence[Event]) -> None:
         """Write events of a run that is still going on."""
         run = self._run(workspace_id, execution_id)
-        run.events = (*run.events, tuple(events))
-        self._events += len(events)
+        self._add_events(run, tuple(events))
         self._evict()
+
+    def _add_events(self, run: _Run, events: Sequence[Event]) -> None:
+        self._events += len(events)
+        if run.events and events and events[0].seq <= run.events[-1][-1].seq:
+            # A block that comes again, perhaps with more behind it: what was there first stands.
+            known = {event.seq: event for part in reversed(run.events) for event in part}
+            merged = {**{event.seq: event for event in events}, **known}
+            self._events += len(merged) - len(known) - len(events)
+            run.events = (tuple(merged[seq] for seq in sorted(merged)),)
+        elif events:
+            run.events = (*run.events, events)
 
     def append_spans(self, spans: Sequence[Span]) -> None:
         """Write finished spans of a run that is still going on."""

@@ -18,6 +18,7 @@ from sqlalchemy import event
 from promptrails_engine.errors import StoreCorruptError, StoreError, StoreUnavailableError, StoreVersionError
 from promptrails_engine.ports.store import ExecutionFilter, SpanFilter
 from promptrails_engine.store import SqlStore
+from promptrails_engine.store.sql import placement
 from promptrails_engine.store.sql.schema import REVISIONS, VERSION_TABLE
 from promptrails_engine.testing.store_conformance.rows import ended, execution
 
@@ -49,6 +50,19 @@ async def test_a_missing_directory_is_named(tmp_path: Path) -> None:
 async def test_a_directory_is_no_store(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailableError, match="it is a directory"):
         await opened(tmp_path)
+
+
+async def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "a share"
+    folder.mkdir()
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"disk / ext4 rw 0 0\nserver:/x {str(folder).replace(' ', chr(92) + '040')} nfs4 rw 0 0\n")
+    monkeypatch.setattr(placement, "MOUNTS", mounts)
+    with pytest.raises(StoreUnavailableError, match=r"network file system \(nfs4\).*PostgreSQL"):
+        await opened(folder / "app.db")
+    await opened(tmp_path / "local.db")
+    monkeypatch.setattr(placement, "MOUNTS", tmp_path / "none")
+    await opened(folder / "app.db")
 
 
 async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -67,7 +67,10 @@ def read_events(conn: Connection, workspace_id: str, execution_id: str, after: i
     e = events.c
     chosen = and_(e.workspace_id == escape(workspace_id), e.execution_id == escape(execution_id), e.last_seq > after)
     rows = conn.execute(select(e.data).where(chosen).order_by(e.first_seq))
-    return [event for row in rows for event in events_of(row.data, after)]
+    found: list[Event] = []
+    for row in rows:  # a block may repeat the end of the one before
+        found += events_of(row.data, found[-1].seq if found else after)
+    return found
 
 
 def list_spans(

@@ -5,15 +5,14 @@ A database that is up to date costs one query: alembic is loaded only to change 
 
 from __future__ import annotations
 
-import os
-
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from promptrails_engine.errors import StoreUnavailableError, StoreVersionError
+from promptrails_engine.errors import StoreVersionError
 from promptrails_engine.store import sql
 from promptrails_engine.store.sql.database import Database
 from promptrails_engine.store.sql.failures import translate
+from promptrails_engine.store.sql.placement import check_placement
 
 VERSION_TABLE = "pr_schema_version"
 REVISIONS = ("0001",)
@@ -30,7 +29,7 @@ def prepare(database: Database) -> None:
         StoreCorruptError: not a database, or damaged.
         StoreVersionError: written by a newer library; nothing was touched.
     """
-    _check_directory(database)
+    check_placement(database)
     try:
         with database.engine.connect() as connection:
             if _is_current(connection, database):
@@ -84,21 +83,3 @@ def _upgrade(connection: Connection, database: Database) -> None:
         connection.rollback()
         raise
     connection.commit()
-
-
-def _check_directory(database: Database) -> None:
-    path = database.url.database
-    if database.dialect != "sqlite" or not path or path.startswith("file:"):
-        return
-    parent = os.path.dirname(path)
-    if not os.path.isdir(parent):
-        raise StoreUnavailableError(
-            f"The store {database.name} cannot be created: there is no directory {parent!r}. "
-            "Create it, or give another path.",
-            details={"directory": parent},
-        )
-    if os.path.isdir(path):
-        raise StoreUnavailableError(
-            f"The store {database.name} cannot be opened: it is a directory. Give the path of a file in it.",
-            details={"directory": path},
-        )

@@ -43,7 +43,14 @@ class HotStatements:
         self.finish = _compiled(finish, dialect, executions)
         """The end of an execution: the whole row, or of one that is there and has not ended its end."""
         self.spans = _compiled(insert_into(spans, dialect_name).on_conflict_do_nothing(), dialect, spans)
-        self.events = _compiled(insert_into(events, dialect_name).on_conflict_do_nothing(), dialect, events)
+        block = insert_into(events, dialect_name)
+        block = block.on_conflict_do_update(
+            index_elements=[events.c.workspace_id, events.c.execution_id, events.c.first_seq],
+            set_={name: block.excluded[name] for name in ("last_seq", "data")},
+            where=block.excluded.last_seq > events.c.last_seq,
+        )
+        self.events = _compiled(block, dialect, events)
+        """A block of events: of two that begin alike the longer one counts."""
 
 
 def _compiled(statement: Any, dialect: Dialect, table: Table) -> str:

@@ -69,8 +69,12 @@ class SqlStore:
     async def close(self) -> None:
         """Write what is queued and free everything.  May be called twice."""
         session, self._session = self._session, None
-        if session is not None and session.pid == os.getpid():
+        if session is None:
+            return
+        if session.pid == os.getpid():
             await session.close()
+        else:
+            self._abandoned.append(session)
 
     # ------------------------------------------------------------------ definitions
 
