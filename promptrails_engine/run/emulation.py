@@ -29,10 +29,12 @@ _TEXT: Mapping[str, Any] = {"type": "string"}
 
 
 def emulate_tools(request: ModelRequest) -> ModelRequest:
-    """The same request without native tools: they stand in the system message and in the schema of the answer."""
+    """The same request without native tools: they stand in the system message and in the schema of the answer.
+
+    Where none is offered, as in the last round, the schema leaves the answer alone: the model would otherwise go on in
+    the manner of the calls that it sees above.
+    """
     messages = [_plain(message) for message in request.messages]
-    if not request.tools:
-        return replace(request, messages=messages)
     answer = request.output_schema if request.output_schema is not None else _TEXT
     note = _instructions(request.tools, request.output_schema)
     if messages and messages[0].role == "system":
@@ -136,6 +138,8 @@ def _plain(message: Message) -> Message:
 
 
 def _choice_schema(tools: Sequence[ToolSpec], answer: Mapping[str, Any]) -> dict[str, Any]:
+    if not tools:
+        return _object({"answer": answer})
     calls = [_object({"tool": {"const": tool.name}, "arguments": tool.parameters}) for tool in tools]
     return {"anyOf": [*calls, _object({"answer": answer})]}
 
@@ -150,10 +154,12 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _instructions(tools: Sequence[ToolSpec], output_schema: Mapping[str, Any] | None) -> str:
+    answer = '"..."' if output_schema is None else canonical_json(_example(output_schema))
+    if not tools:
+        return f'Answer now, with one JSON object:\n{{"answer":{answer}}}'
     listed = "\n".join(f"- {t.name}: {t.description} Arguments: {canonical_json(t.parameters)}" for t in tools)
     example = tools[0]
     arguments = canonical_json(_example(example.parameters))
-    answer = '"..."' if output_schema is None else canonical_json(_example(output_schema))
     return (
         f"You can use these tools:\n{listed}\n\n"
         "Answer with one JSON object. To use a tool:\n"

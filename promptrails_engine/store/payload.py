@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -14,6 +15,7 @@ PAYLOAD_BYTES = 8192
 
 _PREVIEW = 7_000
 _ROUGH = 4 * PAYLOAD_BYTES
+_SIMPLE_DEPTH = 32
 
 
 def copy_json(value: Any) -> Any:
@@ -40,6 +42,11 @@ def is_huge(value: Any) -> bool:
     return _room_left(value, _ROUGH) < 0
 
 
+def is_simple(value: Any) -> bool:
+    """Whether the value holds nothing but JSON's own types, not deep, and not clearly over the cap."""
+    return _simple_room(value, _ROUGH, _SIMPLE_DEPTH) >= 0
+
+
 def _fits(value: Any) -> bool:
     if is_huge(value):
         return False
@@ -59,6 +66,26 @@ def _room_left(value: Any, room: int) -> int:
         return room
     for item in items:
         room = room - len(item) if type(item) is str else _room_left(item, room - 2)
+        if room < 0:
+            break
+    return room
+
+
+def _simple_room(value: Any, room: int, depth: int) -> int:
+    # As above, and below zero as well for what needs a closer look.
+    kind = value.__class__
+    if kind is str:
+        return room - len(value)
+    if kind is dict:
+        items = value.values()
+    elif kind is list:
+        items = value
+    else:
+        return room if value is None or kind is int or kind is bool or (kind is float and isfinite(value)) else -1
+    if depth == 0:
+        return -1
+    for item in items:
+        room = room - len(item) if item.__class__ is str else _simple_room(item, room - 2, depth - 1)
         if room < 0:
             break
     return room

@@ -259,6 +259,15 @@ class TestEmulation:
             assert {m.role for m in second.messages} == {"system", "user", "assistant"}
             assert second.messages[-1].content == "Result of add: 3"
 
+    async def test_in_the_last_round_nothing_but_an_answer_is_left(self):
+        replies = ['{"tool": "add", "arguments": {"a": 1, "b": 2}}', '{"answer": "It is 3."}']
+        limits = Limits(max_rounds=2)
+        async with scripted(replies, tools=[add], capabilities=self.capabilities, limits=limits) as (engine, provider):
+            agent = await one_prompt(engine, "go", agent_tools=["add"])
+            assert (await engine.agents.execute(agent, {})).text == "It is 3."
+            assert provider.requests[1].output_schema["required"] == ["answer"]
+            assert "add" not in provider.requests[1].messages[0].content
+
     async def test_the_answers_text_is_streamed_as_it_grows(self):
         reply = Reply(chunks=['{"answer":', ' "One', " two\\n", 'three"', "}"])
         async with scripted([reply], tools=[add], capabilities=self.capabilities) as (engine, _):

@@ -106,6 +106,18 @@ async def test_a_posted_write_goes_before_what_follows_it() -> None:
     await writer.close()
 
 
+async def test_a_posted_write_waits_for_company_while_it_is_young(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "LINGER_S", 0.05)
+    writer, committed = made()
+    for i in range(40):  # longer than it would linger alone
+        assert writer.post(f"begin{i}", 1)
+        monkeypatch.setattr(writer._posted[0], "posted_at", float("inf"))
+        await asyncio.sleep(0.005)
+        await writer.submit(f"end{i}", 1)
+    assert committed.groups == [[f"begin{i}", f"end{i}"] for i in range(40)]
+    await writer.close()
+
+
 async def test_a_posted_write_goes_out_by_itself() -> None:
     writer, committed = made()
     for name in ("a", "b"):

@@ -209,10 +209,14 @@ async def test_an_execution_that_waits_for_approval_goes_on_to_its_end(store: Sq
     row = execution(ws)
     await store.begin_execution(row, wait=True)
     parked: ExecutionRow = replace(row, status="awaiting_approval")
-    await store.finish_execution(parked, [], [])
+    said = events(row, *"abc")
+    await store.append_events(row, said[:1])
+    await store.finish_execution(parked, [], said[1:3])
     assert await store.get_execution(ws, row.id) == parked
-    await store.finish_execution(ended(row), [], [])
+    await store.finish_execution(ended(row), [], said[2:])
     assert await store.get_execution(ws, row.id) == ended(row)
+    assert await store.read_events(ws, row.id, 0) == said
+    assert await store.read_events(ws, row.id, 2) == said[2:]
 
 
 async def test_an_end_without_its_beginning_is_whole(store: SqlStore) -> None:

@@ -21,14 +21,14 @@ from promptrails_engine.ports.store import (
 from promptrails_engine.store.codec import dump_metadata, escape, load_json, metadata_lines
 from promptrails_engine.store.sql.definitions import contains, count
 from promptrails_engine.store.sql.rows import DAY_SECONDS, events_of, execution_row, span_of
-from promptrails_engine.store.sql.tables import KEY_LENGTH_LIMIT, events, executions, spans
+from promptrails_engine.store.sql.tables import EXECUTION_ROW, KEY_LENGTH_LIMIT, events, executions, spans
 
 E, S = executions.c, spans.c
 
 
 def get_execution(conn: Connection, workspace_id: str, execution_id: str) -> ExecutionRow | None:
     """The execution, or None."""
-    found = conn.execute(select(executions).where(_execution(workspace_id, execution_id))).first()
+    found = conn.execute(select(*EXECUTION_ROW).where(_execution(workspace_id, execution_id))).first()
     return None if found is None else execution_row(found)
 
 
@@ -42,7 +42,7 @@ def list_executions(
     conditions += _between(E.created_at, where.created_from, where.created_to)
     for key, value in (where.metadata or {}).items():
         conditions.append(or_(*(contains(conn, E.metadata, line) for line in metadata_lines(key, value))))
-    query = select(executions).where(*conditions).order_by(E.created_at.desc(), E.id.desc())
+    query = select(*EXECUTION_ROW).where(*conditions).order_by(E.created_at.desc(), E.id.desc())
     rows = conn.execute(query.offset(offset).limit(limit)).all()
     return [execution_row(row) for row in rows], count(conn, executions, conditions)
 
@@ -52,7 +52,7 @@ def update_metadata(
 ) -> ExecutionRow | None:
     """The execution with these keys merged into its metadata, or None."""
     chosen = _execution(workspace_id, execution_id)
-    found = conn.execute(select(executions).where(chosen).with_for_update()).first()
+    found = conn.execute(select(*EXECUTION_ROW).where(chosen).with_for_update()).first()
     if found is None:
         return None
     merged = {**load_json(found.metadata), **metadata}
@@ -66,11 +66,15 @@ def read_events(conn: Connection, workspace_id: str, execution_id: str, after: i
     """The events numbered above `after`, in order."""
     e = events.c
     chosen = and_(e.workspace_id == escape(workspace_id), e.execution_id == escape(execution_id), e.last_seq > after)
-    rows = conn.execute(select(e.data).where(chosen).order_by(e.first_seq))
-    found: list[Event] = []
-    for row in rows:  # a block may repeat the end of the one before
-        found += events_of(row.data, found[-1].seq if found else after)
-    return found
+    texts = [row.data for row in conn.execute(select(e.data).where(chosen).order_by(e.first_seq))]
+    last = conn.execute(select(E.events).where(_execution(workspace_id, execution_id))).scalar()
+    if last is not None:
+        texts.append(last)
+    found: dict[int, Event] = {}
+    for part in texts:  # a block may repeat the end of the one before
+        for event in events_of(part, after):
+            found.setdefault(event.seq, event)
+    return [found[seq] for seq in sorted(found)]
 
 
 def list_spans(

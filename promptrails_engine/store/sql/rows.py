@@ -5,7 +5,7 @@ These run on the path of each run, so they are plain tuples in the tables' colum
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -21,7 +21,7 @@ from promptrails_engine.store.codec import (
     load_json,
     unescape,
 )
-from promptrails_engine.store.payload import PAYLOAD_BYTES, capped, is_huge, lenient_json
+from promptrails_engine.store.payload import PAYLOAD_BYTES, capped, is_huge, is_simple, lenient_json
 from promptrails_engine.store.sql.tables import IDENTITY_COLUMNS
 from promptrails_engine.store.usage import total_tokens
 from promptrails_engine.tracing.payload import plain_payload
@@ -74,7 +74,7 @@ def identity_values(row: ExecutionRow) -> Values:
 
 
 def end_values(row: ExecutionRow) -> Values:
-    """The columns that the end of an execution writes."""
+    """The columns that the end of an execution writes, but for its events."""
     return (
         row.status,
         row.started_at,
@@ -158,18 +158,25 @@ def span_values(spans: Sequence[Span]) -> list[Values]:
 
 
 def _span_text(span: Span) -> str:
-    parts = list(_span_data(span))
-    parts[_INPUT], parts[_OUTPUT] = plain_payload(parts[_INPUT]), plain_payload(parts[_OUTPUT])
-    if not (is_huge(parts[_INPUT]) or is_huge(parts[_OUTPUT])):
-        try:
-            text = to_json(parts)
-        except PydanticSerializationError:
-            pass
-        else:
-            if len(text) <= PAYLOAD_BYTES:  # so neither part of it can be larger
-                return text.decode()
-    parts[_INPUT], parts[_OUTPUT] = capped(parts[_INPUT]), capped(parts[_OUTPUT])
-    return lenient_json(parts)
+    data: Values = _span_data(span)
+    if not (is_simple(data[_INPUT]) and is_simple(data[_OUTPUT])):
+        data = _with_payloads(data, plain_payload)
+        if is_huge(data[_INPUT]) or is_huge(data[_OUTPUT]):
+            return lenient_json(_with_payloads(data, capped))
+    try:
+        text = to_json(data)
+    except PydanticSerializationError:
+        pass
+    else:
+        if len(text) <= PAYLOAD_BYTES:  # so neither part of it can be larger
+            return text.decode()
+    return lenient_json(_with_payloads(data, capped))
+
+
+def _with_payloads(data: Values, change: Callable[[Any], Any]) -> Values:
+    parts = list(data)
+    parts[_INPUT], parts[_OUTPUT] = change(data[_INPUT]), change(data[_OUTPUT])
+    return tuple(parts)
 
 
 def span_of(values: Sequence[Any], traces: dict[str, TraceInfo]) -> Span:
@@ -204,6 +211,11 @@ def span_of(values: Sequence[Any], traces: dict[str, TraceInfo]) -> Span:
     return span
 
 
+def events_text(events: Sequence[Event]) -> str:
+    """JSON text of the events."""
+    return dump_json([event_to_dict(event) for event in events])
+
+
 def events_values(workspace_id: str, execution_id: str, events: Sequence[Event]) -> Values:
     """One row of `pr_events` for all of them."""
     return (
@@ -211,12 +223,12 @@ def events_values(workspace_id: str, execution_id: str, events: Sequence[Event])
         escape(execution_id),
         events[0].seq,
         events[-1].seq,
-        dump_json([event_to_dict(event) for event in events]),
+        events_text(events),
     )
 
 
 def events_of(text: str, after: int) -> list[Event]:
-    """The events in one row of `pr_events` that are numbered above `after`."""
+    """The events in a text of `events_text` that are numbered above `after`."""
     return [event_from_dict(data) for data in load_json(text) if data["seq"] > after]
 
 

@@ -16,6 +16,7 @@ from promptrails_engine.errors import ConfigurationError, StoreError
 from promptrails_engine.events import Event
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import (
+    EXECUTION_TERMINAL,
     CostTotals,
     DefinitionChanges,
     DefinitionKind,
@@ -28,7 +29,7 @@ from promptrails_engine.ports.store import (
 from promptrails_engine.store.codec import dump_json, dump_metadata
 from promptrails_engine.store.sql import definitions, queries, state
 from promptrails_engine.store.sql.database import Database, Durability, parse_url
-from promptrails_engine.store.sql.rows import end_values, events_values, identity_values, span_values
+from promptrails_engine.store.sql.rows import end_values, events_text, events_values, identity_values, span_values
 from promptrails_engine.store.sql.session import Session
 from promptrails_engine.store.sql.transactions import Call, RunWrite
 
@@ -161,20 +162,20 @@ class SqlStore:
         session = await self._live()
         identity = identity_values(row)
         session.keep_identity((row.workspace_id, row.id), identity)
-        write = RunWrite(begin=identity + end_values(row), exclusive=wait)
+        write = RunWrite(begin=(*identity, *end_values(row), None), exclusive=wait)
         await (session.write(write) if wait else session.post(write))
 
     async def finish_execution(self, row: ExecutionRow, spans: Sequence[Span], events: Sequence[Event]) -> None:
         """See the port.  The input, the version lock and the metadata stay as begun; a second end changes nothing."""
         session = await self._live()
         identity = session.take_identity((row.workspace_id, row.id)) or identity_values(row)
-        await session.write(
-            RunWrite(
-                end=identity + end_values(row),
-                spans=span_values(spans),
-                events=events_values(row.workspace_id, row.id, events) if events else None,
-            )
-        )
+        write = RunWrite(spans=span_values(spans))
+        if events and row.status in EXECUTION_TERMINAL:
+            write.end = (*identity, *end_values(row), events_text(events))
+        else:  # it may go on, and its own end must find the place free
+            write.end = (*identity, *end_values(row), None)
+            write.events = events_values(row.workspace_id, row.id, events) if events else None
+        await session.write(write)
 
     async def append_events(self, row: ExecutionRow, events: Sequence[Event]) -> None:
         """See the port."""

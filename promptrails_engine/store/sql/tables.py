@@ -100,10 +100,13 @@ executions = Table(
     Column("cost", Double),
     Column("cost_known", Double, nullable=False),
     Column("truncated", Boolean, nullable=False),
+    Column("events", STRING),
     PrimaryKeyConstraint("workspace_id", "id", name="pr_executions_key"),
 )
 IDENTITY_COLUMNS = 12
 """The leading columns of an execution, which its end leaves as they are."""
+EXECUTION_ROW = tuple(column for column in executions.c if column.name != "events")
+"""An execution without the events that came with its end: a row of `pr_events` for them would cost a third more."""
 
 spans = Table(
     "pr_spans",

@@ -46,6 +46,7 @@ class _Ticket(Generic[W]):
     size: int
     loop: asyncio.AbstractEventLoop | None = None
     future: asyncio.Future[Any] | None = None
+    posted_at: float = 0.0
 
 
 class GroupWriter(Generic[W]):
@@ -89,11 +90,10 @@ class GroupWriter(Generic[W]):
         loop = asyncio.get_running_loop()
         if not self._reserve(size):
             return False
-        self._posted.append(_Ticket(write, size))
         now = time.monotonic()
+        self._posted.append(_Ticket(write, size, posted_at=now))
         if now >= self._nudge_at:
-            self._nudge_at = now + LINGER_S
-            loop.call_later(LINGER_S, self._nudge)
+            self._arm(loop, now, LINGER_S)
         return True
 
     async def settle(self) -> None:
@@ -127,8 +127,19 @@ class GroupWriter(Generic[W]):
         self._queue.put(_Ticket(None, 0))  # a group may have ended just before the waiter was there to be woken
         await waiter
 
-    def _nudge(self) -> None:
-        if self._posted:
+    def _arm(self, loop: asyncio.AbstractEventLoop, now: float, delay: float) -> None:
+        self._nudge_at = now + delay
+        loop.call_later(delay, self._nudge, loop)
+
+    def _nudge(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            oldest = self._posted[0].posted_at
+        except IndexError:  # gone with what followed it, as those of short runs do
+            return
+        now = time.monotonic()
+        if now - oldest < LINGER_S:
+            self._arm(loop, now, LINGER_S - (now - oldest))
+        else:
             self._queue.put(_Ticket(None, 0))
 
     # ------------------------------------------------------------------ the thread

@@ -96,6 +96,7 @@ def _executions() -> None:
         sa.Column("cost", sa.Double),
         sa.Column("cost_known", sa.Double, nullable=False),
         sa.Column("truncated", sa.Boolean, nullable=False),
+        _string("events", nullable=True),
         _key("pr_executions_key", "workspace_id", "id"),
     )
     _index("pr_executions_list", "pr_executions", ["workspace_id", "created_at", "id", "agent_id"])
