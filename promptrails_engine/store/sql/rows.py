@@ -6,7 +6,7 @@ These run on the path of each run, so they are plain tuples in the tables' colum
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -22,7 +22,7 @@ from promptrails_engine.store.codec import (
     unescape,
 )
 from promptrails_engine.store.payload import PAYLOAD_BYTES, capped, is_huge, is_simple, lenient_json
-from promptrails_engine.store.sql.tables import IDENTITY_COLUMNS
+from promptrails_engine.store.sql.tables import IDENTITY_COLUMNS, executions
 from promptrails_engine.store.usage import total_tokens
 from promptrails_engine.tracing.payload import plain_payload
 
@@ -53,6 +53,10 @@ _SPAN_DATA = (
 """The order in which `pr_spans.data` holds them, after the agent's name and type.  New ones go to the end."""
 _span_data = attrgetter("trace.agent_name", "trace.agent_type", *_SPAN_DATA)
 _INPUT, _OUTPUT, _TAGS = (2 + _SPAN_DATA.index(name) for name in ("input", "output", "tags"))
+
+_LARGE = ("input", "version_lock", "metadata", "output", "error", "events")
+_large_texts = itemgetter(*(executions.c.keys().index(name) for name in _LARGE))
+_SMALL_COLUMNS = 400
 
 
 def identity_values(row: ExecutionRow) -> Values:
@@ -232,6 +236,6 @@ def events_of(text: str, after: int) -> list[Event]:
     return [event_from_dict(data) for data in load_json(text) if data["seq"] > after]
 
 
-def values_size(values: Values) -> int:
-    """About how many characters a row holds."""
-    return sum(len(value) for value in values if isinstance(value, str))
+def execution_size(values: Values) -> int:
+    """About how many characters a row of `pr_executions` holds."""
+    return _SMALL_COLUMNS + sum([len(text) for text in _large_texts(values) if text is not None])

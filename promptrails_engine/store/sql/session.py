@@ -17,7 +17,7 @@ from promptrails_engine.store.sql import definitions
 from promptrails_engine.store.sql.database import READERS, Database, report_journal_mode
 from promptrails_engine.store.sql.failures import translate
 from promptrails_engine.store.sql.retry import with_retries
-from promptrails_engine.store.sql.rows import Values, values_size
+from promptrails_engine.store.sql.rows import Values, execution_size
 from promptrails_engine.store.sql.schema import prepare
 from promptrails_engine.store.sql.stamps import StampCache
 from promptrails_engine.store.sql.transactions import Call, GroupCommitter, RunWrite, Write
@@ -122,11 +122,14 @@ class Session:
 
 
 def _size(write: RunWrite) -> int:
-    size = 0
-    for values in (write.begin, write.end, write.events):
-        if values is not None:
-            size += values_size(values)
-    return size + sum(len(span[-1]) for span in write.spans)
+    size = sum([len(span[-1]) for span in write.spans])
+    if write.begin is not None:
+        size += execution_size(write.begin)
+    if write.end is not None:
+        size += execution_size(write.end)
+    if write.events is not None:
+        size += len(write.events[-1])
+    return size
 
 
 # A child that inherited an open transaction would roll it back when it ends, behind its parent's back; so a fork waits

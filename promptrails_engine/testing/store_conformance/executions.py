@@ -196,6 +196,24 @@ class ExecutionPromises(StoreCase):
 
         self.run(body)
 
+    def test_of_two_blocks_that_begin_alike_the_longer_one_counts(self) -> None:
+        async def body(store: Store) -> None:
+            ws = unique("ws")
+            for again_at_end in (False, True):
+                row = execution(ws)
+                await store.begin_execution(row, wait=False)
+                said = events(row, *"abcdef")
+                await store.append_events(row, said[:2])
+                await store.append_events(row, said[2:3])
+                await store.append_events(row, said[2:5])
+                await store.append_events(row, said[2:3])
+                assert await store.read_events(ws, row.id, 0) == said[:5]
+                await store.finish_execution(ended(row), [], said[2:] if again_at_end else said[5:])
+                assert await store.read_events(ws, row.id, 0) == said
+                assert await store.read_events(ws, row.id, 3) == said[3:]
+
+        self.run(body)
+
     def test_every_event_comes_back_as_it_was(self) -> None:
         async def body(store: Store) -> None:
             ws = unique("ws")
