@@ -73,9 +73,7 @@ def demo(
         raise typer.Exit(ExitCode.RUN_FAILED)
 
 
-def _answers(
-    desk: Desk, messages: list[CustomerMessage], budget_s: float | None, trace: bool
-) -> Iterator[Answered]:
+def _answers(desk: Desk, messages: list[CustomerMessage], budget_s: float | None, trace: bool) -> Iterator[Answered]:
     """One answer after another, printed as they come, as long as the next one is likely to fit into the budget.
 
     Raises:

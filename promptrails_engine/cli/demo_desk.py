@@ -1,9 +1,9 @@
-"""The demo's support desk: an engine with the shop's tools, and an agent loaded from definition files."""
+"""The demo's support desk: an engine with the shop's tool, and an agent loaded from definition files."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
@@ -21,6 +21,8 @@ from promptrails_engine.testing.scripted import ScriptedProvider
 from promptrails_engine.tracing import JsonlSink
 
 AGENT = "support-desk"
+SCRIPTED = "scripted"
+"""The model name that stands for no model at all."""
 _FILES = ("demo.db", "demo.db-journal", "demo.db-wal", "demo.db-shm", "trace.jsonl", "results.jsonl")
 
 
@@ -92,7 +94,7 @@ class Desk:
 
 
 @contextmanager
-def open_desk(folder: Folder, model: str) -> Iterator[Desk]:
+def open_desk(folder: Folder, model: str) -> Generator[Desk]:
     """A desk whose model is `model`: `scripted`, or a `provider/model` name.
 
     Raises:
@@ -101,13 +103,13 @@ def open_desk(folder: Folder, model: str) -> Iterator[Desk]:
     """
     folder.clear()
     shop = Shop(folder.root / "shop.db")
-    scripted = model == "scripted"
+    scripted = model == SCRIPTED
     with Engine(
         str(folder.store),
-        providers=[ScriptedProvider(scripted_reply)] if scripted else [],
-        tools=shop.tools(),
+        providers=[ScriptedProvider(scripted_reply, name=SCRIPTED)] if scripted else [],
+        tools=[shop.tool()],
         sinks=[JsonlSink(folder.spans)],
-        model="scripted/demo" if scripted else model,
+        model=f"{SCRIPTED}/demo" if scripted else model,
         limits=Limits(max_rounds=2),  # one look-up, then an answer
     ) as engine:
         engine.definitions.load(folder.definitions)

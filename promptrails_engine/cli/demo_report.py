@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from promptrails_engine.cli.demo_desk import Folder
+from promptrails_engine.cli.demo_desk import SCRIPTED, Folder
 from promptrails_engine.cli.demo_rows import Answered, CustomerMessage
 from promptrails_engine.cli.output import dollars, printable, say, say_pairs, seconds
 from promptrails_engine.events import ContentEvent, Event, ToolEndEvent
@@ -12,8 +12,9 @@ from promptrails_engine.events import ContentEvent, Event, ToolEndEvent
 
 def print_title(model: str, messages: int, budget_s: float | None) -> None:
     """Say what is about to happen."""
-    share = f"all {messages} messages" if budget_s is None else f"as many of {messages} messages as fit {budget_s:g} s"
-    say(f"A support desk answers {share} of customers.  Model: {printable(model)}")
+    share = f"all {messages}" if budget_s is None else f"as many of {messages} as fit into {budget_s:g} s"
+    said = "scripted, a stand-in that goes by key words" if model == SCRIPTED else printable(model)
+    say(f"A support desk answers messages of customers: {share}.\nModel: {said}")
 
 
 def row_printer(message: CustomerMessage, number: int, total: int) -> Callable[[Event], None]:
@@ -75,7 +76,9 @@ def _tokens(usages: Iterable[dict[str, int]]) -> str:
 def _cost(rows: Sequence[Answered]) -> str:
     unknown = sum(row.result.cost is None for row in rows)
     known = dollars(sum(row.result.cost_known for row in rows))
-    return known if not unknown else f"unknown for {unknown} messages, {known} for what is known"
+    if unknown == len(rows):
+        return "unknown"
+    return f"{known} and what {unknown} messages of unknown cost came to" if unknown else known
 
 
 def _share(verdicts: Iterable[bool]) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 from promptrails_engine.results import ExecutionResult, Trace
+
+_ORDER_NUMBER = re.compile(r"(?<!\d)\d{4}(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,16 @@ class CustomerMessage:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One message with its answer; `label` is what the model said, `cost` is USD, None where unknown."""
+    """One message with its answer; `cost` is USD, None where unknown.
+
+    `label` is the category that the model said, and the order that it looked up.
+    """
 
     message: CustomerMessage
     result: ExecutionResult
     label: Label
     lookups: list[str] = field(default_factory=list[str])
-    """What the shop's tools replied."""
+    """What the shop's tool replied."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON data: one line of the results file."""
@@ -70,10 +76,11 @@ def read_messages() -> list[CustomerMessage]:
 
 def answered(message: CustomerMessage, result: ExecutionResult, spans: Sequence[Trace]) -> Answered:
     """The message with what its run and the spans of it say."""
-    label = Label()
+    category, number = "", None
     for span in spans:
-        if span.kind == "agent_step" and span.name == "classify" and isinstance(span.output, Mapping):
-            said: Mapping[str, Any] = span.output
-            label = Label(said.get("category", ""), said.get("order_number"))
+        if span.kind == "agent_step" and span.name == "classify":
+            category = str(cast("dict[str, Any]", span.output or {}).get("category", ""))
+        elif span.kind == "tool" and (found := _ORDER_NUMBER.search(str(span.input))):
+            number = found[0]
     lookups = [str(span.output) for span in spans if span.kind == "tool" and span.status == "ok"]
-    return Answered(message, result, label, lookups)
+    return Answered(message, result, Label(category, number), lookups)

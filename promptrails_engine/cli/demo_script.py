@@ -1,4 +1,4 @@
-"""A stand-in for a model that needs nothing: it classifies by key words and answers with what the tools found."""
+"""A stand-in for a model that needs nothing: it classifies by key words and answers with what the tool found."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _lookup(text: str) -> AnyReply:
     number, product = _NUMBER.search(text), _PRODUCT.search(text)
     category = _category(text)
     if number:
-        return ToolUse("find_order", {"number": number[0]})
+        return ToolUse("look_up", {"words": number[0]})
     if product and category == "product":
-        return ToolUse("find_product", {"name": product[1].strip()})
+        return ToolUse("look_up", {"words": product[1].strip()})
     return _ANSWERS[category]

@@ -1,7 +1,8 @@
-"""The demo's shop: a small SQLite database, and the two tools that look things up in it."""
+"""The demo's shop: a small SQLite database, and the tool that looks things up in it."""
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -23,6 +24,7 @@ _PRODUCT = """
     SELECT name, price_eur, in_stock, restock_date, details FROM products
     WHERE instr(lower(?1), lower(name)) OR instr(lower(name), lower(?1)) ORDER BY length(name) LIMIT 1
 """
+_NUMBER = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _STATES: Mapping[str, str] = {
     "processing": "is being packed and has not been shipped yet",
     "shipped": "was shipped with {carrier} and arrives on {arrives}",
@@ -48,20 +50,16 @@ class Shop:
             database.executescript(script)
         self._address = f"{path.resolve().as_uri()}?mode=ro"
 
-    def tools(self) -> list[FunctionTool[..., str]]:
-        """`find_order` and `find_product`."""
+    def tool(self) -> FunctionTool[..., str]:
+        """`look_up`."""
 
         @tool(effect="pure")
-        def find_order(number: Annotated[str, Field(pattern="^[0-9]{4}$")]) -> str:
-            """Look up an order by its number."""
-            return self.order(number)
+        def look_up(words: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9 ]{3,39}$")]) -> str:
+            """Look up an order by its number, or a product by its name."""
+            number = _NUMBER.search(words)
+            return self.order(number[0]) if number else self.product(words)
 
-        @tool(effect="pure")
-        def find_product(name: Annotated[str, Field(min_length=3, max_length=30)]) -> str:
-            """Look up price, stock and details of a product by its name."""
-            return self.product(name)
-
-        return [find_order, find_product]
+        return look_up
 
     def order(self, number: str) -> str:
         """What is known of an order, as a sentence."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -14,6 +14,7 @@ import typer
 from promptrails_engine.cli.exits import UsageError
 from promptrails_engine.cli.output import note
 from promptrails_engine.engine import Engine
+from promptrails_engine.ports.tool import Tool
 
 FolderOption = Annotated[
     Path | None, typer.Option("--from", metavar="FOLDER", help="Folder of definition files (YAML or JSON) to load.")
@@ -64,13 +65,19 @@ def _read(file: str) -> str:
 
 
 @contextmanager
-def opened(folder: Path | None, store: str | None, model: str | None = None) -> Iterator[Engine]:
-    """An engine over the store, in memory without one, with the folder's definitions loaded into it."""
+def opened(
+    folder: Path | None, store: str | None, model: str | None = None, tools: Iterable[Tool] = ()
+) -> Generator[Engine]:
+    """An engine over the store, in memory without one, with the folder's definitions loaded into it.
+
+    Raises:
+        UsageError: neither is given, the store is not there, or the two disagree.
+    """
     if folder is None and store is None:
         raise UsageError("say where the definitions are: --from FOLDER, --store STORE, or both")
     if folder is None and store is not None:
         need_existing(store)
-    with Engine(store, model=model) as engine:
+    with Engine(store, model=model, tools=tools) as engine:
         if folder is not None:
             report = engine.definitions.load(folder)
             if report.conflicts:
@@ -80,7 +87,7 @@ def opened(folder: Path | None, store: str | None, model: str | None = None) -> 
 
 
 @contextmanager
-def records(store: str) -> Iterator[Engine]:
+def records(store: str) -> Generator[Engine]:
     """An engine over a store that is there already."""
     need_existing(store)
     with Engine(store) as engine:

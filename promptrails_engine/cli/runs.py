@@ -20,6 +20,7 @@ from promptrails_engine.cli.inputs import (
     opened,
 )
 from promptrails_engine.cli.output import dollars, note, printable, say, say_json, say_pairs, seconds
+from promptrails_engine.cli.tool_files import ToolsOption, tools_in
 from promptrails_engine.engine import Engine
 from promptrails_engine.errors import NotFoundError
 from promptrails_engine.events import ContentEvent, Event, ToolEndEvent, event_to_dict
@@ -41,6 +42,7 @@ def run(
     text: InputOption = None,
     file: InputFileOption = None,
     model: ModelOption = None,
+    tools: ToolsOption = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it comes; in JSON, events.")] = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -49,7 +51,7 @@ def run(
     With --store the run is kept there; without, it is forgotten.  Ends with exit code 3 if the run fails.
     """
     values = input_values(text, file)
-    with opened(folder, store, model) as engine:
+    with opened(folder, store, model, tools_in(tools)) as engine:
         if stream:
             result = _follow(engine.agents.stream(agent, values), _SHOWN[output])
         else:
@@ -70,12 +72,13 @@ def render(
     text: InputOption = None,
     file: InputFileOption = None,
     model: ModelOption = None,
+    tools: ToolsOption = None,
     kind: Annotated[Kind | None, typer.Option("--kind", help="What NAME is, where both exist.")] = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show what an agent or prompt would send to its model for an input.  Nothing is sent."""
     values = input_values(text, file)
-    with opened(folder, store, model) as engine:
+    with opened(folder, store, model, tools_in(tools)) as engine:
         if (kind or _kind_of(engine, name)) is Kind.AGENT:
             previews = engine.agents.preview(name, values)
         else:
@@ -89,9 +92,7 @@ def render(
 
 def _kind_of(engine: Engine, name: str) -> Kind:
     found = [
-        kind
-        for kind, get in ((Kind.AGENT, engine.agents.get), (Kind.PROMPT, engine.prompts.get))
-        if _exists(get, name)
+        kind for kind, get in ((Kind.AGENT, engine.agents.get), (Kind.PROMPT, engine.prompts.get)) if _exists(get, name)
     ]
     if not found:
         raise NotFoundError(f"there is no agent and no prompt '{name}'")
@@ -148,7 +149,7 @@ def _print_result(result: ExecutionResult, *, streamed: bool) -> None:
         say()
         note("  ".join(f"{name} {value}" for name, value in figures))
         return
-    say_pairs([("answer", result.text), *figures])
+    say_pairs([*([("answer", result.text)] if result.text else []), *figures])
 
 
 def _print_preview(preview: PromptPreview, title: str) -> None:

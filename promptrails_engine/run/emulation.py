@@ -26,6 +26,7 @@ from promptrails_engine.ports.provider import (
 )
 
 _TEXT: Mapping[str, Any] = {"type": "string"}
+_LAST_WORD = "Tell me the answer."
 
 
 def emulate_tools(request: ModelRequest) -> ModelRequest:
@@ -36,6 +37,10 @@ def emulate_tools(request: ModelRequest) -> ModelRequest:
     """
     messages = [_plain(message) for message in request.messages]
     answer = request.output_schema if request.output_schema is not None else _TEXT
+    if not request.tools:
+        if messages and messages[-1].role == "user":
+            messages[-1] = Message("user", f"{messages[-1].content}\n\n{_LAST_WORD}")
+        return replace(request, messages=messages, output_schema=_object({"answer": answer}))
     note = _instructions(request.tools, request.output_schema)
     if messages and messages[0].role == "system":
         messages[0] = Message("system", f"{messages[0].content}\n\n{note}")
@@ -138,8 +143,6 @@ def _plain(message: Message) -> Message:
 
 
 def _choice_schema(tools: Sequence[ToolSpec], answer: Mapping[str, Any]) -> dict[str, Any]:
-    if not tools:
-        return _object({"answer": answer})
     calls = [_object({"tool": {"const": tool.name}, "arguments": tool.parameters}) for tool in tools]
     return {"anyOf": [*calls, _object({"answer": answer})]}
 
@@ -155,15 +158,15 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 def _instructions(tools: Sequence[ToolSpec], output_schema: Mapping[str, Any] | None) -> str:
     answer = '"..."' if output_schema is None else canonical_json(_example(output_schema))
-    if not tools:
-        return f'Answer now, with one JSON object:\n{{"answer":{answer}}}'
     listed = "\n".join(f"- {t.name}: {t.description} Arguments: {canonical_json(t.parameters)}" for t in tools)
-    example = tools[0]
-    arguments = canonical_json(_example(example.parameters))
+    calls = [
+        f'{{"tool":{canonical_json(tool.name)},"arguments":{canonical_json(_example(tool.parameters, number))}}}'
+        for tool, number in ((tools[0], 0), (tools[-1], 1))
+    ]
     return (
         f"You can use these tools:\n{listed}\n\n"
-        "Answer with one JSON object. To use a tool:\n"
-        f'{{"tool":{canonical_json(example.name)},"arguments":{arguments}}}\n'
+        "Answer with one JSON object. To use a tool, such as:\n"
+        f"{chr(10).join(dict.fromkeys(calls))}\n"
         "To answer, once you know enough:\n"
         f'{{"answer":{answer}}}'
     )
@@ -179,14 +182,17 @@ _EXAMPLES: Mapping[str, Any] = {
 }
 
 
-def _example(schema: Mapping[str, Any]) -> Any:
-    """A value of about the right shape."""
+def _example(schema: Mapping[str, Any], number: int = 0) -> Any:
+    """A value of about the right shape: the schema's own example of this number, where it has one."""
+    examples: list[Any] = schema.get("examples") or []
+    if examples:
+        return examples[number % len(examples)]
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):
         return schema["enum"][0]
     properties: Mapping[str, Any] | None = schema.get("properties")
     if properties is not None:
-        return {name: _example(part) for name, part in properties.items()}
+        return {name: _example(part, number) for name, part in properties.items()}
     kind: Any = schema.get("type")
     return _EXAMPLES.get(kind, "...") if isinstance(kind, str) else "..."
