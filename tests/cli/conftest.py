@@ -118,4 +118,3 @@ def definitions(tmp_path: Path) -> Path:
     for name, text in DEFINITIONS.items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder
-

@@ -29,7 +29,14 @@ def test_help_names_every_command(cli: Cli) -> None:
 
 
 def test_every_command_explains_itself(cli: Cli) -> None:
-    for command in (("demo",), ("run",), ("render",), ("executions", "list"), ("executions", "get"), ("traces", "show")):
+    for command in (
+        ("demo",),
+        ("run",),
+        ("render",),
+        ("executions", "list"),
+        ("executions", "get"),
+        ("traces", "show"),
+    ):
         ended = cli(*command, "--help")
         assert ended.code == 0
         assert "Usage: promptrails-engine " + " ".join(command) in ended.out
@@ -65,7 +72,9 @@ def test_an_unknown_name_in_the_package_is_an_attribute_error() -> None:
     assert done.stdout.split() == ["False", "True"]
 
 
-def test_a_reader_that_leaves_early_is_no_crash(launch: Callable[..., subprocess.Popen[str]], definitions: Path) -> None:
+def test_a_reader_that_leaves_early_is_no_crash(
+    launch: Callable[..., subprocess.Popen[str]], definitions: Path
+) -> None:
     with launch("run", "greeter", "--from", definitions, "-i", json.dumps({"who": "x" * 1_000_000})) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -102,7 +111,14 @@ def test_colours_are_for_terminals_that_want_them(
         "os.environ.update(TERM='xterm-256color', COLUMNS='200')\n"
         "sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
     )
-    command = [str(Path(sys.executable).parent / "promptrails-engine"), "traces", "show", execution, "--store", str(store)]
+    command = [
+        str(Path(sys.executable).parent / "promptrails-engine"),
+        "traces",
+        "show",
+        execution,
+        "--store",
+        str(store),
+    ]
     env = {**os.environ, "NO_COLOR": no_color}
     if not no_color:
         env.pop("NO_COLOR")

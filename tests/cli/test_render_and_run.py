@@ -26,7 +26,9 @@ def test_render_shows_what_would_be_sent(shell: Cli, definitions: Path) -> None:
 
 
 def test_render_as_json_is_one_object_a_call(cli: Cli, definitions: Path) -> None:
-    ended = cli("render", "bare", "--kind", "prompt", "--from", definitions, "-i", ADA, "-m", "openai/gpt-4o", "-o", "json")
+    ended = cli(
+        "render", "bare", "--kind", "prompt", "--from", definitions, "-i", ADA, "-m", "openai/gpt-4o", "-o", "json"
+    )
     (call,) = json.loads(ended.out)
     assert call["messages"] == [{"role": "user", "content": "Say Ada"}]
     assert (call["model"], call["max_tokens"]) == ("openai/gpt-4o", 9)
@@ -53,7 +55,8 @@ def test_an_input_that_cannot_be_used_is_one_line(
     cli: Cli, definitions: Path, arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (definitions / "greet.yaml").write_text(
-        (definitions / "greet.yaml").read_text(encoding="utf-8").replace("plugged/echo", "openai/gpt-4o"), encoding="utf-8"
+        (definitions / "greet.yaml").read_text(encoding="utf-8").replace("plugged/echo", "openai/gpt-4o"),
+        encoding="utf-8",
     )
     ended = cli("render", "greeter", "--from", definitions, *arguments)
     assert (ended.code, ended.out) == (2, "")

@@ -8,7 +8,6 @@ from promptrails_engine import ChainAgentConfig, PromptLink, RunFailedError, Sim
 from promptrails_engine.models.registry import LLMModel
 from tests.engine.kit import SCHEMA, one_prompt, scripted
 
-
 pytestmark = pytest.mark.usefixtures("each_store")
 
 

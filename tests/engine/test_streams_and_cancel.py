@@ -21,7 +21,6 @@ from promptrails_engine import (
 from promptrails_engine.testing import Reply
 from tests.engine.kit import one_prompt, scripted
 
-
 pytestmark = pytest.mark.usefixtures("each_store")
 
 
