@@ -24,18 +24,31 @@ class TokenUsage:
     def to_dict(self) -> dict[str, int]:
         """The counts that are known."""
         out: dict[str, int] = {}
-        for name in _USAGE_FIELDS:
-            value = getattr(self, name)
-            if value is not None:
-                out[name] = value
+        if self.prompt_tokens is not None:
+            out["prompt_tokens"] = self.prompt_tokens
+        if self.completion_tokens is not None:
+            out["completion_tokens"] = self.completion_tokens
+        if self.total_tokens is not None:
+            out["total_tokens"] = self.total_tokens
+        if self.cached_tokens is not None:
+            out["cached_tokens"] = self.cached_tokens
+        if self.cache_creation_tokens is not None:
+            out["cache_creation_tokens"] = self.cache_creation_tokens
+        if self.reasoning_tokens is not None:
+            out["reasoning_tokens"] = self.reasoning_tokens
         return out
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TokenUsage:
-        return cls(**{name: data[name] for name in _USAGE_FIELDS if name in data})
-
-
-_USAGE_FIELDS = tuple(f.name for f in fields(TokenUsage))
+        get = data.get
+        return cls(
+            get("prompt_tokens"),
+            get("completion_tokens"),
+            get("total_tokens"),
+            get("cached_tokens"),
+            get("cache_creation_tokens"),
+            get("reasoning_tokens"),
+        )
 
 
 @dataclass(slots=True)

@@ -140,18 +140,19 @@ class RunContext:
         """
         if self.cancel_requested or (self.deadline is not None and self.deadline.expired):
             raise self.stopped()
-        span = self.open_span(kind, name, parent.span_id)
-        span.attributes["key"] = key
+        started = self._epoch + self._monotonic()
+        span = Span(self.trace, self.services.ids.span(), parent.span_id, name, kind, started, attributes={"key": key})
         try:
             return await action(self, span, *args, **kwargs)
         except BaseException as error:
             fail_span(span, error)
             raise
         finally:
-            self.close_span(span)
+            span.ended_at = self._epoch + self._monotonic()
+            self.spans.append(span)
 
-    def open_span(self, kind: SpanKind, name: str, parent_id: str) -> Span:
-        return Span(self.trace, self.services.ids.span(), parent_id, name, kind, self._epoch + self._monotonic())
+    def open_root(self, kind: SpanKind, name: str) -> Span:
+        return Span(self.trace, self.services.ids.span(), "", name, kind, self._epoch + self._monotonic())
 
     def close_span(self, span: Span) -> None:
         span.ended_at = self._epoch + self._monotonic()

@@ -8,8 +8,8 @@ from promptrails_engine.errors import ProviderProtocolError
 from promptrails_engine.events import TokenUsage
 from promptrails_engine.ports.provider import (
     Delta,
+    Finish,
     FinishReason,
-    RefusalDelta,
     TextDelta,
     ThinkingDelta,
     ToolCall,
@@ -58,20 +58,20 @@ class Fold:
 
     def add(self, delta: Delta) -> None:
         """Take any delta."""
-        if isinstance(delta, TextDelta):
+        if isinstance(delta, UsageDelta):
+            self.usage = delta.usage
+        elif isinstance(delta, Finish):
+            self.finish = delta.reason
+        elif isinstance(delta, ToolCallDelta):
+            self._call(delta)
+        elif isinstance(delta, TextDelta):
             self.text(delta.text)
         elif isinstance(delta, ThinkingDelta):
             self._thinking.append(delta.text)
             self.size += len(delta.text)
-        elif isinstance(delta, ToolCallDelta):
-            self._call(delta)
-        elif isinstance(delta, RefusalDelta):
+        else:
             self._refusal.append(delta.text)
             self.size += len(delta.text)
-        elif isinstance(delta, UsageDelta):
-            self.usage = delta.usage
-        else:
-            self.finish = delta.reason
 
     def reply(self, model_name: str) -> ModelReply:
         """The reply, once the finish has come.
@@ -81,11 +81,11 @@ class Fold:
         """
         if self.finish is None:
             raise ProviderProtocolError("the provider's stream ended without a finish")
-        calls = [self._calls[index] for index in sorted(self._calls)]
+        calls = [self._calls[index] for index in sorted(self._calls)] if self._calls else []
         return ModelReply(
             text="".join(self._text),
-            thinking="".join(self._thinking),
-            refusal="".join(self._refusal),
+            thinking="".join(self._thinking) if self._thinking else "",
+            refusal="".join(self._refusal) if self._refusal else "",
             tool_calls=calls,
             finish=self.finish,
             usage=self.usage,

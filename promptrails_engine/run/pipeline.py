@@ -22,7 +22,7 @@ ROOT_KINDS: Mapping[str, SpanKind] = {"simple": "agent", "chain": "chain"}
 async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
     """The run's output, under the root span."""
     plan = ctx.plan
-    root = ctx.open_span(ROOT_KINDS[plan.agent_type], plan.agent_name, "")
+    root = ctx.open_root(ROOT_KINDS[plan.agent_type], plan.agent_name)
     root.attributes["agent_version_id"] = plan.version_id
     try:
         if plan.input_validator is not None:

@@ -199,11 +199,13 @@ async def render_async(
     Raises:
         TemplateError, TemplateLimitError: as `CompiledTemplate.render`.
     """
-    inline = RenderLimits(
-        min(limits.operations, INLINE_LIMITS.operations),
-        limits.output_chars,
-        min(limits.seconds, INLINE_LIMITS.seconds),
-    )
+    inline = INLINE_LIMITS
+    if limits is not DEFAULT_LIMITS:
+        inline = RenderLimits(
+            min(limits.operations, INLINE_LIMITS.operations),
+            limits.output_chars,
+            min(limits.seconds, INLINE_LIMITS.seconds),
+        )
     try:
         return template.render(values, inline)
     except TemplateLimitError:

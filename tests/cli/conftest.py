@@ -13,6 +13,7 @@ import pytest
 
 from promptrails_engine.cli import main
 
+ROOT = Path(__file__).resolve().parents[2]
 PROVIDER = """
 import asyncio
 from promptrails_engine.cli.demo_script import scripted_reply

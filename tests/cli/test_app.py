@@ -61,7 +61,8 @@ def test_wrong_usage_is_two_and_says_so_on_stderr(cli: Cli, arguments: tuple[str
 
 
 def test_nothing_is_loaded_before_it_is_used() -> None:
-    code = "import promptrails_engine.cli, sys, json; print(json.dumps([n for n in ('typer', 'rich') if n in sys.modules]))"
+    loaded = "[name for name in ('typer', 'rich') if name in sys.modules]"
+    code = f"import promptrails_engine.cli, sys, json; print(json.dumps({loaded}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
 
@@ -75,7 +76,9 @@ def test_an_unknown_name_in_the_package_is_an_attribute_error() -> None:
 def test_a_reader_that_leaves_early_is_no_crash(
     launch: Callable[..., subprocess.Popen[str]], definitions: Path
 ) -> None:
-    with launch("run", "greeter", "--from", definitions, "-i", json.dumps({"who": "x" * 1_000_000})) as process:
+    values = definitions.parent / "values.json"  # too long for an argument
+    values.write_text(json.dumps({"who": "x" * 900_000}))
+    with launch("run", "greeter", "--from", definitions, "--input-file", values) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
