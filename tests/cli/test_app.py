@@ -74,17 +74,18 @@ def test_an_unknown_name_in_the_package_is_an_attribute_error() -> None:
 
 
 def test_a_reader_that_leaves_early_is_no_crash(
-    launch: Callable[..., subprocess.Popen[str]], definitions: Path
+    launch: Callable[..., subprocess.Popen[str]], definitions: Path, tmp_path: Path
 ) -> None:
-    values = definitions.parent / "values.json"  # too long for an argument
-    values.write_text(json.dumps({"who": "x" * 900_000}))
-    with launch("run", "greeter", "--from", definitions, "--input-file", values) as process:
+    much = tmp_path / "input.json"
+    much.write_text(json.dumps({"who": "x" * 1_000_000}), encoding="utf-8")  # more than a pipe holds
+    with launch("run", "greeter", "--from", definitions, "--input-file", much) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
         complaint = process.stderr.read()
     assert process.returncode != 0
     assert "Traceback" not in complaint
+    assert "Exception" not in complaint
 
 
 def test_text_of_others_has_no_power_over_the_terminal() -> None:

@@ -85,7 +85,7 @@ def test_yes_means_no_violation(schema: dict[str, Any], data: list[Any]) -> None
     assert validator._fast is not None
     for one in data:
         reference = validator._reference.violations(one)
-        assert validator._fast(one) is (reference == []), (schema, one, reference)
+        assert not validator._fast(one) or reference == [], (schema, one, reference)  # only its yes is believed
         assert validator.is_valid(one) is (reference == [])
         assert validator.violations(one) == reference
 
@@ -103,7 +103,9 @@ def test_draft_seven_as_well(schema: dict[str, Any], data: Any) -> None:
 
     validator = compile_schema({"$schema": "http://json-schema.org/draft-07/schema#", **strip(older)})
     assert validator._fast is not None
-    assert validator._fast(data) is (validator._reference.violations(data) == [])
+    reference = validator._reference.violations(data)
+    assert not validator._fast(data) or reference == []  # its no is asked again: 1e300 is no multiple of 3 to it
+    assert validator.is_valid(data) is (reference == [])
 
 
 @pytest.mark.parametrize(
