@@ -17,6 +17,8 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _EPOCH = 1_400_000_000
 _TAIL = 16
 _TAIL_SPAN = 62**_TAIL
+_POOL = 256
+_ZERO, _ONE = "0" * 16, "0" * 15 + "1"
 
 
 class IdFactory:
@@ -39,15 +41,17 @@ class IdFactory:
         if second != self._second:
             self._head = self._new_head(second)
             self._second = second
-        return f"{self._head}{self._random.getrandbits(64):016x}"
+        return self._head + self.span()
 
     def trace(self) -> str:
         """32 hexadecimal digits, not all zero (W3C Trace Context)."""
-        return f"{self._random.getrandbits(128) or 1:032x}"
+        return self.span() + self.span()
 
     def span(self) -> str:
         """16 hexadecimal digits, not all zero (W3C Trace Context)."""
-        return f"{self._random.getrandbits(64) or 1:016x}"
+        if not self._pool:
+            self._fill()
+        return self._pool.pop()
 
     def _start(self, seed: int | str | None) -> None:
         self._pid = os.getpid()
@@ -55,6 +59,13 @@ class IdFactory:
         self._random = random.Random(random.SystemRandom().getrandbits(256) if seed is None else seed)
         self._second = -1
         self._head = ""
+        self._pool: list[str] = []
+
+    def _fill(self) -> None:
+        """Make many at once: written one by one, the digits would cost more than the randomness."""
+        digits = self._random.randbytes(8 * _POOL).hex()
+        pieces = [digits[start : start + 16] for start in range(0, len(digits), 16)]
+        self._pool = [piece for piece in pieces if piece != _ZERO] or [_ONE]
 
     def _new_head(self, second: int) -> str:
         low = (second - _EPOCH) << 128

@@ -52,7 +52,7 @@ def page_of(data: list[T], total: int, page: int, limit: int) -> Page[T]:
     return Page(data, PaginationMeta(total=total, page=page, limit=limit, pages=-(-total // limit)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, which would double the time that making it takes: one a run
 class ExecutionResult:
     """What one run of an agent came to.
 
@@ -75,7 +75,7 @@ class ExecutionResult:
     output: dict[str, Any] | None = None
     error: str = ""
     error_code: str = ""
-    token_usage: dict[str, int] = field(default_factory=dict[str, int])
+    token_usage: dict[str, int] = field(default_factory=lambda: {})
     cost: float | None = None
     cost_known: float = 0.0
     duration_ms: int | None = None
@@ -124,18 +124,18 @@ class AgentExecution:
     user_id: str = ""
     session_id: str = ""
     status: str = ""
-    input: dict[str, Any] = field(default_factory=dict[str, Any])
+    input: dict[str, Any] = field(default_factory=lambda: {})
     output: dict[str, Any] | None = None
     error: str = ""
     error_code: str = ""
-    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
-    token_usage: dict[str, int] = field(default_factory=dict[str, int])
+    metadata: dict[str, Any] = field(default_factory=lambda: {})
+    token_usage: dict[str, int] = field(default_factory=lambda: {})
     cost: float | None = None
     cost_known: float = 0.0
     duration_ms: int | None = None
     truncated: bool = False
     trace_id: str | None = None
-    version_lock: dict[str, Any] = field(default_factory=dict[str, Any])
+    version_lock: dict[str, Any] = field(default_factory=lambda: {})
     started_at: str | None = None
     completed_at: str | None = None
     created_at: str = ""
@@ -164,7 +164,7 @@ class Trace:
     level: str = "default"
     input: Any = None
     output: Any = None
-    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+    attributes: dict[str, Any] = field(default_factory=lambda: {})
     tags: list[str] = field(default_factory=list[str])
     token_usage: dict[str, int] | None = None
     cost: float | None = None
@@ -236,7 +236,7 @@ class PromptPreview:
     top_p: float | None = None
     top_k: int | None = None
     max_tokens: int | None = None
-    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    options: dict[str, Any] = field(default_factory=lambda: {})
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -161,9 +161,9 @@ class Planner:
             role=role,
             prompt_name=row.name,
             version=version,
-            system=_template(version.system_prompt, settings.strict, "system_prompt"),
-            user=compile_template(version.user_prompt, strict=settings.strict, name="user_prompt"),
+            templates=_templates(version, settings.strict),
             input_validator=_validator(version.input_schema),
+            input_called=f"input of prompt '{row.name}'",
             output_validator=_validator(schema),
             tools=tools,
             specs=tuple(self._tools.spec(tool) for tool in tools.values()),
@@ -247,8 +247,11 @@ def _validator(schema: Mapping[str, Any] | None) -> SchemaValidator | None:
     return compile_schema(schema) if schema else None
 
 
-def _template(source: str, strict: bool, name: str) -> CompiledTemplate | None:
-    return compile_template(source, strict=strict, name=name) if source else None
+def _templates(version: PromptVersion, strict: bool) -> tuple[CompiledTemplate, ...]:
+    user = compile_template(version.user_prompt, strict=strict, name="user_prompt")
+    if not version.system_prompt:
+        return (user,)
+    return compile_template(version.system_prompt, strict=strict, name="system_prompt"), user
 
 
 def _first(*values: Any) -> Any:

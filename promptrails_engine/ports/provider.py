@@ -77,7 +77,7 @@ class ModelRequest:
     top_p: float | None = None
     top_k: int | None = None
     max_tokens: int | None = None
-    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    options: Mapping[str, Any] = field(default_factory=lambda: {})
     """Further parameters of the prompt version (such as reasoning_effort), passed on under their own names."""
     connect_timeout_s: float = 10.0
 

@@ -47,7 +47,7 @@ class Span:
     level: SpanLevel = "default"
     input: Any = None
     output: Any = None
-    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+    attributes: dict[str, Any] = field(default_factory=lambda: {})
     tags: Sequence[str] = ()
     model_name: str = ""
     prompt_id: str = ""

@@ -79,14 +79,14 @@ class ExecutionRow:
     created_at: float
     user_id: str = ""
     session_id: str = ""
-    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    metadata: dict[str, Any] = field(default_factory=lambda: {})
     started_at: float | None = None
     completed_at: float | None = None
     duration_ms: int | None = None
     output: dict[str, Any] | None = None
     error: str = ""
     error_code: str = ""
-    token_usage: dict[str, int] = field(default_factory=dict[str, int])
+    token_usage: dict[str, int] = field(default_factory=lambda: {})
     cost: float | None = None
     cost_known: float = 0.0
     truncated: bool = False

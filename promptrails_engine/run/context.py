@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import PromptRailsError, RunCancelledError, RunError, RunTimeoutError
@@ -17,7 +17,7 @@ from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.services import Services
 from promptrails_engine.run.stream import EventLog
 
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 R = TypeVar("R")
 
 
@@ -126,9 +126,8 @@ class RunContext:
         name: str,
         key: str,
         parent: Span,
-        action: Callable[Concatenate[RunContext, Span, P], Awaitable[R]],
-        *args: P.args,
-        **kwargs: P.kwargs,
+        action: Callable[[RunContext, Span, *Ts], Awaitable[R]],
+        *args: *Ts,
     ) -> R:
         """What `action` returns, run under a span of its own.
 
@@ -143,7 +142,7 @@ class RunContext:
         started = self._epoch + self._monotonic()
         span = Span(self.trace, self.services.ids.span(), parent.span_id, name, kind, started, attributes={"key": key})
         try:
-            return await action(self, span, *args, **kwargs)
+            return await action(self, span, *args)
         except BaseException as error:
             fail_span(span, error)
             raise
@@ -152,7 +151,8 @@ class RunContext:
             self.spans.append(span)
 
     def open_root(self, kind: SpanKind, name: str) -> Span:
-        return Span(self.trace, self.services.ids.span(), "", name, kind, self._epoch + self._monotonic())
+        started = self._epoch + self._monotonic()
+        return Span(self.trace, self.services.ids.span(), "", name, kind, started, attributes={})
 
     def close_span(self, span: Span) -> None:
         span.ended_at = self._epoch + self._monotonic()

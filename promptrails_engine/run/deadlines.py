@@ -68,18 +68,16 @@ class Deadlines:
             raise RuntimeError("a deadline needs a running task")
         deadline = Deadline(self.now(), seconds, end, task)
         self._active.add(deadline)
-        when = deadline.when
-        if when < self._next:
-            self._schedule(when)
+        if deadline.touched + seconds < self._next or end < self._next:
+            self._schedule(deadline.when)
         return deadline
 
     def rearm(self, deadline: Deadline, idle: float) -> None:
         """From now on, let it come after so many idle seconds."""
         deadline.touched = self.now()
         deadline.idle = idle
-        when = deadline.when
-        if when < self._next:
-            self._schedule(when)
+        if deadline.touched + idle < self._next or deadline.end < self._next:
+            self._schedule(deadline.when)
 
     def stop(self, deadline: Deadline) -> None:
         self._active.discard(deadline)
@@ -91,6 +89,8 @@ class Deadlines:
         self._next = math.inf
 
     def _schedule(self, when: float) -> None:
+        if when >= self._next:
+            return
         if self._handle is not None:
             self._handle.cancel()
         self._next = when

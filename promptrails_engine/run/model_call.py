@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 
 from promptrails_engine import run
@@ -19,6 +19,7 @@ from promptrails_engine.run.plan import ModelBinding, PromptStep
 from promptrails_engine.run.requests import build_request
 
 _ATTEMPTS_PER_MODEL = 3
+_AGAIN = "/again"
 
 
 async def call_model(
@@ -40,15 +41,15 @@ async def call_model(
     """
     mark = len(ctx.log.events)
     try:
-        return await _call_binding(ctx, parent, step, step.model, messages, key, show, offer_tools)
+        return await _answered(ctx, parent, step, step.model, messages, key, show, offer_tools)
     except PromptRailsError as error:
         fallback = step.fallback
         if fallback is None or not may_fall_back(error, step.model, fallback) or not ctx.log.rewind(mark):
             raise
-        return await _call_binding(ctx, parent, step, fallback, messages, f"{key}/fallback", show, offer_tools)
+        return await _answered(ctx, parent, step, fallback, messages, f"{key}/fallback", show, offer_tools)
 
 
-async def _call_binding(
+def _answered(
     ctx: RunContext,
     parent: Span,
     step: PromptStep,
@@ -57,47 +58,54 @@ async def _call_binding(
     key: str,
     show: bool,
     offer_tools: bool,
-) -> ModelReply:
+) -> Awaitable[ModelReply]:
+    """The reply of one model."""
     request = build_request(step, binding, messages, offer_tools=offer_tools)
-    if step.cache_timeout > 0:
-        return await _cached(ctx, parent, step, binding, request, key, show)
-    return await _answered(ctx, parent, step, binding, request, key, show)
+    reply = _cached if step.cache_timeout > 0 else _fresh
+    return reply(ctx, parent, step, binding, request, key, show)
 
 
-async def _answered(
+async def _fresh(
     ctx: RunContext, parent: Span, step: PromptStep, binding: ModelBinding, request: ModelRequest, key: str, show: bool
 ) -> ModelReply:
     """A reply that is not empty; an empty one is asked for once more."""
-    reply = await _attempts(ctx, parent, step, binding, request, key, show)
-    if reply.is_empty:
-        reply = await _attempts(ctx, parent, step, binding, request, f"{key}/again", show)
-        if reply.is_empty:
-            raise EmptyOutputError(f"model '{binding.name}' answered twice without text and without a tool call")
-    return reply
-
-
-async def _attempts(
-    ctx: RunContext, parent: Span, step: PromptStep, binding: ModelBinding, request: ModelRequest, key: str, show: bool
-) -> ModelReply:
     mark = len(ctx.log.events)
     try:
-        return await ctx.step("llm", binding.name, key, parent, run_attempt, step, binding, request, show)
+        reply = await ctx.step("llm", binding.name, key, parent, run_attempt, step, binding, request, show)
     except PromptRailsError as error:
         if not may_retry(error):
             raise
+        reply = await _retried(ctx, parent, step, binding, request, key, show, mark, error)
+    if not reply.is_empty:
+        return reply
+    if key.endswith(_AGAIN):
+        raise EmptyOutputError(f"model '{binding.name}' answered twice without text and without a tool call")
+    return await _fresh(ctx, parent, step, binding, request, key + _AGAIN, show)
 
-        async def again() -> ModelReply:
-            return await ctx.step(
-                "llm", binding.name, f"{key}/retry", parent, run_attempt, step, binding, request, show
-            )
 
-        return await run.attempt_again(
-            again,
-            error,
-            attempts=_ATTEMPTS_PER_MODEL - 1,
-            restartable=partial(ctx.log.rewind, mark),
-            random=ctx.services.random,
-        )
+async def _retried(
+    ctx: RunContext,
+    parent: Span,
+    step: PromptStep,
+    binding: ModelBinding,
+    request: ModelRequest,
+    key: str,
+    show: bool,
+    mark: int,
+    error: PromptRailsError,
+) -> ModelReply:
+    """The reply of another attempt, after the first failed with `error`; `mark` is where its events began."""
+
+    async def again() -> ModelReply:
+        return await ctx.step("llm", binding.name, f"{key}/retry", parent, run_attempt, step, binding, request, show)
+
+    return await run.attempt_again(
+        again,
+        error,
+        attempts=_ATTEMPTS_PER_MODEL - 1,
+        restartable=partial(ctx.log.rewind, mark),
+        random=ctx.services.random,
+    )
 
 
 async def _cached(
@@ -111,7 +119,7 @@ async def _cached(
         reply = response_cache.load_reply(kept, binding.name)
         await ctx.step("llm", binding.name, key, parent, _replay, reply, show)
         return reply
-    reply = await _answered(ctx, parent, step, binding, request, key, show)
+    reply = await _fresh(ctx, parent, step, binding, request, key, show)
     if reply.finish in ("stop", "tool_calls"):
         expires = services.clock.now() + step.cache_timeout
         await services.store.cache_put(services.workspace_id, digest, response_cache.dump_reply(reply), expires)

@@ -69,7 +69,7 @@ def json_object(data: Any, what: str, *, measured: bool = False) -> dict[str, An
     Raises:
         InputInvalidError: it is something else.
     """
-    if not isinstance(data, Mapping):
+    if type(data) is not dict and not isinstance(data, Mapping):
         raise InputInvalidError(
             what, [Violation("", f"must be an object of named values such as {{'text': ...}}, not {kind_of(data)}")]
         )

@@ -37,7 +37,7 @@ class Sampling:
     top_p: float | None = None
     top_k: int | None = None
     max_tokens: int | None = None
-    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    options: Mapping[str, Any] = field(default_factory=lambda: {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,11 @@ class PromptStep:
     role: str
     prompt_name: str
     version: PromptVersion
-    system: CompiledTemplate | None
-    user: CompiledTemplate
+    templates: tuple[CompiledTemplate, ...]
+    """The system prompt, where there is one, and the user prompt."""
     input_validator: SchemaValidator | None
+    input_called: str
+    """What error messages call its input."""
     output_validator: SchemaValidator | None
     tools: Mapping[str, Tool]
     specs: tuple[ToolSpec, ...]

@@ -8,7 +8,7 @@ Plain Jinja2 (no autoescape, the last newline dropped) with the filters and meth
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -189,12 +189,12 @@ def _compile(source: str, strict: bool, name: str) -> CompiledTemplate:
         raise TemplateError(f"{called} cannot be compiled: {str(exc)[:_SHOWN]}") from exc
 
 
-async def render_async(
-    template: CompiledTemplate, values: Mapping[str, Any], limits: RenderLimits = DEFAULT_LIMITS
-) -> str:
-    """The same as `template.render`, and the event loop is not held up for more than some milliseconds.
+async def render_all(
+    templates: Sequence[CompiledTemplate], values: Mapping[str, Any], limits: RenderLimits = DEFAULT_LIMITS
+) -> list[str]:
+    """The text of each template with these values; the event loop is not held up for more than some milliseconds.
 
-    It is rendered on the loop under small limits; only if those do not suffice, once more in a thread.
+    They are rendered on the loop under small limits; only if those do not suffice, once more in a thread.
 
     Raises:
         TemplateError, TemplateLimitError: as `CompiledTemplate.render`.
@@ -207,6 +207,10 @@ async def render_async(
             min(limits.seconds, INLINE_LIMITS.seconds),
         )
     try:
-        return template.render(values, inline)
+        return [template.render(values, inline) for template in templates]
     except TemplateLimitError:
-        return await asyncio.to_thread(template.render, values, limits)
+        return await asyncio.to_thread(_render_each, templates, values, limits)
+
+
+def _render_each(templates: Sequence[CompiledTemplate], values: Mapping[str, Any], limits: RenderLimits) -> list[str]:
+    return [template.render(values, limits) for template in templates]

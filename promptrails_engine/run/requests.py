@@ -9,7 +9,7 @@ from promptrails_engine.definitions.digest import canonical_json
 from promptrails_engine.ports.provider import Message, ModelRequest
 from promptrails_engine.run.emulation import emulate_tools
 from promptrails_engine.run.plan import ModelBinding, PromptStep
-from promptrails_engine.run.render import render_async
+from promptrails_engine.run.render import render_all
 from promptrails_engine.schema import SchemaValidator, check_input
 
 _SCHEMA_NOTE = "Answer with one JSON value and nothing else. It must match this JSON Schema:\n"
@@ -25,16 +25,12 @@ async def render_messages(
         TemplateError: a template fails or passes its limits.
     """
     if step.input_validator is not None:
-        values = _checked(step, step.input_validator, values, offered or {})
+        values = _checked(step, step.input_validator, values, offered)
     if offered:
         values = {**values, **offered}
-    messages: list[Message] = []
-    if step.system is not None:
-        text = await render_async(step.system, values)
-        if text:
-            messages.append(Message("system", text))
-    messages.append(Message("user", await render_async(step.user, values)))
-    return messages
+    texts = await render_all(step.templates, values)
+    user = Message("user", texts[-1])
+    return [Message("system", texts[0]), user] if len(texts) > 1 and texts[0] else [user]
 
 
 def build_request(
@@ -72,11 +68,11 @@ def with_note(messages: Sequence[Message], note: str) -> list[Message]:
 
 
 def _checked(
-    step: PromptStep, validator: SchemaValidator, values: Mapping[str, Any], offered: Mapping[str, Any]
+    step: PromptStep, validator: SchemaValidator, values: Mapping[str, Any], offered: Mapping[str, Any] | None
 ) -> Mapping[str, Any]:
     """`values` with the defaults of the prompt's schema; what is offered is held against it where it names that."""
-    declared = validator.schema.get("properties", {})
-    named = {key: value for key, value in offered.items() if key in declared}
-    return check_input(
-        validator, {**values, **named} if named else values, what=f"input of prompt '{step.prompt_name}'"
-    )
+    if offered:
+        declared = validator.schema.get("properties", {})
+        named = {key: value for key, value in offered.items() if key in declared}
+        values = {**values, **named}
+    return check_input(validator, values, what=step.input_called)

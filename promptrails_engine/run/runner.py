@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,7 @@ class RunOptions:
 
     session_id: str = ""
     user_id: str = ""
-    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    metadata: dict[str, Any] = field(default_factory=lambda: {})
     limits: Limits | None = None
 
 
@@ -49,13 +49,13 @@ class Runner:
         self._flusher: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def run(self, plan: Plan, data: dict[str, Any], options: RunOptions) -> ExecutionRow:
-        """The finished execution, run in the caller's own task.
+    def run(self, plan: Plan, data: dict[str, Any], options: RunOptions) -> Coroutine[Any, Any, ExecutionRow]:
+        """The finished execution, run in the caller's own task once it is awaited.
 
         Raises:
             PromptRailsError: the input cannot be run; then nothing was stored.
         """
-        return await self._drive(self._context(plan, data, options, detached=False))
+        return self._drive(self._context(plan, data, options, detached=False))
 
     def start(
         self, plan: Plan, data: dict[str, Any], options: RunOptions

@@ -249,6 +249,8 @@ def _key(context: Any, value: Any) -> Any:
 @pass_context
 def _finalize(context: Any, value: Any) -> str:
     """What `{{ value }}` writes."""
+    if class_of(value) is str:
+        return cast("str", value)
     meter: Meter = context.meter
     return meter.text(value)
 

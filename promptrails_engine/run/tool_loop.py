@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from promptrails_engine.errors import BudgetExceededError, OutputTruncatedError, ToolLoopError
 from promptrails_engine.ports.provider import Message, ToolCall
@@ -17,9 +17,9 @@ from promptrails_engine.run.tool_calls import refuse_calls, run_calls
 _ROUNDS, _TOOL_CALLS, _REPEATS = 25, 50, 3
 
 
-async def answer(
+def answer(
     ctx: RunContext, parent: Span, step: PromptStep, messages: Sequence[Message], key: str, *, show: bool
-) -> ModelReply:
+) -> Awaitable[ModelReply]:
     """The model's final reply: tools are run and their results given back until it asks for none.
 
     In the last round the tools are withheld, so that the model has to answer.
@@ -28,7 +28,13 @@ async def answer(
         PromptRailsError: of the model call; ToolLoopError, BudgetExceededError, OutputTruncatedError.
     """
     if not step.specs:
-        return await call_model(ctx, parent, step, messages, f"{key}/llm[0]", show=show, offer_tools=False)
+        return call_model(ctx, parent, step, messages, f"{key}/llm[0]", show=show, offer_tools=False)
+    return _rounds(ctx, parent, step, messages, key, show)
+
+
+async def _rounds(
+    ctx: RunContext, parent: Span, step: PromptStep, messages: Sequence[Message], key: str, show: bool
+) -> ModelReply:
     rounds = ctx.limits.max_rounds or _ROUNDS
     seen: Counter[tuple[str, str]] = Counter()
     cut = False

@@ -1,0 +1,125 @@
+"""One lock for all who write to a SQLite file, held over each write transaction with the checkpoint that follows it.
+
+It lies on a file beside the database, never on the database itself: closing a second descriptor of that file would drop
+SQLite's own locks.  The kernel frees it when its holder dies, however that happens.  Descriptors are opened anew each
+time, so that two stores of one process exclude each other as well, and nothing is left to a forked child.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import threading
+import time
+from types import TracebackType
+from urllib.parse import unquote, urlsplit
+
+from promptrails_engine.errors import StoreUnavailableError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+SUFFIX = "-lock"
+WAIT_S = 30.0
+_FIRST_PAUSE_S = 0.0005
+_LONGEST_PAUSE_S = 0.005
+_UNSUPPORTED = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL})
+
+
+class FileLock:
+    """An exclusive lock between processes and within one; a context manager, for one thread at a time."""
+
+    def __init__(self, database: str, name: str) -> None:
+        self.path = os.path.realpath(_plain_path(database)) + SUFFIX
+        self._name = name
+        self._thread = threading.Lock()
+        self._descriptor: int | None = None
+
+    def is_supported(self) -> bool:
+        """Whether this system and this file system know such locks.
+
+        Raises:
+            StoreUnavailableError: the lock's file cannot be opened.
+        """
+        if fcntl is None:
+            return False
+        descriptor = self._opened()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno not in _UNSUPPORTED
+        finally:
+            os.close(descriptor)
+        return True
+
+    def __enter__(self) -> None:
+        if not self._thread.acquire(timeout=WAIT_S):
+            raise self._late()
+        try:
+            self._descriptor = self._locked()
+        except BaseException:
+            self._thread.release()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        try:
+            if descriptor is not None:
+                # Said outright: a process that was forked meanwhile has a descriptor of the same lock.
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+                os.close(descriptor)
+        finally:
+            self._thread.release()
+
+    def forget(self) -> None:
+        """In a forked child: let go of the parent's lock, so that it cannot outlive the parent here."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _locked(self) -> int:
+        give_up_at = time.monotonic() + WAIT_S
+        pause = _FIRST_PAUSE_S
+        while True:
+            descriptor = self._opened()
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(descriptor).st_nlink:  # else somebody removed the file, and others lock a new one
+                    return descriptor
+            except BlockingIOError:
+                pass
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+            if time.monotonic() > give_up_at:
+                raise self._late()
+            time.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+
+    def _opened(self) -> int:
+        try:
+            return os.open(self.path, os.O_RDONLY | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"The store {self._name} cannot be locked ({error.strerror}: {self.path!r}): make that file readable, "
+                "and its directory writable, for this user.",
+                details={"lock": self.path},
+            ) from None
+
+    def _late(self) -> StoreUnavailableError:
+        return StoreUnavailableError(
+            f"The store {self._name} cannot be written: another process has held {self.path!r} for {WAIT_S:.0f} s. "
+            "Let that process finish, or end it, then try again.",
+            details={"lock": self.path},
+        )
+
+
+def _plain_path(database: str) -> str:
+    """The path in what SQLite takes for a file: itself, or the part of a `file:` URI."""
+    return unquote(urlsplit(database).path) if database.startswith("file:") else database
