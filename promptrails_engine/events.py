@@ -38,6 +38,13 @@ class TokenUsage:
             out["reasoning_tokens"] = self.reasoning_tokens
         return out
 
+    def plus(self, other: TokenUsage) -> TokenUsage:
+        """The sums; what one of the two does not say is what the other does."""
+        totals = self.to_dict()
+        for name, count in other.to_dict().items():
+            totals[name] = totals.get(name, 0) + count
+        return TokenUsage(**totals)
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TokenUsage:
         get = data.get

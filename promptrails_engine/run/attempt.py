@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from types import AsyncGeneratorType
 from typing import Any
 
 from promptrails_engine.errors import (
@@ -72,8 +73,9 @@ async def _receive(
     """Receive the provider's stream into the fold, under the deadlines."""
     limits, deadlines = ctx.limits, ctx.deadlines
     request.connect_timeout_s = limits.connect_s or request.connect_timeout_s
-    end = deadlines.now() + (limits.call_s or _CALL_S)
-    deadline = deadlines.start(limits.first_token_s or _FIRST_TOKEN_S, end=end)
+    now = deadlines.now()
+    end = now + (limits.call_s or _CALL_S)
+    deadline = deadlines.start(now, limits.first_token_s or _FIRST_TOKEN_S, end)
     failure: BaseException | None = None
     stream: AsyncIterator[Delta] | None = None
     try:
@@ -84,10 +86,11 @@ async def _receive(
     except (Exception, asyncio.CancelledError) as error:
         failure = error
     deadlines.stop(deadline)
-    late = deadlines.now() >= end
+    if failure is None and not deadline.expired and isinstance(stream, AsyncGeneratorType):
+        return  # a generator that has come to its end is closed
     try:
         if failure is not None or deadline.expired:
-            await _judge(deadline, failure, binding, span, late=late)
+            await _judge(deadline, failure, binding, span, late=deadlines.now() >= end)
     finally:
         if stream is not None:
             await _close(stream)
@@ -146,9 +149,11 @@ def _take(ctx: RunContext, fold: Fold, delta: Delta, show: bool) -> bool:
             ctx.emit(ContentEvent(text))
         return True
     fold.add(delta)
+    if isinstance(delta, UsageDelta):
+        return False
     if isinstance(delta, ThinkingDelta) and show:
         ctx.emit(ThinkingEvent(delta.text))
-    return not isinstance(delta, UsageDelta)
+    return True
 
 
 def _timeout(binding: ModelBinding, span: Span, *, late: bool) -> ProviderTimeoutError:

@@ -78,7 +78,7 @@ class RunContext:
         self.budget: Budget | None = None
         if limits.max_cost is not None or limits.max_total_tokens is not None:
             self.budget = Budget(limits)
-        self.usage: dict[str, int] = {}
+        self.usage: TokenUsage | None = None
         self.cost_known = 0.0
         self.cost_unknown = False
         self.tool_calls = 0
@@ -187,13 +187,8 @@ class RunContext:
             self.cost_unknown = True
         else:
             self.cost_known += cost
-        if usage is None:
-            return
-        if self.usage:
-            for name, value in usage.to_dict().items():
-                self.usage[name] = self.usage.get(name, 0) + value
-        else:
-            self.usage = usage.to_dict()
+        if usage is not None:
+            self.usage = usage if self.usage is None else self.usage.plus(usage)
 
 
 def fail_span(span: Span, error: BaseException) -> None:

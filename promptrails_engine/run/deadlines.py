@@ -61,14 +61,14 @@ class Deadlines:
         self.now = loop.time
         """The loop's time, in seconds."""
 
-    def start(self, seconds: float, *, end: float = math.inf) -> Deadline:
-        """Watch the current task: for so many seconds, until `end` at most."""
+    def start(self, now: float, seconds: float, end: float = math.inf) -> Deadline:
+        """Watch the current task from `now`: for so many seconds, until `end` at most."""
         task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("a deadline needs a running task")
-        deadline = Deadline(self.now(), seconds, end, task)
+        deadline = Deadline(now, seconds, end, task)
         self._active.add(deadline)
-        if deadline.touched + seconds < self._next or end < self._next:
+        if now + seconds < self._next or end < self._next:
             self._schedule(deadline.when)
         return deadline
 

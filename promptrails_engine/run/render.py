@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import TemplateSyntaxError, UndefinedError, nodes
 from jinja2.environment import Template
 from jinja2.meta import find_undeclared_variables
+from jinja2.nodes import EvalContext
 
 from promptrails_engine.errors import PromptRailsError, TemplateError, TemplateLimitError
 from promptrails_engine.run.sandbox import GLOBALS, SandboxContext, sandbox
@@ -25,7 +26,7 @@ from promptrails_engine.run.sandbox_rewrite import RefusedNodeError, can_repeat,
 from promptrails_engine.run.sandbox_tests import TESTS
 from promptrails_engine.schema.cache import BoundedCache
 
-__all__ = ["DEFAULT_LIMITS", "CompiledTemplate", "RenderLimits", "compile_template", "render_async"]
+__all__ = ["DEFAULT_LIMITS", "CompiledTemplate", "RenderLimits", "compile_template", "render_all"]
 
 DEFAULT_LIMITS = RenderLimits()
 INLINE_LIMITS = RenderLimits(operations=3_000, output_chars=DEFAULT_LIMITS.output_chars, seconds=0.004)
@@ -48,6 +49,7 @@ class CompiledTemplate:
         self._template = Template.from_code(environment, code, {})
         self._filename = code.co_filename
         self._environment = environment
+        self._evaluation = EvalContext(environment)
 
     @property
     def source(self) -> str:
@@ -84,8 +86,7 @@ class CompiledTemplate:
             if class_of(value) not in PLAIN:
                 raise self._not_plain(name, value)
         names: dict[str, Any] = {**GLOBALS, **values}
-        context = SandboxContext(self._environment, names, None, {})
-        context.meter = Meter(limits)
+        context = SandboxContext(self._environment, self._evaluation, names, Meter(limits))
         try:
             return self._run(context, limits.output_chars)
         except PromptRailsError:

@@ -22,6 +22,7 @@ from promptrails_engine.run.services import Services
 from promptrails_engine.run.stream import EventLog
 
 _log = logging.getLogger(__name__)
+_NO_USAGE = TokenUsage()
 _FLUSH_S = 0.5
 _CANCEL_S = 5.0
 
@@ -148,7 +149,7 @@ class Runner:
         if task is not None and task.cancelling():
             ctx.baseline = task.cancelling()
         if ctx.limits.timeout_s is not None:
-            ctx.deadline = ctx.deadlines.start(ctx.limits.timeout_s)
+            ctx.deadline = ctx.deadlines.start(ctx.deadlines.now(), ctx.limits.timeout_s)
         if self._flusher is None and self._services.store.shared:
             self._flusher = asyncio.get_running_loop().create_task(self._flush_live())
         try:
@@ -189,7 +190,8 @@ class Runner:
             return row
         row.completed_at = ctx.now()
         row.duration_ms = round((row.completed_at - row.created_at) * 1000)
-        row.token_usage = ctx.usage
+        usage = ctx.usage or _NO_USAGE
+        row.token_usage = usage.to_dict()
         row.cost_known = ctx.cost_known
         row.cost = None if ctx.cost_unknown else ctx.cost_known
         row.truncated = ctx.truncated
@@ -197,7 +199,7 @@ class Runner:
         if result is not None:
             row.status = "completed"
             row.output = result.output
-            last = DoneEvent(result.output, TokenUsage.from_dict(ctx.usage))
+            last = DoneEvent(result.output, usage)
         else:
             row.status = "cancelled" if isinstance(error, RunCancelledError) else "failed"
             row.error = error.message if isinstance(error, PromptRailsError) else f"{type(error).__name__}: {error}"

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
+from jinja2.nodes import EvalContext
 from jinja2.runtime import ChainableUndefined, Context, LoopContext, Macro, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Cycler, Joiner, Namespace, pass_context
@@ -46,12 +47,23 @@ from promptrails_engine.run.sandbox_tests import TESTS
 MAX_TOKENS = 20_000
 """Tokens of a template: names, operators, pieces of text."""
 _MAX_RANGE = 100_000
+_NO_NAMES: set[str] = set()
 
 
 class SandboxContext(Context):
     """The names of one rendering, and its meter."""
 
-    meter: Meter
+    def __init__(self, environment: SandboxEnvironment, evaluation: EvalContext, names: dict[str, Any], meter: Meter):
+        # Not the base's, which makes anew for each rendering what without blocks and autoescape never changes.
+        self.parent = names
+        self.vars = {}
+        self.environment = environment
+        self.eval_ctx = evaluation
+        self.exported_vars = set()
+        self.name = None
+        self.globals_keys = _NO_NAMES
+        self.blocks = {}
+        self.meter = meter
 
 
 # ------------------------------------------------------------------ what can be called

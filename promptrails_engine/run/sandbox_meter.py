@@ -83,7 +83,7 @@ class Meter:
         self.units = limits.output_chars * _WORK
         self.depth = 0
         self._seconds = limits.seconds
-        self._cpu = thread_time()
+        self._cpu = -1.0
         self._deadline = perf_counter() + limits.seconds
 
     def tick(self, count: int = 1) -> None:
@@ -95,7 +95,10 @@ class Meter:
             self._late()
 
     def _late(self) -> None:
-        # Only this thread's own time counts: a busy machine must not stop a template that is cheap.
+        # Only this thread's own time counts: a busy machine must not stop a template that is cheap.  Asking for it is
+        # dear, and few renderings get here: what is counted begins at the first time that the limit has passed.
+        if self._cpu < 0:
+            self._cpu = thread_time()
         left = self._seconds - (thread_time() - self._cpu)
         if left <= 0:
             raise LimitReachedError("it took too long: shorten its loops, or what they go through")

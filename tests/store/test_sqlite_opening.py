@@ -19,7 +19,8 @@ from promptrails_engine.errors import StoreCorruptError, StoreError, StoreUnavai
 from promptrails_engine.ports.store import ExecutionFilter, SpanFilter
 from promptrails_engine.store import SqlStore
 from promptrails_engine.store.sql import placement
-from promptrails_engine.store.sql.schema import REVISIONS, VERSION_TABLE
+from promptrails_engine.store.sql.schema import REVISIONS
+from promptrails_engine.store.sql.tables import VERSION_TABLE
 from promptrails_engine.testing.store_conformance.rows import ended, execution
 
 
