@@ -40,10 +40,14 @@ class TokenUsage:
 
     def plus(self, other: TokenUsage) -> TokenUsage:
         """The sums; what one of the two does not say is what the other does."""
-        totals = self.to_dict()
-        for name, count in other.to_dict().items():
-            totals[name] = totals.get(name, 0) + count
-        return TokenUsage(**totals)
+        return TokenUsage(
+            _sum(self.prompt_tokens, other.prompt_tokens),
+            _sum(self.completion_tokens, other.completion_tokens),
+            _sum(self.total_tokens, other.total_tokens),
+            _sum(self.cached_tokens, other.cached_tokens),
+            _sum(self.cache_creation_tokens, other.cache_creation_tokens),
+            _sum(self.reasoning_tokens, other.reasoning_tokens),
+        )
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TokenUsage:
@@ -56,6 +60,12 @@ class TokenUsage:
             get("cache_creation_tokens"),
             get("reasoning_tokens"),
         )
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    if one is None:
+        return other
+    return one if other is None else one + other
 
 
 @dataclass(slots=True)

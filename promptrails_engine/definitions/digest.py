@@ -7,15 +7,19 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+# Made once: `json.dumps` with any option makes an encoder at each call, which costs more than a short text.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 def canonical_json(data: Any) -> str:
     """JSON with sorted keys and no spaces (the core of RFC 8785; numbers are written as Python writes them)."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(data)
 
 
 def compact_json(data: Any) -> str:
     """JSON without spaces, keys in their own order."""
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _COMPACT.encode(data)
 
 
 def content_digest(data: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, TypeVarTuple
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import PromptRailsError, RunCancelledError, RunError, RunTimeoutError
 from promptrails_engine.events import Event, ExecutionEvent, TokenUsage
-from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo
+from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo, open_span
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.budget import Budget
 from promptrails_engine.run.deadlines import Deadline, Deadlines
@@ -27,6 +27,7 @@ class RunContext:
     __slots__ = (
         "_epoch",
         "_monotonic",
+        "_span_id",
         "baseline",
         "begun",
         "budget",
@@ -95,6 +96,7 @@ class RunContext:
         self.ended: asyncio.Future[None] | None = None
         """Set, if somebody waits for the end, once that has come."""
         self.flush_lock: asyncio.Lock | None = None
+        self._span_id = services.ids.span
         self._monotonic = services.clock.monotonic
         self._epoch = row.created_at - self._monotonic()
 
@@ -140,7 +142,7 @@ class RunContext:
         if self.cancel_requested or (self.deadline is not None and self.deadline.expired):
             raise self.stopped()
         started = self._epoch + self._monotonic()
-        span = Span(self.trace, self.services.ids.span(), parent.span_id, name, kind, started, attributes={"key": key})
+        span = open_span(self.trace, self._span_id(), parent.span_id, name, kind, started, key)
         try:
             return await action(self, span, *args)
         except BaseException as error:
@@ -152,7 +154,7 @@ class RunContext:
 
     def open_root(self, kind: SpanKind, name: str) -> Span:
         started = self._epoch + self._monotonic()
-        return Span(self.trace, self.services.ids.span(), "", name, kind, started, attributes={})
+        return open_span(self.trace, self._span_id(), "", name, kind, started, "")
 
     def close_span(self, span: Span) -> None:
         span.ended_at = self._epoch + self._monotonic()

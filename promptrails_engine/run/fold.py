@@ -44,9 +44,9 @@ class Fold:
 
     def __init__(self) -> None:
         self._text: list[str] = []
-        self._thinking: list[str] = []
-        self._refusal: list[str] = []
-        self._calls: dict[int, ToolCall] = {}
+        self._thinking: list[str] | None = None
+        self._refusal: list[str] | None = None
+        self._calls: dict[int, ToolCall] | None = None
         self.usage: TokenUsage | None = None
         self.finish: FinishReason | None = None
         self.size = 0
@@ -67,9 +67,11 @@ class Fold:
         elif isinstance(delta, TextDelta):
             self.text(delta.text)
         elif isinstance(delta, ThinkingDelta):
+            self._thinking = self._thinking or []
             self._thinking.append(delta.text)
             self.size += len(delta.text)
         else:
+            self._refusal = self._refusal or []
             self._refusal.append(delta.text)
             self.size += len(delta.text)
 
@@ -93,9 +95,10 @@ class Fold:
         )
 
     def _call(self, delta: ToolCallDelta) -> None:
-        call = self._calls.get(delta.index)
+        calls = self._calls = self._calls or {}
+        call = calls.get(delta.index)
         if call is None:
-            call = self._calls[delta.index] = ToolCall(delta.id, delta.name, "")
+            call = calls[delta.index] = ToolCall(delta.id, delta.name, "")
         else:
             call.id = call.id or delta.id
             call.name = call.name or delta.name

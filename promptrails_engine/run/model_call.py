@@ -22,7 +22,7 @@ _ATTEMPTS_PER_MODEL = 3
 _AGAIN = "/again"
 
 
-async def call_model(
+def call_model(
     ctx: RunContext,
     parent: Span,
     step: PromptStep,
@@ -31,7 +31,7 @@ async def call_model(
     *,
     show: bool,
     offer_tools: bool,
-) -> ModelReply:
+) -> Awaitable[ModelReply]:
     """The reply of the step's model, or of its fallback model.
 
     `show` passes the text on to listeners as it comes.
@@ -39,12 +39,26 @@ async def call_model(
     Raises:
         PromptRailsError: of the provider, after attempts and fallback; EmptyOutputError, BudgetExceededError.
     """
+    if step.fallback is None:
+        return _answered(ctx, parent, step, step.model, messages, key, show, offer_tools)
+    return _with_fallback(ctx, parent, step, step.fallback, messages, key, show, offer_tools)
+
+
+async def _with_fallback(
+    ctx: RunContext,
+    parent: Span,
+    step: PromptStep,
+    fallback: ModelBinding,
+    messages: Sequence[Message],
+    key: str,
+    show: bool,
+    offer_tools: bool,
+) -> ModelReply:
     mark = len(ctx.log.events)
     try:
         return await _answered(ctx, parent, step, step.model, messages, key, show, offer_tools)
     except PromptRailsError as error:
-        fallback = step.fallback
-        if fallback is None or not may_fall_back(error, step.model, fallback) or not ctx.log.rewind(mark):
+        if not may_fall_back(error, step.model, fallback) or not ctx.log.rewind(mark):
             raise
         return await _answered(ctx, parent, step, fallback, messages, f"{key}/fallback", show, offer_tools)
 

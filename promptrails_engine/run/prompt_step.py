@@ -14,7 +14,8 @@ from promptrails_engine.ports.sink import Span
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.fold import ModelReply
 from promptrails_engine.run.plan import PromptStep
-from promptrails_engine.run.requests import render_messages
+from promptrails_engine.run.render import render_all
+from promptrails_engine.run.requests import messages_of, step_values
 from promptrails_engine.run.tool_loop import answer
 from promptrails_engine.schema import SchemaValidator, extract_json
 
@@ -68,8 +69,8 @@ async def _render(
     span.prompt_name = step.prompt_name
     span.attributes["version"] = step.version.version
     span.input = {**values, **offered} if offered else values
-    messages = await render_messages(step, values, offered)
-    span.output = messages
+    # As `render_messages` does, without its coroutine.
+    span.output = messages = messages_of(await render_all(step.templates, step_values(step, values, offered)))
     return messages
 
 

@@ -24,11 +24,24 @@ async def render_messages(
         InputInvalidError: the input breaks the prompt's schema.
         TemplateError: a template fails or passes its limits.
     """
+    return messages_of(await render_all(step.templates, step_values(step, values, offered)))
+
+
+def step_values(
+    step: PromptStep, values: Mapping[str, Any], offered: Mapping[str, Any] | None = None
+) -> Mapping[str, Any]:
+    """What the templates of a step see: the checked input, and what the engine offers beside it.
+
+    Raises:
+        InputInvalidError: the input breaks the prompt's schema.
+    """
     if step.input_validator is not None:
         values = _checked(step, step.input_validator, values, offered)
-    if offered:
-        values = {**values, **offered}
-    texts = await render_all(step.templates, values)
+    return {**values, **offered} if offered else values
+
+
+def messages_of(texts: Sequence[str]) -> list[Message]:
+    """The messages of rendered templates: the system prompt, if it says anything, and the user prompt."""
     user = Message("user", texts[-1])
     return [Message("system", texts[0]), user] if len(texts) > 1 and texts[0] else [user]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Sequence
 
 from promptrails_engine.errors import BudgetExceededError, OutputTruncatedError, ToolLoopError
@@ -36,7 +35,7 @@ async def _rounds(
     ctx: RunContext, parent: Span, step: PromptStep, messages: Sequence[Message], key: str, show: bool
 ) -> ModelReply:
     rounds = ctx.limits.max_rounds or _ROUNDS
-    seen: Counter[tuple[str, str]] = Counter()
+    seen: dict[tuple[str, str], int] = {}
     cut = False
     for number in range(rounds):
         last = number == rounds - 1
@@ -72,7 +71,7 @@ async def _run(ctx: RunContext, parent: Span, step: PromptStep, calls: Sequence[
     return await run_calls(ctx, parent, step, calls, key)
 
 
-def _count(ctx: RunContext, seen: Counter[tuple[str, str]], calls: Sequence[ToolCall]) -> None:
+def _count(ctx: RunContext, seen: dict[tuple[str, str], int], calls: Sequence[ToolCall]) -> None:
     """Hold the calls against the limits of the run.
 
     Raises:
@@ -86,6 +85,6 @@ def _count(ctx: RunContext, seen: Counter[tuple[str, str]], calls: Sequence[Tool
     repeats = ctx.limits.max_repeated_calls or _REPEATS
     for call in calls:
         same = (call.name, call.arguments)
-        seen[same] += 1
+        seen[same] = seen.get(same, 0) + 1
         if seen[same] > repeats:
             raise ToolLoopError(f"the model called '{call.name}' with the same arguments more than {repeats} times")

@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 from promptrails_engine.errors import ToolError
 
 RESULT_LIMIT_BYTES = 256 * 1024
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _PLAIN: frozenset[type] = frozenset({str, int, bool, type(None)})
 
 
@@ -35,7 +36,7 @@ def result_text(value: Any, limit_bytes: int = RESULT_LIMIT_BYTES) -> str:
     """The text of a tool's result: a string as it is, other JSON data as compact JSON; valid UTF-8, at most
     `limit_bytes` long.  A longer one is cut, and its end says so.
     """
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = value if isinstance(value, str) else _ENCODER.encode(value)
     if text.isascii():
         return text if len(text) <= limit_bytes else _cut(text.encode(), limit_bytes)
     try:

@@ -230,11 +230,11 @@ class Runs:
                 self._forget(run)
 
     def _forget(self, run: _Run) -> None:
-        self._spans -= sum(map(len, run.spans))
         self._events -= sum(map(len, run.events))
-        traces = {part[0].trace.trace_id for part in run.spans}
-        if run.row is not None:
-            traces.add(run.row.trace_id)
+        traces: set[str] = set() if run.row is None else {run.row.trace_id}
+        for part in run.spans:
+            self._spans -= len(part)
+            traces.add(part[0].trace.trace_id)
         for trace_id in traces:
             runs = self._by_trace.get(trace_id)
             if runs is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
 from promptrails_engine.ports.sink import Span
@@ -27,10 +28,10 @@ async def run_chain(ctx: RunContext, root: Span) -> StepOutput:
     return result
 
 
-async def _agent_step(
+def _agent_step(
     ctx: RunContext, root: Span, step: PromptStep, offered: dict[str, Any] | None, *, final: bool
-) -> StepOutput:
-    return await ctx.step("agent_step", step.role, step.key, root, _run, step, offered, final)
+) -> Awaitable[StepOutput]:
+    return ctx.step("agent_step", step.role, step.key, root, _run, step, offered, final)
 
 
 async def _run(
