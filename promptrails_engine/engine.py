@@ -1,4 +1,4 @@
-"""`AsyncEngine` and `Engine`: the one door.  Wiring and lifecycle only; a run happens in `run/runner.py`."""
+"""`AsyncEngine` and `Engine`: the one door.  Arguments and lifecycle only; a run happens in `run/runner.py`."""
 
 from __future__ import annotations
 
@@ -192,6 +192,7 @@ class AsyncEngine(_BaseEngine[Async]):
     """Runs versioned prompts and agents on the caller's event loop.
 
     Use it as `async with AsyncEngine(...) as engine`, or call `aclose` at the end.  It serves one loop at a time.
+    `async with` also loads what runs need, which the first call has to do otherwise.
     """
 
     async def flush(self) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptrails_engine.catalog.agents import AgentCatalog
 from promptrails_engine.catalog.base import CatalogContext
@@ -18,8 +17,7 @@ from promptrails_engine.run.services import Services
 PAGE_LIMIT = 1000
 
 
-@dataclass(slots=True)
-class Parts:
+class Parts(NamedTuple):
     """One engine's parts, wired once."""
 
     services: Services

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import promptrails_engine.tools as toolbox
 from promptrails_engine.errors import DefinitionError
@@ -15,8 +14,7 @@ from promptrails_engine.ports.tool import Tool
 from promptrails_engine.tools.naming import check_tool
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     tool: Tool
     spec: ToolSpec
     digest: str
