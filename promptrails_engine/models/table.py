@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -37,8 +36,7 @@ TABLE_FLAGS = (
 _ROW_LENGTH = 11
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """Prices of one model in USD per million tokens.
 
     cached_input and cache_write are None where they are not known; such tokens are then priced as other input.
