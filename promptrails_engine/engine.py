@@ -1,66 +1,47 @@
-"""`AsyncEngine` and `Engine`: the one door.  Wiring and lifecycle only; a run happens in `run/runner.py`."""
+"""`AsyncEngine` and `Engine`: the one door.  Arguments and lifecycle only; a run happens in `run/runner.py`."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import random
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from types import TracebackType
-from typing import Any, Generic, Literal, Self
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self
 
+from promptrails_engine import resources
 from promptrails_engine.bridge import Bridge
-from promptrails_engine.catalog.agents import AgentCatalog
-from promptrails_engine.catalog.base import CatalogContext
-from promptrails_engine.catalog.planner import Planner
-from promptrails_engine.catalog.prompts import PromptCatalog
-from promptrails_engine.catalog.serving import ModelDirectory
+from promptrails_engine.catalog.providers import Providers
 from promptrails_engine.clock import Clock, SystemClock
-from promptrails_engine.definitions.settings import DEFAULT_LIMITS, Limits
 from promptrails_engine.errors import EngineClosedError
 from promptrails_engine.faces import Async, M_co, Sync
 from promptrails_engine.ids import IdFactory
-from promptrails_engine.models.registry import LLMModel, ModelRegistry
 from promptrails_engine.ports.provider import Provider
 from promptrails_engine.ports.sink import Sink
 from promptrails_engine.ports.store import Store
 from promptrails_engine.ports.tool import Tool
-from promptrails_engine.resources.agents import Agents
-from promptrails_engine.resources.base import Parts
-from promptrails_engine.resources.costs import Costs
-from promptrails_engine.resources.definitions import Definitions
-from promptrails_engine.resources.executions import Executions
-from promptrails_engine.resources.llm_models import LLMModels
-from promptrails_engine.resources.prompts import Prompts
-from promptrails_engine.resources.traces import Traces
-from promptrails_engine.run.runner import Runner
-from promptrails_engine.run.services import Services
 from promptrails_engine.store import open_store
-from promptrails_engine.strategies import STRATEGIES
 from promptrails_engine.tools import builtin
 from promptrails_engine.tools.registry import ToolRegistry
 from promptrails_engine.tracing.hub import SinkHub
+
+if TYPE_CHECKING:
+    from promptrails_engine.definitions.settings import Limits
+    from promptrails_engine.models.registry import LLMModel
+    from promptrails_engine.resources.agents import Agents
+    from promptrails_engine.resources.base import Parts
+    from promptrails_engine.resources.costs import Costs
+    from promptrails_engine.resources.definitions import Definitions
+    from promptrails_engine.resources.executions import Executions
+    from promptrails_engine.resources.llm_models import LLMModels
+    from promptrails_engine.resources.prompts import Prompts
+    from promptrails_engine.resources.traces import Traces
 
 Durability = Literal["full", "relaxed"]
 
 
 class _BaseEngine(Generic[M_co]):
-    """The resources of one engine, and the wiring below them."""
-
-    agents: Agents[M_co]
-    """Agents, and running them."""
-    prompts: Prompts[M_co]
-    """Prompts and their versions."""
-    executions: Executions[M_co]
-    """Records and events of runs."""
-    traces: Traces[M_co]
-    """Spans of runs."""
-    costs: Costs[M_co]
-    """Spend."""
-    llm_models: LLMModels[M_co]
-    """Known models and prices."""
-    definitions: Definitions[M_co]
-    """Prompts and agents as files."""
+    """The resources of one engine; each, and the parts below them, is loaded when it is first used."""
 
     def __init__(
         self,
@@ -100,28 +81,74 @@ class _BaseEngine(Generic[M_co]):
             self._store: Store = open_store(store, durability)
         else:
             self._store = store
-        clock = clock or SystemClock()
-        ids = ids or IdFactory(clock=clock.now)
-        registry = ModelRegistry(models)
-        services = Services(workspace_id, self._store, SinkHub(list(sinks)), registry, ids, clock, random.random)
-        context = CatalogContext(self._store, workspace_id, ids, clock, registry)
-        prompts = PromptCatalog(context)
-        agents = AgentCatalog(context, prompts)
-        directory = ModelDirectory(providers, registry, model)
-        tool_registry = ToolRegistry(tools, builtin.find, builtin.NAMES)
-        merged = (limits or DEFAULT_LIMITS).over(DEFAULT_LIMITS)
-        planner = Planner(self._store, workspace_id, agents, prompts, directory, tool_registry, merged)
-        runner = Runner(services, STRATEGIES)
-        parts = Parts(services, context, prompts, agents, directory, tool_registry, planner, runner, self._ready)
-        self._parts = parts
-        bridge = self._bridge = self._make_bridge()
-        self.agents = Agents(parts, bridge)
-        self.prompts = Prompts(parts, bridge)
-        self.executions = Executions(parts, bridge)
-        self.traces = Traces(parts, bridge)
-        self.costs = Costs(parts, bridge)
-        self.llm_models = LLMModels(parts, bridge)
-        self.definitions = Definitions(parts, bridge)
+        self._workspace_id = workspace_id
+        self._clock = clock or SystemClock()
+        self._ids = ids or IdFactory(clock=self._clock.now)
+        self._sinks = SinkHub(list(sinks))
+        self._providers = Providers(providers)
+        self._tools = ToolRegistry(tools, builtin.find, builtin.NAMES)
+        self._model, self._models = model, tuple(models)
+        self._limits = limits
+        self._bridge = self._make_bridge()
+
+    @cached_property
+    def agents(self) -> Agents[M_co]:
+        """Agents, and running them."""
+        return resources.Agents(self._parts, self._bridge)
+
+    @cached_property
+    def prompts(self) -> Prompts[M_co]:
+        """Prompts and their versions."""
+        return resources.Prompts(self._parts, self._bridge)
+
+    @cached_property
+    def executions(self) -> Executions[M_co]:
+        """Records and events of runs."""
+        return resources.Executions(self._parts, self._bridge)
+
+    @cached_property
+    def traces(self) -> Traces[M_co]:
+        """Spans of runs."""
+        return resources.Traces(self._parts, self._bridge)
+
+    @cached_property
+    def costs(self) -> Costs[M_co]:
+        """Spend."""
+        return resources.Costs(self._parts, self._bridge)
+
+    @cached_property
+    def llm_models(self) -> LLMModels[M_co]:
+        """Known models and prices."""
+        return resources.LLMModels(self._parts, self._bridge)
+
+    @cached_property
+    def definitions(self) -> Definitions[M_co]:
+        """Prompts and agents as files."""
+        return resources.Definitions(self._parts, self._bridge)
+
+    @property
+    def _parts(self) -> Parts:
+        """What the resources share, made when it is first needed."""
+        made = self._made()
+        if made is None:
+            parts = resources.wired(
+                self._store,
+                self._workspace_id,
+                providers=self._providers,
+                tools=self._tools,
+                sinks=self._sinks,
+                model=self._model,
+                models=self._models,
+                limits=self._limits,
+                ids=self._ids,
+                clock=self._clock,
+                ready=self._ready,
+            )
+            made = vars(self).setdefault("_wired", parts)  # of threads that come at once, one wins
+        return made
+
+    def _made(self) -> Parts | None:
+        return vars(self).get("_wired")
 
     def _make_bridge(self) -> Bridge | None:
         """What the sync face calls over; None on the async face."""
@@ -147,13 +174,15 @@ class _BaseEngine(Generic[M_co]):
         self._closed = True
         self._opened = False
         failed: list[Exception] = []
-        await self._parts.runner.close(grace_s)
-        for provider in self._parts.models.providers():
+        parts = self._made()
+        if parts is not None:
+            await parts.runner.close(grace_s)
+        for provider in self._providers.all():
             try:
                 await provider.aclose()
             except Exception as error:  # the others are to be closed all the same
                 failed.append(error)
-        await asyncio.to_thread(self._parts.services.sinks.close)
+        await asyncio.to_thread(self._sinks.close)
         await self._store.close()
         if failed:
             raise failed[0]
@@ -163,18 +192,19 @@ class AsyncEngine(_BaseEngine[Async]):
     """Runs versioned prompts and agents on the caller's event loop.
 
     Use it as `async with AsyncEngine(...) as engine`, or call `aclose` at the end.  It serves one loop at a time.
+    `async with` also loads what runs need, which the first call has to do otherwise.
     """
 
     async def flush(self) -> None:
         """Hand what the sinks have buffered on; returns within five seconds even if one of them hangs."""
-        await asyncio.to_thread(self._parts.services.sinks.flush)
+        await asyncio.to_thread(self._sinks.flush)
 
     async def aclose(self, grace_s: float = 5.0) -> None:
         """Wait `grace_s` seconds for runs to end, cancel the others, and free everything.  May be called twice."""
         await self._shut(grace_s)
 
     async def __aenter__(self) -> Self:
-        await self._ready()
+        await self._parts.ready()  # with the parts loaded, so that no call has to wait for that
         return self
 
     async def __aexit__(
@@ -199,18 +229,18 @@ class Engine(_BaseEngine[Sync]):
         return Bridge()
 
     def open(self) -> Self:
-        """Open the store now instead of at the first call.
+        """Open the store, and load what runs need, now instead of at the first call.
 
         Raises:
             StoreError: it cannot be reached or used.
         """
         if self._bridge is not None:
-            self._bridge.call(self._ready)
+            self._bridge.call(self._parts.ready)
         return self
 
     def flush(self) -> None:
         """Hand what the sinks have buffered on; returns within five seconds even if one of them hangs."""
-        self._parts.services.sinks.flush()
+        self._sinks.flush()
 
     def close(self, grace_s: float = 5.0) -> None:
         """Wait `grace_s` seconds for runs to end, cancel the others, and free everything.  May be called twice."""

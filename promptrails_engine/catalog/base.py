@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptrails_engine.clock import Clock
 from promptrails_engine.definitions.digest import content_digest
@@ -30,8 +29,7 @@ _STATUSES: frozenset[str] = frozenset({"active", "archived"})
 _NAME_LIMIT = 200
 
 
-@dataclass(slots=True)
-class CatalogContext:
+class CatalogContext(NamedTuple):
     """What a catalog works with."""
 
     store: Store

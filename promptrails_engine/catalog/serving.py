@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from promptrails_engine.errors import ConfigurationError, ModelNotServedError
+from promptrails_engine.catalog.providers import Providers
+from promptrails_engine.errors import ModelNotServedError
 from promptrails_engine.models.registry import ModelRegistry
 from promptrails_engine.ports.provider import ModelCapabilities, Provider
 from promptrails_engine.run.plan import ModelBinding
@@ -18,14 +19,10 @@ _DEFAULT = "litellm"
 class ModelDirectory:
     """Model names and their providers; a provider is made when its first model is asked for, and kept."""
 
-    def __init__(self, providers: Iterable[Provider], registry: ModelRegistry, default_model: str | None) -> None:
+    def __init__(self, providers: Providers, registry: ModelRegistry, default_model: str | None) -> None:
+        self._providers = providers
         self._registry = registry
         self._default_model = default_model
-        self._providers: dict[str, Provider] = {}
-        for provider in providers:
-            if provider.name in self._providers:
-                raise ConfigurationError(f"two providers are named '{provider.name}'; give one of them another name")
-            self._providers[provider.name] = provider
 
     def bind(self, ref: str | None) -> ModelBinding:
         """The model behind a registered id or a `provider/model` name; the engine's default where none is named.
@@ -52,10 +49,6 @@ class ModelDirectory:
         capabilities = self._capabilities(provider, model, ref)
         return ModelBinding(ref, model, provider, capabilities, self._registry.ceiling(ref))
 
-    def providers(self) -> list[Provider]:
-        """Those in use so far."""
-        return list(self._providers.values())
-
     def _capabilities(self, provider: Provider, model: str, ref: str) -> ModelCapabilities:
         said = provider.capabilities(model)
         limits = self._registry.limits(ref)
@@ -71,7 +64,7 @@ class ModelDirectory:
         if provider is None:
             entry = _entry_points().get(prefix)
             if entry is not None:
-                provider = self._providers[prefix] = _load(entry)
+                provider = self._providers.keep(prefix, _load(entry))
         return provider
 
     def _default_provider(self, name: str) -> Provider:

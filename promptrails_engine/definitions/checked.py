@@ -139,7 +139,7 @@ def _set_fields(value: Any) -> dict[str, Any]:
 def _with_schemas(data: dict[str, Any]) -> dict[str, Any]:
     out = {key: value for key, value in data.items() if value is not None}
     for name in ("input_schema", "output_schema"):
-        if name in out:
+        if out.get(name):  # an empty one allows everything
             out[name] = normalise_schema(out[name])
             compile_schema(out[name])
     return out

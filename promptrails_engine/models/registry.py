@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from promptrails_engine.events import TokenUsage
 from promptrails_engine.models.table import Price, TableRow, Tier, model_table
@@ -49,8 +50,7 @@ class LLMModel:
         return f"{self.provider}/{self.model_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class ModelLimits:
+class ModelLimits(NamedTuple):
     """Sizes in tokens, None where unknown."""
 
     context_window: int | None = None

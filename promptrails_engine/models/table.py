@@ -14,12 +14,10 @@ also costs something that is not counted in tokens, so tokens alone give no pric
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.resources import files
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 TABLE_FLAGS = (
     "vision",
@@ -38,8 +36,7 @@ TABLE_FLAGS = (
 _ROW_LENGTH = 11
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """Prices of one model in USD per million tokens.
 
     cached_input and cache_write are None where they are not known; such tokens are then priced as other input.
@@ -51,16 +48,14 @@ class Price:
     cache_write: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tier:
+class Tier(NamedTuple):
     """The prices of a request whose prompt has more than `above` tokens."""
 
     above: int
     price: Price
 
 
-@dataclass(frozen=True, slots=True)
-class TableRow:
+class TableRow(NamedTuple):
     """One model of the table."""
 
     provider: str
@@ -84,8 +79,7 @@ class TableRow:
         return bool(self.flags >> TABLE_FLAGS.index(flag) & 1)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelTable:
+class ModelTable(NamedTuple):
     """The rows by `provider/model`; `date` is the ISO day on which the facts were taken from `source`."""
 
     date: str
@@ -103,12 +97,29 @@ def model_table() -> ModelTable:
 
 def parse_table(data: Mapping[str, Any]) -> ModelTable:
     """The table from its JSON data."""
-    rows: dict[str, TableRow] = {}
-    for provider, entries in data["models"].items():
-        for entry in entries:
-            row = _row(provider, entry)
-            rows[row.name] = row
-    return ModelTable(date=data["date"], source=data["source"], rows=MappingProxyType(rows))
+    return ModelTable(date=data["date"], source=data["source"], rows=_Rows(data["models"]))
+
+
+class _Rows(Mapping[str, TableRow]):
+    """Rows by `provider/model`, each made when it is first asked for: most programs need a handful of them."""
+
+    def __init__(self, models: Mapping[str, list[list[Any]]]) -> None:
+        self._entries = {
+            f"{provider}/{entry[0]}": (provider, entry) for provider, entries in models.items() for entry in entries
+        }
+        self._made: dict[str, TableRow] = {}
+
+    def __getitem__(self, name: str) -> TableRow:
+        row = self._made.get(name)
+        if row is None:
+            row = self._made[name] = _row(*self._entries[name])
+        return row
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
 
 def _row(provider: str, entry: list[Any]) -> TableRow:

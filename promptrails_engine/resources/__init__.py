@@ -1,0 +1,38 @@
+"""What an engine's calls are grouped by, and the parts they stand on.  Loaded at first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from promptrails_engine.resources.agents import Agents as Agents
+    from promptrails_engine.resources.costs import Costs as Costs
+    from promptrails_engine.resources.definitions import Definitions as Definitions
+    from promptrails_engine.resources.executions import Executions as Executions
+    from promptrails_engine.resources.llm_models import LLMModels as LLMModels
+    from promptrails_engine.resources.prompts import Prompts as Prompts
+    from promptrails_engine.resources.traces import Traces as Traces
+    from promptrails_engine.resources.wiring import wired as wired
+
+_HOMES = {
+    "Agents": "agents",
+    "Costs": "costs",
+    "Definitions": "definitions",
+    "Executions": "executions",
+    "LLMModels": "llm_models",
+    "Prompts": "prompts",
+    "Traces": "traces",
+    "wired": "wiring",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOMES)

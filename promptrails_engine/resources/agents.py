@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptrails_engine import definitions
-from promptrails_engine.definitions.changes import VersionDiff
 from promptrails_engine.definitions.configs import AnyAgentConfig
 from promptrails_engine.definitions.records import Agent, AgentVersion
 from promptrails_engine.definitions.settings import Limits, ModelConfig, RunBudget, ToolAttachment
@@ -18,6 +17,9 @@ from promptrails_engine.run.pipeline import json_object, plan_input
 from promptrails_engine.run.preview import preview_plan
 from promptrails_engine.run.runner import RunOptions
 from promptrails_engine.streams import AsyncEventStream, EventSource, LiveEvents, streaming
+
+if TYPE_CHECKING:
+    from promptrails_engine.definitions.changes import VersionDiff
 
 _Config = AnyAgentConfig | Mapping[str, Any]
 _Tools = Sequence[str | ToolAttachment | Mapping[str, Any]]

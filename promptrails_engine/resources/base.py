@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
 
 from promptrails_engine.catalog.agents import AgentCatalog
 from promptrails_engine.catalog.base import CatalogContext
 from promptrails_engine.catalog.planner import Planner
 from promptrails_engine.catalog.prompts import PromptCatalog
-from promptrails_engine.catalog.serving import ModelDirectory
 from promptrails_engine.errors import ValidationError
 from promptrails_engine.faces import Caller, M_co, Resource
 from promptrails_engine.run.runner import Runner
 from promptrails_engine.run.services import Services
-from promptrails_engine.tools.registry import ToolRegistry
 
 PAGE_LIMIT = 1000
 
 
-@dataclass(slots=True)
-class Parts:
+class Parts(NamedTuple):
     """One engine's parts, wired once."""
 
     services: Services
     catalogs: CatalogContext
     prompts: PromptCatalog
     agents: AgentCatalog
-    models: ModelDirectory
-    tools: ToolRegistry
     planner: Planner
     runner: Runner
-    ready: Callable[[], Awaitable[None]]
+    ready: Callable[[], Coroutine[Any, Any, None]]
     """Opens the store at the first call."""
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptrails_engine import definitions
-from promptrails_engine.definitions.changes import VersionDiff
 from promptrails_engine.definitions.records import Prompt, PromptVersion
 from promptrails_engine.errors import DefinitionError
 from promptrails_engine.faces import M_co, method
@@ -16,6 +15,9 @@ from promptrails_engine.rows import execution_result
 from promptrails_engine.run.pipeline import json_object, plan_input
 from promptrails_engine.run.preview import preview_step
 from promptrails_engine.run.runner import RunOptions
+
+if TYPE_CHECKING:
+    from promptrails_engine.definitions.changes import VersionDiff
 
 _list = list  # the classes below have a method of that name
 

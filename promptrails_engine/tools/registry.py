@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import promptrails_engine.tools as toolbox
 from promptrails_engine.errors import DefinitionError
 from promptrails_engine.ports.provider import ToolSpec
 from promptrails_engine.ports.tool import Tool
-from promptrails_engine.tools.function import as_tool
 from promptrails_engine.tools.naming import check_tool
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     tool: Tool
     spec: ToolSpec
     digest: str
@@ -40,7 +38,7 @@ class ToolRegistry:
         self._other_names = tuple(other_names)
         self._entries: dict[str, _Entry] = {}
         for obj in tools:
-            tool = as_tool(obj)
+            tool = toolbox.as_tool(obj)
             check_tool(tool)
             if tool.name in self._entries:
                 raise DefinitionError(f"Two tools are named '{tool.name}': give one of them another name.")

@@ -21,11 +21,21 @@ from promptrails_engine import (
     EngineClosedError,
     EngineUsageError,
     InputInvalidError,
+    LLMModel,
     SimpleAgentConfig,
     StoreUnavailableError,
     tool,
 )
 from promptrails_engine.testing import ScriptedProvider, ScriptError, ToolUse
+
+
+class ClosedProvider(ScriptedProvider):
+    """Counts how often it is closed."""
+
+    closed = 0
+
+    async def aclose(self) -> None:
+        self.closed += 1
 
 
 def _echo(request: Any) -> str:
@@ -35,6 +45,27 @@ def _echo(request: Any) -> str:
 def _agent(engine: Engine, **more: Any) -> str:
     prompt = engine.prompts.create("P", user_prompt="{{ n }}", **more)
     return engine.agents.create("A", config=SimpleAgentConfig(prompt.id)).id
+
+
+def test_threads_that_share_a_new_engine_share_all_of_it():
+    engine, together = Engine(), threading.Barrier(8)
+
+    def register(number: int) -> None:
+        together.wait()
+        engine.llm_models.register(LLMModel(f"m{number}", "mine", f"model-{number}"))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(register, range(8)))
+    assert engine.llm_models.list(provider="mine").meta.total == 8
+    engine.close()
+
+
+def test_an_engine_that_nobody_used_closes_its_providers():
+    provider = ClosedProvider([])
+    with Engine(providers=[provider]):
+        pass
+    Engine(providers=[provider]).close()
+    assert provider.closed == 2
 
 
 def test_the_same_calls_without_await():

@@ -34,6 +34,7 @@ def modules_after(code: str) -> set[str]:
     ("code", "banned"),
     [
         ("import promptrails_engine", HEAVY),
+        ("from promptrails_engine import Engine\nEngine()", NOT_FOR_AN_ENGINE | {"pydantic", "jinja2"}),
         ("from promptrails_engine import Engine\nwith Engine(): pass", NOT_FOR_AN_ENGINE),
         ("import promptrails_engine.ports, promptrails_engine.errors, promptrails_engine.events", HEAVY),
         ("import promptrails_providers", HEAVY - {"promptrails_providers"}),
@@ -42,6 +43,10 @@ def modules_after(code: str) -> set[str]:
 )
 def test_heavy_packages_wait_for_their_first_use(code: str, banned: set[str]) -> None:
     assert modules_after(code) & banned == set()
+
+
+def test_an_engine_that_is_open_has_loaded_what_a_run_needs() -> None:
+    assert {"pydantic", "jinja2"} <= modules_after("from promptrails_engine import Engine\nwith Engine(): pass")
 
 
 def test_the_measure_sees_a_heavy_package() -> None:

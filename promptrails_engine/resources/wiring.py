@@ -1,0 +1,51 @@
+"""From what an engine was given to the parts that its resources work with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from promptrails_engine.catalog.agents import AgentCatalog
+from promptrails_engine.catalog.base import CatalogContext
+from promptrails_engine.catalog.planner import Planner
+from promptrails_engine.catalog.prompts import PromptCatalog
+from promptrails_engine.catalog.providers import Providers
+from promptrails_engine.catalog.serving import ModelDirectory
+from promptrails_engine.clock import Clock
+from promptrails_engine.definitions.settings import DEFAULT_LIMITS, Limits
+from promptrails_engine.ids import IdFactory
+from promptrails_engine.models.registry import LLMModel, ModelRegistry
+from promptrails_engine.ports.store import Store
+from promptrails_engine.resources.base import Parts
+from promptrails_engine.run.runner import Runner
+from promptrails_engine.run.services import Services
+from promptrails_engine.strategies import STRATEGIES
+from promptrails_engine.tools.registry import ToolRegistry
+from promptrails_engine.tracing.hub import SinkHub
+
+
+def wired(
+    store: Store,
+    workspace_id: str,
+    *,
+    providers: Providers,
+    tools: ToolRegistry,
+    sinks: SinkHub,
+    model: str | None,
+    models: Iterable[LLMModel],
+    limits: Limits | None,
+    ids: IdFactory,
+    clock: Clock,
+    ready: Callable[[], Coroutine[Any, Any, None]],
+) -> Parts:
+    """The parts of one engine.  Nothing is opened or started."""
+    registry = ModelRegistry(models)
+    services = Services(workspace_id, store, sinks, registry, ids, clock, random.random)
+    context = CatalogContext(store, workspace_id, ids, clock, registry)
+    prompts = PromptCatalog(context)
+    agents = AgentCatalog(context, prompts)
+    directory = ModelDirectory(providers, registry, model)
+    merged = (limits or DEFAULT_LIMITS).over(DEFAULT_LIMITS)
+    planner = Planner(store, workspace_id, agents, prompts, directory, tools, merged)
+    return Parts(services, context, prompts, agents, planner, Runner(services, STRATEGIES), ready)
