@@ -12,12 +12,9 @@ from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 from promptrails_engine import run
+from promptrails_engine.definitions.configs import FailurePolicy, Join
 from promptrails_engine.errors import DefinitionError, RunCancelledError, RunError, RunTimeoutError
 
-FailurePolicy = Literal["fail_fast", "settle"]
-"""fail_fast: the first error stops everything and is raised.  settle: what does not depend on it goes on."""
-Join = Literal["any", "all", "always"]
-"""Whether a node runs where some of its parents were skipped: if any of them ran, only if all did, in any case."""
 NodeState = Literal["done", "skipped", "failed", "blocked"]
 """done: it ran.  skipped: it was not meant to.  failed: it raised.  blocked: something before it failed."""
 
@@ -238,6 +235,22 @@ class _Scheduler:
         if skipped and join == "all":
             return "skipped", f"its join is 'all', and skipped was: {', '.join(skipped)}"
         return None
+
+
+async def run_each(count: int, at_once: int, run_one: Callable[[int], Awaitable[None]]) -> None:
+    """Run `run_one` for every number below `count`, so many at once; the first error stops the rest and is raised.
+
+    The numbers are begun in their order; no task is left when it returns or raises.
+    """
+    left = iter(range(count))
+
+    async def work(_: str) -> None:
+        for index in left:
+            await run_one(index)
+
+    lanes = tuple(f"lane {number}" for number in range(min(count, at_once)))
+    alone: dict[str, tuple[str, ...]] = dict.fromkeys(lanes, ())
+    await run_graph(Graph(lanes, alone, alone, lanes), work)
 
 
 def _asked_to_stop() -> bool:

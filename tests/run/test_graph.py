@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promptrails_engine.definitions.configs import Join
 from promptrails_engine.errors import DefinitionError, RunCancelledError, RunError
-from promptrails_engine.run.graph import Graph, GraphRun, Join, compile_graph, run_graph
+from promptrails_engine.run.graph import Graph, GraphRun, compile_graph, run_each, run_graph
 
 Edges = list[tuple[str, list[str]]]
 
@@ -327,3 +328,45 @@ async def test_a_graph_runs_in_a_task_that_is_being_cancelled_already() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert outcome == [{"done"}, "no", 1]
+
+
+# ------------------------------------------------------------------ many of a kind
+
+
+@given(st.integers(0, 12), st.integers(1, 5))
+@settings(deadline=None)
+async def test_only_so_many_run_at_once_and_all_do(count: int, at_once: int) -> None:
+    running, most, begun = 0, 0, list[int]()
+
+    async def one(index: int) -> None:
+        nonlocal running, most
+        begun.append(index)
+        running += 1
+        most = max(most, running)
+        for _ in range(index % 3 + 1):
+            await asyncio.sleep(0)
+        running -= 1
+
+    await run_each(count, at_once, one)
+    assert begun == list(range(count))
+    assert most == min(count, at_once)
+
+
+async def test_none_at_all_is_done_at_once() -> None:
+    await run_each(0, 3, asyncio.sleep)
+
+
+async def test_the_first_error_ends_the_others() -> None:
+    begun: list[int] = []
+
+    async def one(index: int) -> None:
+        begun.append(index)
+        await asyncio.sleep(0)
+        if index == 1:
+            raise ValueError("one")
+        await asyncio.Event().wait()
+
+    with pytest.raises(ValueError, match="one"):
+        await run_each(9, 3, one)
+    assert begun == [0, 1, 2]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
