@@ -98,7 +98,7 @@ async def _refuse_unusable(prompts: PromptCatalog, agents: AgentCatalog, files: 
         try:
             if isinstance(file, PromptFile):
                 prompts.check(file.content)
-            else:
+            elif isinstance(file, AgentFile):
                 _check_expressions(file)
             for kind, ref in _references(file):
                 if (kind, ref) not in names:
