@@ -16,7 +16,7 @@ from promptrails_engine.schema.instance import kind_of, locate, measure
 Strategy = Callable[[RunContext, Span], Awaitable[StepOutput]]
 """One of the agent types: what to call in which order."""
 
-ROOT_KINDS: Mapping[str, SpanKind] = {"simple": "agent", "chain": "chain"}
+ROOT_KINDS: Mapping[str, SpanKind] = {"simple": "agent", "chain": "chain", "workflow": "workflow"}
 
 
 async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
@@ -59,7 +59,9 @@ def plan_input(plan: Plan, data: Any) -> dict[str, Any]:
     Raises:
         InputInvalidError: it is something else.
     """
-    checked = plan.input_validator is not None or plan.steps[0].input_validator is not None
+    checked = plan.input_validator is not None
+    if plan.workflow is None and plan.steps:
+        checked = checked or plan.steps[0].input_validator is not None  # of a graph it is not sure who looks first
     return json_object(data, "the input", measured=checked)
 
 

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptrails_engine.definitions.configs import FailurePolicy, Join, NodeType
 from promptrails_engine.definitions.records import PromptVersion
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.models.table import Price
 from promptrails_engine.ports.provider import ModelCapabilities, Provider, ToolSpec
 from promptrails_engine.ports.tool import Tool
+from promptrails_engine.run.expressions import CompiledMapping, Expression
+from promptrails_engine.run.graph import Graph
 from promptrails_engine.run.render import CompiledTemplate
 from promptrails_engine.schema import SchemaValidator
 
@@ -64,6 +67,38 @@ class PromptStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """One node of a workflow, ready to run."""
+
+    id: str
+    key: str
+    """Its place in the agent: the node's stable key."""
+    kind: NodeType
+    step: PromptStep | None
+    """Of a prompt node."""
+    tool: Tool | None
+    """Of a tool node."""
+    parents: tuple[str, ...]
+    ancestors: tuple[str, ...]
+    """All that it depends on, near or far: what its templates and expressions may read."""
+    condition: Expression | None
+    map_over: Expression | None
+    map_concurrency: int
+    mapping: CompiledMapping | None
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """The graph of a workflow, ready to run."""
+
+    graph: Graph
+    nodes: Mapping[str, Node]
+    joins: Mapping[str, Join]
+    """Of the nodes that have one."""
+    on_failure: FailurePolicy
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One agent version, ready to run."""
 
@@ -77,3 +112,5 @@ class Plan:
     limits: Limits
     version_lock: Mapping[str, Any]
     """JSON data: which agent version, prompt versions and tools, with their digests."""
+    workflow: Workflow | None = None
+    """The graph of an agent of type workflow, whose prompts are in `steps` as well."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from promptrails_engine.run.pipeline import Strategy
 from promptrails_engine.strategies.chain import run_chain
 from promptrails_engine.strategies.simple import run_simple
+from promptrails_engine.strategies.workflow import run_workflow
 
-STRATEGIES: Mapping[str, Strategy] = {"simple": run_simple, "chain": run_chain}
+STRATEGIES: Mapping[str, Strategy] = {"simple": run_simple, "chain": run_chain, "workflow": run_workflow}
 """By agent type."""
