@@ -15,7 +15,7 @@ from promptrails_engine.store.sql.failures import translate
 from promptrails_engine.store.sql.placement import check_placement
 
 VERSION_TABLE = "pr_schema_version"
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision that this library knows, oldest first."""
 
 _ADVISORY_LOCK = 0x70725F736368656D
