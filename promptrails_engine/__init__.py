@@ -23,7 +23,7 @@ _ROOMS = {
         "MultiAgentConfig", "PromptLink", "SimpleAgentConfig", "WorkflowAgentConfig", "WorkflowNode",
     ),
     "promptrails_engine.definitions.settings": (
-        "Limits", "ModelConfig", "RunBudget", "ToolAttachment",
+        "Limits", "ModelConfig", "RunBudget", "SubAgentAttachment", "ToolAttachment",
     ),
     "promptrails_engine.definitions.records": (
         "Agent", "AgentVersion", "Prompt", "PromptVersion",
@@ -77,8 +77,8 @@ _ROOMS = {
         "Secret",
     ),
     "promptrails_engine.errors": (
-        "ArchivedError", "AuthError", "BadRequestError", "BudgetExceededError", "ConfigurationError",
-        "ConflictError", "ContentFilteredError", "ContextOverflowError", "DefinitionError",
+        "ArchivedError", "AuthError", "BadRequestError", "BudgetExceededError", "ChildFailedError",
+        "ConfigurationError", "ConflictError", "ContentFilteredError", "ContextOverflowError", "DefinitionError",
         "EmptyOutputError", "EngineClosedError", "EngineUsageError", "ForbiddenError", "InputInvalidError",
         "MissingExtraError", "ModelNotFoundError", "ModelNotServedError", "NotFoundError",
         "OutputInvalidError", "OutputTruncatedError", "PromptRailsError", "ProviderError",
@@ -110,13 +110,14 @@ if TYPE_CHECKING:
         Agent, AgentVersion, Prompt, PromptVersion,
     )
     from promptrails_engine.definitions.settings import (
-        Limits, ModelConfig, RunBudget, ToolAttachment,
+        Limits, ModelConfig, RunBudget, SubAgentAttachment, ToolAttachment,
     )
     from promptrails_engine.engine import (
         AsyncEngine, Engine,
     )
     from promptrails_engine.errors import (
-        ArchivedError, AuthError, BadRequestError, BudgetExceededError, ConfigurationError, ConflictError,
+        ArchivedError, AuthError, BadRequestError, BudgetExceededError, ChildFailedError, ConfigurationError,
+        ConflictError,
         ContentFilteredError, ContextOverflowError, DefinitionError, EmptyOutputError, EngineClosedError,
         EngineUsageError, ForbiddenError, InputInvalidError, MissingExtraError, ModelNotFoundError,
         ModelNotServedError, NotFoundError, OutputInvalidError, OutputTruncatedError, PromptRailsError,
@@ -177,8 +178,8 @@ __all__ = [
     "Clock", "Delta", "Effect", "IdFactory", "State", "SystemClock", "ToolCall",
     "__version__", "Agent", "AgentConfig", "AgentExecution", "AgentVersion", "AnyAgentConfig", "ArchivedError",
     "AsyncEngine", "AsyncEventStream", "AuthError", "AvailableModelGroup", "BadRequestError",
-    "BudgetExceededError", "ChainAgentConfig", "Change", "CompositeAgentConfig", "CompositeStep",
-    "ConfigurationError", "ConflictError", "ConsoleSink", "ContentEvent", "ContentFilteredError",
+    "BudgetExceededError", "ChainAgentConfig", "Change", "ChildFailedError", "CompositeAgentConfig",
+    "CompositeStep", "ConfigurationError", "ConflictError", "ConsoleSink", "ContentEvent", "ContentFilteredError",
     "ContextOverflowError", "CostSummary", "DefinitionError", "DoneEvent", "EmptyOutputError", "Engine",
     "EngineClosedError", "EngineUsageError", "ErrorEvent", "Event", "EventStream", "ExecutionEvent",
     "ExecutionResult", "Finish", "ForbiddenError", "FunctionTool", "InputInvalidError", "JsonlSink", "LLMModel",
@@ -191,8 +192,8 @@ __all__ = [
     "RunCancelledError", "RunError", "RunFailedError", "RunPromptResponse", "RunTimeoutError", "SaveReport",
     "SchemaViolationError", "Secret", "ServerError", "SimpleAgentConfig", "Sink", "Span", "Store",
     "StoreCorruptError", "StoreError", "StoreUnavailableError", "StoreVersionError", "StreamInterruptedError",
-    "TemplateError", "TemplateLimitError", "TextDelta", "ThinkingDelta", "ThinkingEvent", "TokenUsage", "Tool",
-    "ToolArgsInvalidError", "ToolAttachment", "ToolCallDelta", "ToolContext", "ToolEndEvent", "ToolError",
+    "SubAgentAttachment", "TemplateError", "TemplateLimitError", "TextDelta", "ThinkingDelta", "ThinkingEvent",
+    "TokenUsage", "Tool", "ToolArgsInvalidError", "ToolAttachment", "ToolCallDelta", "ToolContext", "ToolEndEvent", "ToolError",
     "ToolLoopError", "ToolSpec", "ToolStartEvent", "ToolUnknownError", "Trace", "UnauthorizedError",
     "UsageDelta", "ValidationError", "VersionDiff", "VersionMismatchError", "Violation", "WorkflowAgentConfig",
     "WorkflowNode", "diff_versions", "event_from_dict", "event_to_dict", "tool",

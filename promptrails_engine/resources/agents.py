@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 from promptrails_engine import definitions
 from promptrails_engine.definitions.configs import AnyAgentConfig
 from promptrails_engine.definitions.records import Agent, AgentVersion
-from promptrails_engine.definitions.settings import Limits, ModelConfig, RunBudget, ToolAttachment
+from promptrails_engine.definitions.settings import (
+    Limits,
+    ModelConfig,
+    RunBudget,
+    SubAgentAttachment,
+    ToolAttachment,
+)
 from promptrails_engine.faces import M_co, method
 from promptrails_engine.resources.base import EngineResource, page_slice
 from promptrails_engine.results import ExecutionResult, Page, PromptPreview, page_of
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 
 _Config = AnyAgentConfig | Mapping[str, Any]
 _Tools = Sequence[str | ToolAttachment | Mapping[str, Any]]
+_SubAgents = Sequence[str | SubAgentAttachment | Mapping[str, Any]]
 
 _list = list  # the classes below have a method of that name
 
@@ -71,6 +78,7 @@ class Agents(EngineResource[M_co]):
         run_budget: RunBudget | Mapping[str, Any] | None = None,
         cache_timeout: int | None = None,
         tools: _Tools = (),
+        sub_agents: _SubAgents = (),
         version: str | None = None,
         message: str = "",
     ) -> Agent:
@@ -86,7 +94,9 @@ class Agents(EngineResource[M_co]):
         await self._parts.ready()
         content = None
         if config is not None:
-            content = _content(config, input_schema, output_schema, model_config, run_budget, cache_timeout, tools)
+            content = _content(
+                config, input_schema, output_schema, model_config, run_budget, cache_timeout, tools, sub_agents
+            )
         return await self._parts.agents.create(
             name, type, description=description, labels=labels, content=content, label=version, message=message
         )
@@ -104,6 +114,7 @@ class Agents(EngineResource[M_co]):
         run_budget: RunBudget | Mapping[str, Any] | None = None,
         cache_timeout: int | None = None,
         tools: _Tools = (),
+        sub_agents: _SubAgents = (),
         set_current: bool = False,
         message: str = "",
     ) -> AgentVersion:
@@ -116,9 +127,11 @@ class Agents(EngineResource[M_co]):
             input_schema: JSON Schema of the input; its defaults are filled in.
             output_schema: JSON Schema of the output.
             model_config: model and sampling for all prompts, instead of the prompt versions'.
-            run_budget: limits of each run.
+            run_budget: limits of each run and of all below it.
             cache_timeout: seconds for which an equal model call is answered from the cache, for all prompts.
             tools: tools that the prompts may use, by name.
+            sub_agents: other agents that the prompts of a simple agent or a chain may call as tools, each an id or name
+                or a `SubAgentAttachment`.
             set_current: make it the current version.
             message: why it was made.
 
@@ -128,7 +141,9 @@ class Agents(EngineResource[M_co]):
             DefinitionError: an argument cannot be used.
         """
         await self._parts.ready()
-        content = _content(config, input_schema, output_schema, model_config, run_budget, cache_timeout, tools)
+        content = _content(
+            config, input_schema, output_schema, model_config, run_budget, cache_timeout, tools, sub_agents
+        )
         return await self._parts.agents.create_version(
             agent_id, content, label=version, set_current=set_current, message=message
         )
@@ -292,6 +307,7 @@ def _content(
     run_budget: RunBudget | Mapping[str, Any] | None,
     cache_timeout: int | None,
     tools: _Tools,
+    sub_agents: _SubAgents,
 ) -> dict[str, Any]:
     return {
         "config": config,
@@ -301,4 +317,5 @@ def _content(
         "run_budget": run_budget,
         "cache_timeout": cache_timeout,
         "tools": list(tools) or None,
+        "sub_agents": list(sub_agents) or None,
     }

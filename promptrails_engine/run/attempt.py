@@ -129,7 +129,8 @@ async def _drain(
             ctx.deadlines.rearm(deadline, ctx.limits.idle_s or _IDLE_S)
         else:
             deadline.touched = clock()
-        if deadline.expired or ctx.cancel_requested or (ctx.deadline is not None and ctx.deadline.expired):
+        halted = ctx.cancel_requested or (ctx.deadline is not None and ctx.deadline.expired)
+        if deadline.expired or halted or (ctx.parent is not None and ctx.halting):
             raise asyncio.CancelledError  # once more, for the adapter has swallowed the one that it got
         if fold.size > most:
             raise ResponseTooLargeError(

@@ -1,5 +1,7 @@
 """What one run may still spend: reserved before a call at its worst, settled after it at what it was.
 
+The runs of a tree share the budget of their root; a child with limits of its own has a budget within that.
+
 The worst case of a prompt is one token per byte of UTF-8: no byte-level tokenizer makes more.
 """
 
@@ -29,17 +31,14 @@ class Reservation:
 class Budget:
     """Spent and reserved tokens and USD of one run; refuses a call whose worst case would pass a limit."""
 
-    __slots__ = ("_max_cost", "_max_tokens", "cost", "tokens")
+    __slots__ = ("_max_cost", "_max_tokens", "_within", "cost", "tokens")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, within: Budget | None = None) -> None:
         self._max_cost = limits.max_cost
         self._max_tokens = limits.max_total_tokens
+        self._within = within
         self.cost = 0.0
         self.tokens = 0
-
-    @property
-    def unlimited(self) -> bool:
-        return self._max_cost is None and self._max_tokens is None
 
     def reserve(self, request: ModelRequest, price: Price | None, max_output_tokens: int | None) -> Reservation:
         """Set aside the worst case of a call; where `request` names no max_tokens, it is given what is affordable.
@@ -60,25 +59,27 @@ class Budget:
             )
         cost = 0.0 if price is None else (prompt * price.input + wanted * price.output) / _MILLION
         reservation = Reservation(prompt + wanted, cost)
-        self.tokens += reservation.tokens
-        self.cost += reservation.cost
+        self._add(reservation.tokens, reservation.cost)
         return reservation
 
     def settle(self, reservation: Reservation, usage: TokenUsage | None, cost: float | None) -> None:
         """Replace what was reserved by what was used; where the provider did not say, the worst case stands."""
         if usage is not None and usage.total_tokens is not None:
-            self.tokens += usage.total_tokens - reservation.tokens
-            if cost is not None:
-                self.cost += cost - reservation.cost
+            self._add(usage.total_tokens - reservation.tokens, 0.0 if cost is None else cost - reservation.cost)
 
     def release(self, reservation: Reservation) -> None:
         """Give back what was reserved for a call that the provider refused."""
-        self.tokens -= reservation.tokens
-        self.cost -= reservation.cost
+        self._add(-reservation.tokens, -reservation.cost)
+
+    def _add(self, tokens: int, cost: float) -> None:
+        self.tokens += tokens
+        self.cost += cost
+        if self._within is not None:
+            self._within._add(tokens, cost)
 
     def _affordable(self, prompt: int, price: Price | None) -> int:
-        """Answer tokens that fit under both limits after this prompt."""
-        fits: list[int] = []
+        """Answer tokens that fit under all limits after this prompt."""
+        fits = [] if self._within is None else [self._within._affordable(prompt, price)]
         if self._max_tokens is not None:
             fits.append(self._max_tokens - self.tokens - prompt)
         if self._max_cost is not None:
@@ -97,6 +98,8 @@ class Budget:
             parts.append(f"the limit of {self._max_tokens} tokens ({max(self._max_tokens - self.tokens, 0)} left)")
         if self._max_cost is not None:
             parts.append(f"the limit of {self._max_cost} USD ({max(self._max_cost - self.cost, 0.0):.6f} left)")
+        if self._within is not None:
+            parts.append(f"{self._within._left()} of the run that started it")
         return " or ".join(parts)
 
 

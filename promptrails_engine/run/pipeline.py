@@ -16,7 +16,12 @@ from promptrails_engine.schema.instance import kind_of, locate, measure
 Strategy = Callable[[RunContext, Span], Awaitable[StepOutput]]
 """One of the agent types: what to call in which order."""
 
-ROOT_KINDS: Mapping[str, SpanKind] = {"simple": "agent", "chain": "chain", "workflow": "workflow"}
+ROOT_KINDS: Mapping[str, SpanKind] = {
+    "simple": "agent",
+    "chain": "chain",
+    "workflow": "workflow",
+    "composite": "workflow",
+}
 
 
 async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:

@@ -28,6 +28,8 @@ class StepOutput:
 
     text: str
     output: dict[str, Any]
+    handed_over: bool = False
+    """Whether another agent gave it, which took the run over."""
 
 
 async def run_prompt_step(
@@ -48,18 +50,19 @@ async def run_prompt_step(
         PromptRailsError: of rendering, model, tools or schema.
     """
     messages = await ctx.step("prompt", step.prompt_name, f"{step.key}/prompt", parent, _render, step, values, offered)
-    if not ctx.begun:
+    if not ctx.on_record:
         await ctx.begin()
     validator = step.output_validator
     reply = await answer(ctx, parent, step, messages, step.key, show=final and validator is None)
+    if reply.output is not None:
+        return StepOutput(reply.text, reply.output, handed_over=True)
     if validator is None:
         ctx.truncated = ctx.truncated or (final and reply.finish == "length")
         return StepOutput(reply.text, {"content": reply.text, "type": "text"})
-    value, text = await _valid(ctx, parent, step, validator, messages, reply)
-    if final:
-        ctx.emit(ContentEvent(text))
-    output = cast("dict[str, Any]", value) if isinstance(value, dict) else {"value": value}
-    return StepOutput(text, output)
+    result = await _valid(ctx, parent, step, validator, messages, reply)
+    if final and not result.handed_over:
+        ctx.emit(ContentEvent(result.text))
+    return result
 
 
 async def _render(
@@ -70,7 +73,10 @@ async def _render(
     span.attributes["version"] = step.version.version
     span.input = {**values, **offered} if offered else values
     # As `render_messages` does, without its coroutine.
-    span.output = messages = messages_of(await render_all(step.templates, step_values(step, values, offered)))
+    messages = messages_of(await render_all(step.templates, step_values(step, values, offered)))
+    if ctx.birth is not None and ctx.birth.window:
+        messages = [*messages[:-1], *ctx.birth.window, messages[-1]]
+    span.output = messages
     return messages
 
 
@@ -81,7 +87,7 @@ async def _valid(
     validator: SchemaValidator,
     messages: list[Message],
     reply: ModelReply,
-) -> tuple[Any, str]:
+) -> StepOutput:
     """The answer's value and text; an answer that breaks the schema is sent back with the reasons, twice at most.
 
     Raises:
@@ -96,7 +102,8 @@ async def _valid(
             )
         try:
             value = _checked(validator, reply.text)
-            return value, compact_json(value)
+            output = cast("dict[str, Any]", value) if isinstance(value, dict) else {"value": value}
+            return StepOutput(compact_json(value), output)
         except OutputInvalidError as error:
             if repair == _REPAIRS:
                 raise
@@ -108,6 +115,8 @@ async def _valid(
             Message("user", f"That is not valid: {complaint}. Answer again with the corrected JSON only."),
         ]
         reply = await answer(ctx, parent, step, messages, f"{step.key}/repair[{repair}]", show=False)
+        if reply.output is not None:
+            return StepOutput(reply.text, reply.output, handed_over=True)
         repair += 1
 
 

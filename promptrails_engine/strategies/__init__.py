@@ -9,5 +9,10 @@ from promptrails_engine.strategies.chain import run_chain
 from promptrails_engine.strategies.simple import run_simple
 from promptrails_engine.strategies.workflow import run_workflow
 
-STRATEGIES: Mapping[str, Strategy] = {"simple": run_simple, "chain": run_chain, "workflow": run_workflow}
+STRATEGIES: Mapping[str, Strategy] = {
+    "simple": run_simple,
+    "chain": run_chain,
+    "workflow": run_workflow,
+    "composite": run_workflow,  # a graph of which every node is another agent
+}
 """By agent type."""
