@@ -132,7 +132,7 @@ def checked_agent(content: Mapping[str, Any], type: str | None) -> dict[str, Any
     for name in names:
         if names.count(name) > 1:
             raise DefinitionError(f"tool '{name}' is attached twice")
-    data["sub_agents"] = _sub_agents(checked.sub_agents, data["config"]["type"], names)
+    data["sub_agents"] = _sub_agents(checked.sub_agents, data["config"]["type"], names) or None
     return storable(_with_schemas(data), "the agent version")
 
 

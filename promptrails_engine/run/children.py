@@ -33,7 +33,13 @@ async def run_child(
         BudgetExceededError: the run may not start it.
         InputInvalidError, TemplateError: it cannot be run with this input, and nothing is on record yet.
     """
-    _admit(ctx, plan)
+    refused = _refused(ctx, plan)
+    if refused is not None:
+        if not ctx.on_record:
+            await ctx.begin()  # a run that its limits have stopped is on record
+        raise refused
+    for above in ctx.lineage():
+        above.children += 1
     child = _context(ctx, plan, data, Birth(ctx, span, relay, window))
     span.attributes["child_execution_id"] = child.row.id
     row = await ctx.drive(child)
@@ -42,27 +48,22 @@ async def run_child(
     return row
 
 
-def _admit(ctx: RunContext, plan: Plan) -> None:
-    """Hold one more child against the limits of the run and of all above it.
-
-    Raises:
-        BudgetExceededError: one of them allows no more, or not so deep.
-    """
+def _refused(ctx: RunContext, plan: Plan) -> BudgetExceededError | None:
+    """Why the limits of the run, or of one above it, allow no more children, or none so deep; None where they do."""
     for depth, above in enumerate(ctx.lineage(), start=1):
         limits = above.limits
         if limits.max_depth is not None and depth > limits.max_depth:
             path = [plan.agent_name, *(run.plan.agent_name for run in ctx.lineage())]
-            raise BudgetExceededError(
+            return BudgetExceededError(
                 f"{above.called} may have {limits.max_depth} levels of child executions below it, and this would be "
                 f"one more: {' -> '.join(reversed(path))}; raise max_depth"
             )
         if limits.max_children is not None and above.children >= limits.max_children:
-            raise BudgetExceededError(
+            return BudgetExceededError(
                 f"{above.called} may have {limits.max_children} child executions, and agent '{plan.agent_name}' would "
                 "be one more; raise max_children"
             )
-    for above in ctx.lineage():
-        above.children += 1
+    return None
 
 
 def _context(ctx: RunContext, plan: Plan, data: dict[str, Any], birth: Birth) -> RunContext:

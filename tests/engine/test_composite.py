@@ -110,14 +110,19 @@ async def test_conditions_joins_and_lists_work_as_in_a_workflow():
 async def test_without_a_mapping_each_item_comes_with_the_input():
     async with agents({"each": "{{ item }}/{{ index }}/{{ x }}"}) as (engine, _):
         team = await composite(engine, step("each", map_over="input.l"))
-        assert (await engine.agents.execute(team, {"l": ["p", "q"], "x": 1})).output == {"value": ["<p/0/1>", "<q/1/1>"]}
+        assert (await engine.agents.execute(team, {"l": ["p", "q"], "x": 1})).output == {
+            "value": ["<p/0/1>", "<q/1/1>"]
+        }
 
 
 # ------------------------------------------------------------------ streams
 
 
 async def test_the_last_answer_streams_and_no_other():
-    async with agents({"a": "A", "b": "B"}, lambda r: Reply(chunks=[r.messages[-1].content, " ", "end"])) as (engine, _):
+    async with agents({"a": "A", "b": "B"}, lambda r: Reply(chunks=[r.messages[-1].content, " ", "end"])) as (
+        engine,
+        _,
+    ):
         team = await composite(engine, step("a"), step("b", "a"))
         events = [event async for event in engine.agents.stream(team, {})]
         assert [event.type for event in events] == ["execution", "content", "content", "content", "done"]
