@@ -35,13 +35,13 @@ async def plan_sub_agents(
     """
     found: dict[str, SubAgent] = {}
     for entry in sorted(attached, key=lambda entry: entry.get("sort_order") or 0):
-        row = await agents.active_row(entry["agent_id"])
+        plan = await agent_of(entry["agent_id"])
+        row = await agents.row(plan.agent_id)
         if entry.get("requires_approval"):
             raise ConfigurationError(
                 f"sub-agent '{row.name}' of agent '{parent}' requires approval, which this version of "
                 "promptrails-engine cannot ask for; promote a version with requires_approval=False to run it"
             )
-        plan = await agent_of(row.id)
         name = entry.get("alias") or _tool_name(row.name)
         if name in found:
             raise DefinitionError(f"two sub-agents of agent '{parent}' are named '{name}'; give one an alias")

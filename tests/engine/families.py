@@ -11,11 +11,16 @@ from promptrails_engine import (
     AsyncEngine,
     CompositeAgentConfig,
     CompositeStep,
+    LLMModel,
     Prompt,
     SimpleAgentConfig,
 )
 from tests.engine.flows import echo
 from tests.engine.kit import scripted
+
+THREE = {"a": "A", "b": "B", "c": "C"}
+PRICED = LLMModel(id="mine", provider="scripted", model_id="m", input_price=1e6, output_price=1e6)
+"""One USD a token."""
 
 
 async def agent(engine: AsyncEngine, name: str, content: Any, **more: Any) -> str:
@@ -44,6 +49,17 @@ async def composite(
 ) -> str:
     config = CompositeAgentConfig(list(steps), failure_policy=policy)
     return (await engine.agents.create(name, config=config, **more)).id
+
+
+async def two_levels(engine: AsyncEngine) -> str:
+    """The id of an agent `outer` that runs `inner`, which runs `a` and then `b`; and `c` after it."""
+    inner = await composite(engine, step("a"), step("b", "a"), name="inner")
+    return await composite(engine, step("inner", agent_id=inner), step("c", "inner"), name="outer")
+
+
+async def everything(engine: AsyncEngine) -> list[AgentExecution]:
+    """All executions, newest first."""
+    return list(await engine.executions.list(include_children=True, limit=100))
 
 
 async def names_of(engine: AsyncEngine, top: AgentExecution) -> dict[str, Any]:
