@@ -200,10 +200,12 @@ async def test_closing_the_engine_lets_a_tree_end():
 
 async def test_an_adapter_that_swallows_the_cancellation_does_not_keep_the_tree_alive():
     calls: list[str] = []
+    called = asyncio.Event()
 
     async def replies(request: Any) -> Any:
         calls.append(request.messages[-1].content)
         if calls[-1] == "A":
+            called.set()
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
@@ -212,8 +214,7 @@ async def test_an_adapter_that_swallows_the_cancellation_does_not_keep_the_tree_
 
     async with agents(THREE, replies) as (engine, _):
         task = asyncio.create_task(engine.agents.execute(await two_levels(engine), {}))
-        while not calls:
-            await asyncio.sleep(0)
+        await called.wait()
         (top,) = await engine.executions.list(status="running")
         await engine.executions.cancel(top.id)
         assert (await task).status == "cancelled"

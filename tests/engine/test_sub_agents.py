@@ -148,18 +148,17 @@ async def test_a_delegate_that_is_cancelled_fails_its_call_alone():
 
 
 async def test_cancelling_a_supervisor_cancels_its_delegates():
-    held = Held("find")
+    both = asyncio.Barrier(3)
 
     async def replies(request: Any) -> Any:
         if request.messages[-1].content.startswith("Desk"):
             return Reply(tool_calls=[ASK, ToolUse("other", {"task": "find more"})])
-        return await held(request)
+        await both.wait()
+        return await asyncio.Event().wait()
 
-    async with desk(replies, "helper", "other") as (engine, provider):
+    async with desk(replies, "helper", "other") as (engine, _):
         task = asyncio.create_task(engine.agents.execute("Desk", {}))
-        await held.reached.wait()
-        while len(provider.requests) < 3:
-            await asyncio.sleep(0)
+        await both.wait()
         (top,) = await engine.executions.list()
         await engine.executions.cancel(top.id)
         assert (await task).status == "cancelled"
@@ -190,7 +189,7 @@ async def test_limits_on_children_are_told_to_the_model():
 async def test_sub_agents_of_sub_agents_run():
     async with scripted([ToolUse("b", {"task": "x"}), ToolUse("c", {"task": "y"}), "C", "B", "A"]) as (
         engine,
-        provider,
+        _,
     ):
         await agent(engine, "c", "c {{ task }}")
         await agent(engine, "b", "b {{ task }}", sub_agents=["c"])
