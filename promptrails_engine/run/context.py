@@ -138,10 +138,7 @@ class RunContext:
         Raises:
             RunCancelledError, RunTimeoutError: the run was stopped before this step began.
         """
-        if self.cancel_requested or (self.deadline is not None and self.deadline.expired):
-            raise self.stopped()
-        started = self._epoch + self._monotonic()
-        span = Span(self.trace, self.services.ids.span(), parent.span_id, name, kind, started, attributes={"key": key})
+        span = self.open_span(kind, name, key, parent)
         try:
             return await action(self, span, *args, **kwargs)
         except BaseException as error:
@@ -150,6 +147,17 @@ class RunContext:
         finally:
             span.ended_at = self._epoch + self._monotonic()
             self.spans.append(span)
+
+    def open_span(self, kind: SpanKind, name: str, key: str, parent: Span) -> Span:
+        """The span of a step that ends elsewhere than it begins; `close_span` ends it.
+
+        Raises:
+            RunCancelledError, RunTimeoutError: the run was stopped before this step began.
+        """
+        if self.cancel_requested or (self.deadline is not None and self.deadline.expired):
+            raise self.stopped()
+        started = self._epoch + self._monotonic()
+        return Span(self.trace, self.services.ids.span(), parent.span_id, name, kind, started, attributes={"key": key})
 
     def open_root(self, kind: SpanKind, name: str) -> Span:
         return Span(self.trace, self.services.ids.span(), "", name, kind, self._epoch + self._monotonic())

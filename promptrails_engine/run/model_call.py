@@ -43,7 +43,7 @@ async def call_model(
         return await _call_binding(ctx, parent, step, step.model, messages, key, show, offer_tools)
     except PromptRailsError as error:
         fallback = step.fallback
-        if fallback is None or not may_fall_back(error, step.model, fallback) or not ctx.log.rewind(mark):
+        if fallback is None or not may_fall_back(error, step.model, fallback) or not _unsaid(ctx, mark, show):
             raise
         return await _call_binding(ctx, parent, step, fallback, messages, f"{key}/fallback", show, offer_tools)
 
@@ -95,9 +95,17 @@ async def _attempts(
             again,
             error,
             attempts=_ATTEMPTS_PER_MODEL - 1,
-            restartable=partial(ctx.log.rewind, mark),
+            restartable=partial(_unsaid, ctx, mark, show),
             random=ctx.services.random,
         )
+
+
+def _unsaid(ctx: RunContext, mark: int, show: bool) -> bool:
+    """Whether nobody has heard of an attempt that failed; what it said since `mark` is taken back.
+
+    One that is not shown has said nothing: the events since then are those of steps that run beside it.
+    """
+    return not show or ctx.log.rewind(mark)
 
 
 async def _cached(

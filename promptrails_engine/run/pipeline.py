@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from promptrails_engine.errors import InputInvalidError, OutputInvalidError, Violation
+from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.sink import Span, SpanKind
 from promptrails_engine.run.context import RunContext, fail_span
 from promptrails_engine.run.plan import Plan
@@ -16,7 +17,7 @@ from promptrails_engine.schema.instance import kind_of, locate, measure
 Strategy = Callable[[RunContext, Span], Awaitable[StepOutput]]
 """One of the agent types: what to call in which order."""
 
-ROOT_KINDS: Mapping[str, SpanKind] = {"simple": "agent", "chain": "chain"}
+ROOT_KINDS: Mapping[str, SpanKind] = {"simple": "agent", "chain": "chain", "multi_agent": "agent"}
 
 
 async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
@@ -33,6 +34,8 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
             await ctx.step(
                 "postprocessing", "output schema", "output", root, _check_output, plan.output_validator, result
             )
+        if result.unsaid:
+            ctx.emit(ContentEvent(result.text))
         root.output = result.output
         return result
     except BaseException as error:

@@ -27,6 +27,10 @@ class StepOutput:
 
     text: str
     output: dict[str, Any]
+    truncated: bool = False
+    """The answer ended at the token limit."""
+    unsaid: bool = False
+    """It is the run's answer, and the listeners have not heard its text yet."""
 
 
 async def run_prompt_step(
@@ -46,14 +50,41 @@ async def run_prompt_step(
     Raises:
         PromptRailsError: of rendering, model, tools or schema.
     """
-    messages = await ctx.step("prompt", step.prompt_name, f"{step.key}/prompt", parent, _render, step, values, offered)
+    messages = await render_step(ctx, parent, step, values, offered)
     if not ctx.begun:
         await ctx.begin()
+    return await answer_step(ctx, parent, step, messages, final=final)
+
+
+async def render_step(
+    ctx: RunContext,
+    parent: Span,
+    step: PromptStep,
+    values: Mapping[str, Any],
+    offered: Mapping[str, Any] | None = None,
+) -> list[Message]:
+    """The step's messages for this input, and for what the strategy offers beside it.
+
+    Raises:
+        PromptRailsError: of templates or input schema.
+    """
+    return await ctx.step("prompt", step.prompt_name, f"{step.key}/prompt", parent, _render, step, values, offered)
+
+
+async def answer_step(
+    ctx: RunContext, parent: Span, step: PromptStep, messages: list[Message], *, final: bool
+) -> StepOutput:
+    """The step's output for its messages; the execution must be on record.
+
+    Raises:
+        PromptRailsError: of model, tools or schema.
+    """
     validator = step.output_validator
     reply = await answer(ctx, parent, step, messages, step.key, show=final and validator is None)
     if validator is None:
-        ctx.truncated = ctx.truncated or (final and reply.finish == "length")
-        return StepOutput(reply.text, {"content": reply.text, "type": "text"})
+        cut = reply.finish == "length"
+        ctx.truncated = ctx.truncated or (final and cut)
+        return StepOutput(reply.text, {"content": reply.text, "type": "text"}, cut)
     value, text = await _valid(ctx, parent, step, validator, messages, reply)
     if final:
         ctx.emit(ContentEvent(text))

@@ -71,6 +71,9 @@ async def _call_tool(ctx: RunContext, span: Span, step: PromptStep, call: ToolCa
         arguments = parse_arguments(call.arguments)
         attributes["parameters"] = span.input = arguments
         result = await tool.call(arguments, tool_context(ctx, call.id))
+        if ctx.being_cancelled():
+            await asyncio.sleep(0)  # where it is still on its way, it arrives here
+            raise asyncio.CancelledError  # once more, for the tool has swallowed the one that it got
         text = result_text(to_json_data(result, call.name))
     except ToolError as error:
         error.message = mask(error.message)  # it may repeat whatever the tool was told
