@@ -105,7 +105,7 @@ async def _judge(
     delivered = isinstance(failure, asyncio.CancelledError)
     alone = await take_back(deadline.task, int(deadline.expired), deadline.baseline, delivered=delivered)
     if not alone:
-        if failure is None:
+        if not delivered:
             await asyncio.sleep(0)  # it is on its way still, or the adapter has swallowed it
         raise failure if isinstance(failure, asyncio.CancelledError) else asyncio.CancelledError
     if delivered and deadline.expired:
