@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptrails_engine import AsyncEngine, BadRequestError, Limits, RateLimitError
+from promptrails_engine import AsyncEngine, Limits, RateLimitError
 from promptrails_engine.events import TokenUsage
 from promptrails_engine.ports.provider import Delta, Finish, ModelRequest, TextDelta, UsageDelta
 from promptrails_engine.testing import ToolUse
@@ -143,51 +143,62 @@ async def test_a_tool_that_cancels_its_own_task_fails_its_branch_and_nothing_els
 # ------------------------------------------------------------------ what branches share
 
 
-async def test_another_attempt_of_one_branch_takes_nothing_back_of_what_another_said():
-    started = asyncio.Event()
+class Heard:
+    """A tool whose result comes once `gate` is open, and a model that sets `told` when it has that."""
 
-    async def look() -> str:
+    def __init__(self) -> None:
+        self.gate, self.told = asyncio.Event(), asyncio.Event()
+
+    async def look(self) -> str:
         """Look."""
-        started.set()
+        await self.gate.wait()
         return "seen"
 
-    for listening in (False, True):
-        answers = {"a": replies(ToolUse("look"), "A"), "b": replies(RateLimitError("no", retry_after_s=0.0), "B")}
-        async with roles(answers, held="b", tools=[look]) as (engine, model):
-            started.clear()
-            await side_agent(engine, "ab", agent={"tools": ["look"]})
-            stream = engine.agents.stream("Side", {})
-            if listening:
-                await anext(stream)
-            run = asyncio.ensure_future(stream.result() if listening else engine.agents.execute("Side", {}))
-            await started.wait()  # what the tool call says comes between the first attempt of b and the next
-            await model.ended["a"].wait()
-            model.release("b")
-            result = await run
-            assert (result.status, result.error) == ("completed", "")
-            said = [event async for event in engine.executions.stream(result.execution_id)]
-            assert [event.type for event in said] == ["execution", "tool_start", "tool_end", "content", "done"]
-            assert [event.seq for event in said] == [1, 2, 3, 4, 5]
-            assert len(model.requests["b"]) == 2
+    def answer(self, request: ModelRequest) -> Any:
+        if request.messages[-1].role != "tool":
+            return ToolUse("look")
+        self.told.set()
+        return "A"
+
+
+@pytest.mark.parametrize("listening", [False, True])
+async def test_another_attempt_of_one_branch_takes_nothing_back_of_what_another_said(listening: bool):
+    heard = Heard()
+    answers = {"a": heard.answer, "b": replies(RateLimitError("no", retry_after_s=0.0), "B")}
+    async with roles(answers, held="b", tools=[heard.look]) as (engine, model):
+        await side_agent(engine, "ab", agent={"tools": ["look"]})
+        stream = engine.agents.stream("Side", {})
+        if listening:
+            await anext(stream)
+        run = asyncio.ensure_future(stream.result() if listening else engine.agents.execute("Side", {}))
+        await model.all_arrived()
+        heard.gate.set()  # the end of the tool call is said while the first attempt of b is under way
+        await heard.told.wait()
+        model.release("b")
+        result = await run
+        assert (result.status, result.error) == ("completed", "")
+        said = [event async for event in engine.executions.stream(result.execution_id)]
+        assert [event.type for event in said] == ["execution", "tool_start", "tool_end", "content", "done"]
+        assert [event.seq for event in said] == [1, 2, 3, 4, 5]
+        assert len(model.requests["b"]) == 2
 
 
 async def test_a_fallback_model_answers_for_one_branch_while_another_is_heard():
     class Down(Roles):
         name = "down"
 
-    async def look() -> str:
-        """Look."""
-        return "seen"
-
+    heard = Heard()
     down = Down({"b": RateLimitError("no", retry_after_s=999)}, held="b")
-    model = Roles({"a": replies(ToolUse("look"), "A"), "b": "B"})
-    async with AsyncEngine(providers=[model, down], model="roles/m", tools=[look]) as engine:
+    model = Roles({"a": heard.answer, "b": "B"})
+    async with AsyncEngine(providers=[model, down], model="roles/m", tools=[heard.look]) as engine:
         await side_agent(engine, "ab", agent={"tools": ["look"]})
         both = {"llm_model_id": "down/m", "fallback_llm_model_id": "roles/m"}
         await engine.prompts.create_version("p b", user_prompt="b:", set_current=True, **both)
         stream = engine.agents.stream("Side", {})
         await anext(stream)
-        await model.ended["a"].wait()
+        await down.all_arrived()
+        heard.gate.set()
+        await heard.told.wait()
         down.release("b")
         result = await stream.result()
         assert (result.output or {})["b"]["content"] == "B"
