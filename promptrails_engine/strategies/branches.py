@@ -6,13 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from promptrails_engine.errors import (
-    BranchesFailedError,
-    PromptRailsError,
-    RunCancelledError,
-    RunError,
-    RunTimeoutError,
-)
+from promptrails_engine.errors import BranchesFailedError, PromptRailsError, RunError
 from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.run.context import RunContext, fail_span
@@ -53,7 +47,7 @@ async def run_branches(
             await _answer_all(ctx, ready, verdict, accept)
     finally:
         for branch in ready:
-            if branch.span.ended_at is None:  # its task was cancelled before it began
+            if branch.span.ended_at is None:  # nobody has begun on it
                 fail_span(branch.span, asyncio.CancelledError())
                 ctx.close_span(branch.span)
     return verdict.findings([step.role for step in steps])
@@ -81,7 +75,7 @@ class Verdict:
         if isinstance(outcome, StepOutput):
             self._results[role] = outcome
             self.final = self._enough is not None and len(self._results) >= self._enough
-        elif not isinstance(outcome, PromptRailsError) or isinstance(outcome, RunCancelledError | RunTimeoutError):
+        elif not isinstance(outcome, PromptRailsError):
             self._fatal = outcome
             self.final = True
         else:

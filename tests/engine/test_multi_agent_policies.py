@@ -101,11 +101,25 @@ async def test_a_prompt_that_cannot_be_rendered_is_a_failure_like_others():
         await engine.prompts.create_version("p b", **strict)
         output = (await engine.agents.execute("Side", {"text": "t"})).output or {}
         assert output["errors"]["b"]["code"] == "template_error"
+        steps = await engine.traces.list(kind="agent_step")
+        assert {span.name: span.error_type for span in steps} == {"a": "", "b": "template_error"}
         await engine.prompts.create_version("p a", **strict)
         with pytest.raises(Exception, match="2 prompts") as caught:  # nothing was run, so nothing is on record
             await engine.agents.execute("Side", {"text": "t"})
         assert not isinstance(caught.value, TemplateError)
         assert (await engine.executions.list()).meta.total == 1
+
+
+async def test_a_prompt_that_cannot_be_rendered_after_the_router_ends_the_run_before_any_is_asked():
+    answers = {"a": "A", "b": "B", "pick": '{"roles": ["a", "b"]}'}
+    async with roles(answers) as (engine, model):
+        await side_agent(engine, "ab", extra={"pick": "pick:"}, router_prompt_id="pick")
+        strict = {"user_prompt": "b: {{ missing.x }}", "config": {"strict": True}, "set_current": True}
+        await engine.prompts.create_version("p b", **strict)
+        assert (await engine.agents.execute("Side", {})).error_code == "template_error"
+        assert model.requests["a"] == []
+        spans = {span.name: span.error_type for span in await engine.traces.list(kind="agent_step")}
+        assert spans == {"router": "", "a": "cancelled", "b": "template_error"}
 
 
 async def test_a_router_picks_as_many_as_the_quorum_needs():
