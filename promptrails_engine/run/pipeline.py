@@ -50,7 +50,7 @@ async def _check_input(ctx: RunContext, span: Span, validator: SchemaValidator) 
 
 
 async def _check_output(ctx: RunContext, span: Span, validator: SchemaValidator, result: StepOutput) -> None:
-    value: Any = result.output
+    value = result.value
     if validator.is_valid(value):
         return
     raise OutputInvalidError("the output breaks the agent's output schema", validator.violations(value))
@@ -62,7 +62,9 @@ def plan_input(plan: Plan, data: Any) -> dict[str, Any]:
     Raises:
         InputInvalidError: it is something else.
     """
-    checked = plan.input_validator is not None or plan.steps[0].input_validator is not None
+    # Side by side, a prompt whose schema refuses the input may be borne, and the others run with it.
+    alone = plan.gather is None and plan.steps[0].input_validator is not None
+    checked = plan.input_validator is not None or alone
     return json_object(data, "the input", measured=checked)
 
 

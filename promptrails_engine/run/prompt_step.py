@@ -31,6 +31,13 @@ class StepOutput:
     """The answer ended at the token limit."""
     unsaid: bool = False
     """It is the run's answer, and the listeners have not heard its text yet."""
+    wrapped: bool = False
+    """The value is no object, and stands in the output under `value`."""
+
+    @property
+    def value(self) -> Any:
+        """What the model answered under its schema; without one the output."""
+        return self.output["value"] if self.wrapped else self.output
 
 
 async def run_prompt_step(
@@ -88,8 +95,9 @@ async def answer_step(
     value, text = await _valid(ctx, parent, step, validator, messages, reply)
     if final:
         ctx.emit(ContentEvent(text))
-    output = cast("dict[str, Any]", value) if isinstance(value, dict) else {"value": value}
-    return StepOutput(text, output)
+    if isinstance(value, dict):
+        return StepOutput(text, cast("dict[str, Any]", value))
+    return StepOutput(text, {"value": value}, wrapped=True)
 
 
 async def _render(

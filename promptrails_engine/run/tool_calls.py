@@ -53,7 +53,11 @@ def refuse_calls(calls: Sequence[ToolCall], why: str) -> list[Message]:
 
 async def _run_call(ctx: RunContext, parent: Span, step: PromptStep, call: ToolCall, key: str) -> Message:
     ctx.emit(ToolStartEvent(call.id, call.name))
-    text = await ctx.step("tool", call.name, key, parent, _call_tool, step, call)
+    try:
+        text = await ctx.step("tool", call.name, key, parent, _call_tool, step, call)
+    except BaseException:  # the run may go on without this branch, and its listeners wait for an end
+        ctx.emit(ToolEndEvent(call.id, call.name, "cancelled"))
+        raise
     summary = text if len(text) <= _SUMMARY_CHARS else text[: _SUMMARY_CHARS - 1] + "…"
     ctx.emit(ToolEndEvent(call.id, call.name, summary))
     return Message("tool", text, tool_call_id=call.id, name=call.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from promptrails_engine.definitions.configs import ERRORS_KEY
 from promptrails_engine.definitions.digest import compact_json
@@ -36,7 +36,7 @@ async def run_multi_agent(ctx: RunContext, root: Span) -> StepOutput:
         )
     if gather.aggregation == "first_valid":
         result = next(iter(found.results.values()))
-        return StepOutput(result.text, result.output, unsaid=True)
+        return StepOutput(result.text, result.output, unsaid=True, wrapped=result.wrapped)
     ctx.truncated = any(result.truncated for result in found.results.values())
     if gather.aggregation == "vote":
         return await ctx.step("postprocessing", "vote", "vote", root, _vote, gather, found)
@@ -61,8 +61,8 @@ def _rule(ctx: RunContext, gather: Gather) -> Accept:
     schema = ctx.plan.output_validator
 
     def valid(step: PromptStep, result: StepOutput) -> None:
-        if schema is not None and not schema.is_valid(result.output):
-            raise OutputInvalidError("the output breaks the agent's output schema", schema.violations(result.output))
+        if schema is not None and not schema.is_valid(result.value):
+            raise OutputInvalidError("the output breaks the agent's output schema", schema.violations(result.value))
 
     def votes(step: PromptStep, result: StepOutput) -> None:
         _ballot(gather, step, result)
@@ -104,16 +104,13 @@ def _ballot(gather: Gather, step: PromptStep, result: StepOutput) -> Any:
     Raises:
         OutputInvalidError: there is no such field.
     """
-    if step.output_validator is None:
-        value: Any = result.text.strip()
-    else:  # a value that is no object stands under `value`
-        value = result.output if result.text.startswith("{") else result.output["value"]
+    value: Any = result.text.strip() if step.output_validator is None else result.value
     if gather.vote_field is None:
         return value
     if not isinstance(value, dict) or gather.vote_field not in value:
         rule = f"has no field '{gather.vote_field}' to vote on; make it required in the prompt's output schema"
         raise OutputInvalidError(f"the output of '{step.role}'", [Violation("", rule)])
-    return result.output[gather.vote_field]
+    return cast("dict[str, Any]", value)[gather.vote_field]
 
 
 def _whole(output: dict[str, Any], found: Findings) -> StepOutput:

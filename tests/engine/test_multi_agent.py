@@ -342,3 +342,9 @@ async def test_definitions_are_stored_with_ids_and_compared_link_by_link():
             "router_prompt_id": ("links", "added", ids["pick"]),
             "config.failure_policy": ("parameters", "added", "settle"),
         }
+
+
+async def test_the_first_valid_output_may_be_something_else_than_an_object():
+    async with roles({"a": '"hello"'}) as (engine, _):
+        await side_agent(engine, "a", agent={"output_schema": {"type": "string"}}, aggregation="first_valid")
+        assert (await engine.agents.execute("Side", {})).output == {"value": "hello"}

@@ -104,6 +104,27 @@ async def test_a_model_that_swallows_its_cancellation_does_not_hold_the_run():
         assert model.said < 10_000
 
 
+async def test_a_tool_call_of_a_branch_that_is_cancelled_has_an_end_for_those_who_listen():
+    called = asyncio.Event()
+
+    async def wait() -> str:
+        """Wait."""
+        called.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    async with roles({"a": ToolUse("wait"), "b": '{"x": 1}'}, held="b", tools=[wait]) as (engine, model):
+        await side_agent(engine, "ab", agent={**VALID, "tools": ["wait"]}, aggregation="first_valid")
+        stream = engine.agents.stream("Side", {})
+        await anext(stream)
+        await called.wait()
+        await model.all_arrived()
+        model.release("b")
+        rest = [event async for event in stream]
+        assert [event.type for event in rest] == ["tool_start", "tool_end", "content", "done"]
+        assert rest[0].id == rest[1].id  # type: ignore[union-attr] # events of tools have one
+
+
 async def test_a_tool_that_swallows_its_cancellation_does_not_go_on_with_its_branch():
     called = asyncio.Event()
 

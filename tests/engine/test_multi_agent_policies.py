@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptrails_engine import AuthError, BadRequestError, TemplateError
+from promptrails_engine import AuthError, BadRequestError, InputInvalidError, TemplateError
 from tests.engine.side_kit import in_order, roles, side_agent
 
 NAMES = "abcde"
@@ -120,6 +120,17 @@ async def test_a_prompt_that_cannot_be_rendered_after_the_router_ends_the_run_be
         assert model.requests["a"] == []
         spans = {span.name: span.error_type for span in await engine.traces.list(kind="agent_step")}
         assert spans == {"router": "", "a": "cancelled", "b": "template_error"}
+
+
+async def test_input_that_is_no_json_data_is_refused_whatever_the_policy():
+    async with roles({"a": "A", "b": "B"}) as (engine, model):
+        await side_agent(engine, "ab", failure_policy="settle")
+        checked = {"user_prompt": "a:", "input_schema": {"type": "object"}, "set_current": True}
+        await engine.prompts.create_version("p a", **checked)
+        with pytest.raises(InputInvalidError):
+            await engine.agents.execute("Side", {"text": {1, 2}})
+        assert model.requests["b"] == []
+        assert (await engine.executions.list()).meta.total == 0
 
 
 async def test_a_router_picks_as_many_as_the_quorum_needs():
