@@ -77,8 +77,8 @@ _ROOMS = {
         "Secret",
     ),
     "promptrails_engine.errors": (
-        "ArchivedError", "AuthError", "BadRequestError", "BudgetExceededError", "ConfigurationError",
-        "ConflictError", "ContentFilteredError", "ContextOverflowError", "DefinitionError",
+        "ArchivedError", "AuthError", "BadRequestError", "BranchesFailedError", "BudgetExceededError",
+        "ConfigurationError", "ConflictError", "ContentFilteredError", "ContextOverflowError", "DefinitionError",
         "EmptyOutputError", "EngineClosedError", "EngineUsageError", "ForbiddenError", "InputInvalidError",
         "MissingExtraError", "ModelNotFoundError", "ModelNotServedError", "NotFoundError",
         "OutputInvalidError", "OutputTruncatedError", "PromptRailsError", "ProviderError",
@@ -116,8 +116,8 @@ if TYPE_CHECKING:
         AsyncEngine, Engine,
     )
     from promptrails_engine.errors import (
-        ArchivedError, AuthError, BadRequestError, BudgetExceededError, ConfigurationError, ConflictError,
-        ContentFilteredError, ContextOverflowError, DefinitionError, EmptyOutputError, EngineClosedError,
+        ArchivedError, AuthError, BadRequestError, BranchesFailedError, BudgetExceededError, ConfigurationError,
+        ConflictError, ContentFilteredError, ContextOverflowError, DefinitionError, EmptyOutputError, EngineClosedError,
         EngineUsageError, ForbiddenError, InputInvalidError, MissingExtraError, ModelNotFoundError,
         ModelNotServedError, NotFoundError, OutputInvalidError, OutputTruncatedError, PromptRailsError,
         ProviderError, ProviderProtocolError, ProviderTimeoutError, ProviderUnavailableError,
@@ -177,7 +177,7 @@ __all__ = [
     "Clock", "Delta", "Effect", "IdFactory", "State", "SystemClock", "ToolCall",
     "__version__", "Agent", "AgentConfig", "AgentExecution", "AgentVersion", "AnyAgentConfig", "ArchivedError",
     "AsyncEngine", "AsyncEventStream", "AuthError", "AvailableModelGroup", "BadRequestError",
-    "BudgetExceededError", "ChainAgentConfig", "Change", "CompositeAgentConfig", "CompositeStep",
+    "BranchesFailedError", "BudgetExceededError", "ChainAgentConfig", "Change", "CompositeAgentConfig", "CompositeStep",
     "ConfigurationError", "ConflictError", "ConsoleSink", "ContentEvent", "ContentFilteredError",
     "ContextOverflowError", "CostSummary", "DefinitionError", "DoneEvent", "EmptyOutputError", "Engine",
     "EngineClosedError", "EngineUsageError", "ErrorEvent", "Event", "EventStream", "ExecutionEvent",

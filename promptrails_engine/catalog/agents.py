@@ -90,8 +90,9 @@ class AgentCatalog(Catalog):
         config = checked["config"]
         entries = [config, *config.get("prompt_ids", ()), *config.get("nodes", ()), *config.get("steps", ())]
         for entry in entries:
-            if "prompt_id" in entry:
-                entry["prompt_id"] = (await self._prompts.row(entry["prompt_id"])).id
+            for name in ("prompt_id", "aggregator_prompt_id", "router_prompt_id"):
+                if name in entry:
+                    entry[name] = (await self._prompts.row(entry[name])).id
             if "agent_id" in entry:
                 entry["agent_id"] = (await self.row(entry["agent_id"])).id
         return checked

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from promptrails_engine.catalog.agents import AgentCatalog
+from promptrails_engine.catalog.plan_multi_agent import PlannedPrompt, multi_agent_prompts, multi_agent_steps
 from promptrails_engine.catalog.prompts import PromptCatalog
 from promptrails_engine.catalog.serving import ModelDirectory
 from promptrails_engine.definitions import content as contents
@@ -15,7 +16,7 @@ from promptrails_engine.definitions.checked import prompt_settings, provider_opt
 from promptrails_engine.definitions.configs import (
     AnyAgentConfig,
     ChainAgentConfig,
-    PromptLink,
+    MultiAgentConfig,
     SimpleAgentConfig,
     parse_config,
 )
@@ -111,16 +112,18 @@ class Planner:
         row = await self._agents.active_row(agent_ref)
         version = contents.agent_version(await self._agents.version_row(row, version_ref), row.current_version_id)
         config = parse_config(version.config)
-        links = _links(config, row.name)
         steps: list[PromptStep] = []
-        for index, link in enumerate(links):
+        for link in _links(config, row.name):
             prompt_row = await self._prompts.active_row(link.prompt_id)
             prompt = contents.prompt_version(
                 await self._prompts.version_row(prompt_row, None), prompt_row.current_version_id
             )
-            key = f"steps[{index}]" if row.type == "chain" else "prompt"
-            last = index == len(links) - 1
-            steps.append(self._step(prompt_row, prompt, version, config, key=key, role=link.role, last=last))
+            steps.append(
+                self._step(prompt_row, prompt, version, config, key=link.key, role=link.role, last=link.answers)
+            )
+        gather = None
+        if isinstance(config, MultiAgentConfig):
+            steps, gather = multi_agent_steps(config, steps)
         return Plan(
             agent_id=row.id,
             agent_name=row.name,
@@ -131,6 +134,7 @@ class Planner:
             output_validator=_validator(version.output_schema),
             limits=_budget_limits(version).over(self._limits),
             version_lock=self._lock(row, version, steps),
+            gather=gather,
         )
 
     def _step(
@@ -206,16 +210,18 @@ class Planner:
 _NO_OVERRIDES = SimpleAgentConfig(prompt_id="-")
 
 
-def _links(config: AnyAgentConfig, name: str) -> list[PromptLink]:
+def _links(config: AnyAgentConfig, name: str) -> list[PlannedPrompt]:
     """The prompts of an agent in the order in which they run.
 
     Raises:
         ConfigurationError: this version of the engine cannot run such an agent.
     """
+    if isinstance(config, MultiAgentConfig):
+        return multi_agent_prompts(config)
     if not isinstance(config, SimpleAgentConfig | ChainAgentConfig):
         raise ConfigurationError(
             f"agent '{name}' is of type '{config.type}', which this version of promptrails-engine can store and "
-            "check but not run; it runs simple and chain"
+            "check but not run; it runs simple, chain and multi_agent"
         )
     if config.approval_required:
         raise ConfigurationError(
@@ -223,8 +229,12 @@ def _links(config: AnyAgentConfig, name: str) -> list[PromptLink]:
             "promote a version with approval_required=False to run it"
         )
     if isinstance(config, SimpleAgentConfig):
-        return [PromptLink(prompt_id=config.prompt_id, role="main", sort_order=0)]
-    return sorted(config.prompt_ids, key=lambda link: link.sort_order)
+        return [PlannedPrompt(config.prompt_id, "prompt", "main", answers=True)]
+    links = sorted(config.prompt_ids, key=lambda link: link.sort_order)
+    return [
+        PlannedPrompt(link.prompt_id, f"steps[{index}]", link.role, answers=link is links[-1])
+        for index, link in enumerate(links)
+    ]
 
 
 def _tool_names(agent: AgentVersion | None) -> list[str]:

@@ -274,7 +274,8 @@ class Agents(EngineResource[M_co]):
     ) -> _list[PromptPreview]:
         """The first model call of each prompt, in order, exactly as it would be sent; nothing is sent or stored.
 
-        What an earlier prompt would answer is not known: later ones show `{{ previous_output }}` in its place.
+        What an earlier prompt would answer is not known: later ones show `{{ previous_output }}` in its place, and the
+        aggregator of a multi_agent `{{ results.<role>.text }}`.
 
         Raises:
             as `execute`.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, TypeVarTuple
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import PromptRailsError, RunCancelledError, RunError, RunTimeoutError
 from promptrails_engine.events import Event, ExecutionEvent, TokenUsage
-from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo, open_span
+from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo, new_span
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.budget import Budget
 from promptrails_engine.run.deadlines import Deadline, Deadlines
@@ -139,10 +139,7 @@ class RunContext:
         Raises:
             RunCancelledError, RunTimeoutError: the run was stopped before this step began.
         """
-        if self.cancel_requested or (self.deadline is not None and self.deadline.expired):
-            raise self.stopped()
-        started = self._epoch + self._monotonic()
-        span = open_span(self.trace, self._span_id(), parent.span_id, name, kind, started, key)
+        span = self.open_span(kind, name, key, parent)
         try:
             return await action(self, span, *args)
         except BaseException as error:
@@ -152,9 +149,20 @@ class RunContext:
             span.ended_at = self._epoch + self._monotonic()
             self.spans.append(span)
 
+    def open_span(self, kind: SpanKind, name: str, key: str, parent: Span) -> Span:
+        """The span of a step that ends elsewhere than it begins; `close_span` ends it.
+
+        Raises:
+            RunCancelledError, RunTimeoutError: the run was stopped before this step began.
+        """
+        if self.cancel_requested or (self.deadline is not None and self.deadline.expired):
+            raise self.stopped()
+        started = self._epoch + self._monotonic()
+        return new_span(self.trace, self._span_id(), parent.span_id, name, kind, started, key)
+
     def open_root(self, kind: SpanKind, name: str) -> Span:
         started = self._epoch + self._monotonic()
-        return open_span(self.trace, self._span_id(), "", name, kind, started, "")
+        return new_span(self.trace, self._span_id(), "", name, kind, started, "")
 
     def close_span(self, span: Span) -> None:
         span.ended_at = self._epoch + self._monotonic()

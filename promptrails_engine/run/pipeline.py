@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from promptrails_engine.errors import InputInvalidError, OutputInvalidError, Violation
+from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.sink import Span, SpanKind
 from promptrails_engine.run.context import RunContext, fail_span
 from promptrails_engine.run.plan import Plan
@@ -16,7 +17,7 @@ from promptrails_engine.schema.instance import kind_of, locate, measure
 Strategy = Callable[[RunContext, Span], Awaitable[StepOutput]]
 """One of the agent types: what to call in which order."""
 
-ROOT_KINDS: Mapping[str, SpanKind] = {"simple": "agent", "chain": "chain"}
+ROOT_KINDS: Mapping[str, SpanKind] = {"simple": "agent", "chain": "chain", "multi_agent": "agent"}
 
 
 async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
@@ -33,6 +34,8 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
             await ctx.step(
                 "postprocessing", "output schema", "output", root, _check_output, plan.output_validator, result
             )
+        if result.unsaid:
+            ctx.emit(ContentEvent(result.text))
         root.output = result.output
         return result
     except BaseException as error:
@@ -47,7 +50,7 @@ async def _check_input(ctx: RunContext, span: Span, validator: SchemaValidator) 
 
 
 async def _check_output(ctx: RunContext, span: Span, validator: SchemaValidator, result: StepOutput) -> None:
-    value: Any = result.output
+    value = result.value
     if validator.is_valid(value):
         return
     raise OutputInvalidError("the output breaks the agent's output schema", validator.violations(value))
@@ -59,7 +62,9 @@ def plan_input(plan: Plan, data: Any) -> dict[str, Any]:
     Raises:
         InputInvalidError: it is something else.
     """
-    checked = plan.input_validator is not None or plan.steps[0].input_validator is not None
+    # Side by side, a prompt whose schema refuses the input may be borne, and the others run with it.
+    alone = plan.gather is None and plan.steps[0].input_validator is not None
+    checked = plan.input_validator is not None or alone
     return json_object(data, "the input", measured=checked)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptrails_engine.definitions.configs import Aggregation, FailurePolicy
 from promptrails_engine.definitions.records import PromptVersion
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.models.table import Price
@@ -64,6 +65,21 @@ class PromptStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Gather:
+    """Prompts that run side by side, and what becomes of their results.  Its steps are those of the plan."""
+
+    branches: tuple[PromptStep, ...]
+    """In the order of their `sort_order`."""
+    router: PromptStep | None
+    """Answers `{"roles": [...]}`: the branches that run."""
+    aggregator: PromptStep | None
+    aggregation: Aggregation
+    vote_field: str | None
+    failure_policy: FailurePolicy
+    quorum: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One agent version, ready to run."""
 
@@ -72,8 +88,11 @@ class Plan:
     agent_type: str
     version_id: str
     steps: tuple[PromptStep, ...]
+    """All its prompts, in the order in which they run."""
     input_validator: SchemaValidator | None
     output_validator: SchemaValidator | None
     limits: Limits
     version_lock: Mapping[str, Any]
     """JSON data: which agent version, prompt versions and tools, with their digests."""
+    gather: Gather | None = None
+    """Set for a multi_agent."""

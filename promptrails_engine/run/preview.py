@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from promptrails_engine.definitions.configs import ERRORS_KEY
 from promptrails_engine.results import PromptPreview
-from promptrails_engine.run.plan import Plan, PromptStep
+from promptrails_engine.run.plan import Gather, Plan, PromptStep
 from promptrails_engine.run.requests import build_request, render_messages
 from promptrails_engine.schema import check_input
 
@@ -23,8 +24,29 @@ async def preview_plan(plan: Plan, data: dict[str, Any]) -> list[PromptPreview]:
         data = check_input(plan.input_validator, data, what="input")
     previews: list[PromptPreview] = []
     for step in plan.steps:
-        previews.append(await preview_step(step, data, {"previous_output": _UNKNOWN} if previews else None))
+        if plan.gather is not None:
+            offered = _gathered(plan.gather, step)
+        else:
+            offered = {"previous_output": _UNKNOWN} if previews else None
+        previews.append(await preview_step(step, data, offered))
     return previews
+
+
+def _gathered(gather: Gather, step: PromptStep) -> dict[str, Any] | None:
+    """What a multi_agent offers to one of its prompts; results that are not known stand as the templates name them."""
+    if step is gather.router:
+        return {"roles": [branch.role for branch in gather.branches]}
+    if step is not gather.aggregator:
+        return None
+    results: dict[str, Any] = {}
+    for branch in gather.branches:
+        place = f"results.{branch.role}"
+        schema = None if branch.output_validator is None else branch.output_validator.schema
+        parts = ("content", "type") if schema is None else schema.get("properties", ())
+        output = {name: f"{{{{ {place}.output.{name} }}}}" for name in parts}
+        results[branch.role] = {"text": f"{{{{ {place}.text }}}}", "output": output}
+    offered = {"results": results, "steps": results}
+    return offered if gather.failure_policy == "fail_fast" else {**offered, ERRORS_KEY: {}}
 
 
 async def preview_step(

@@ -28,6 +28,17 @@ class StepOutput:
 
     text: str
     output: dict[str, Any]
+    truncated: bool = False
+    """The answer ended at the token limit."""
+    unsaid: bool = False
+    """It is the run's answer, and the listeners have not heard its text yet."""
+    wrapped: bool = False
+    """The value is no object, and stands in the output under `value`."""
+
+    @property
+    def value(self) -> Any:
+        """What the model answered under its schema; without one the output."""
+        return self.output["value"] if self.wrapped else self.output
 
 
 async def run_prompt_step(
@@ -47,19 +58,47 @@ async def run_prompt_step(
     Raises:
         PromptRailsError: of rendering, model, tools or schema.
     """
-    messages = await ctx.step("prompt", step.prompt_name, f"{step.key}/prompt", parent, _render, step, values, offered)
+    messages = await render_step(ctx, parent, step, values, offered)
     if not ctx.begun:
         await ctx.begin()
+    return await answer_step(ctx, parent, step, messages, final=final)
+
+
+async def render_step(
+    ctx: RunContext,
+    parent: Span,
+    step: PromptStep,
+    values: Mapping[str, Any],
+    offered: Mapping[str, Any] | None = None,
+) -> list[Message]:
+    """The step's messages for this input, and for what the strategy offers beside it.
+
+    Raises:
+        PromptRailsError: of templates or input schema.
+    """
+    return await ctx.step("prompt", step.prompt_name, f"{step.key}/prompt", parent, _render, step, values, offered)
+
+
+async def answer_step(
+    ctx: RunContext, parent: Span, step: PromptStep, messages: list[Message], *, final: bool
+) -> StepOutput:
+    """The step's output for its messages; the execution must be on record.
+
+    Raises:
+        PromptRailsError: of model, tools or schema.
+    """
     validator = step.output_validator
     reply = await answer(ctx, parent, step, messages, step.key, show=final and validator is None)
     if validator is None:
-        ctx.truncated = ctx.truncated or (final and reply.finish == "length")
-        return StepOutput(reply.text, {"content": reply.text, "type": "text"})
+        cut = reply.finish == "length"
+        ctx.truncated = ctx.truncated or (final and cut)
+        return StepOutput(reply.text, {"content": reply.text, "type": "text"}, cut)
     value, text = await _valid(ctx, parent, step, validator, messages, reply)
     if final:
         ctx.emit(ContentEvent(text))
-    output = cast("dict[str, Any]", value) if isinstance(value, dict) else {"value": value}
-    return StepOutput(text, output)
+    if isinstance(value, dict):
+        return StepOutput(text, cast("dict[str, Any]", value))
+    return StepOutput(text, {"value": value}, wrapped=True)
 
 
 async def _render(

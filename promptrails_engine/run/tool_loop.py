@@ -79,9 +79,9 @@ def _count(ctx: RunContext, seen: dict[tuple[str, str], int], calls: Sequence[To
         ToolLoopError: one call is repeated too often.
     """
     most = _TOOL_CALLS if ctx.limits.max_tool_calls is None else ctx.limits.max_tool_calls
-    ctx.tool_calls += len(calls)
-    if ctx.tool_calls > most:
+    if ctx.tool_calls + len(calls) > most:
         raise BudgetExceededError(f"the model asked for more than {most} tool calls; raise Limits(max_tool_calls=...)")
+    ctx.tool_calls += len(calls)
     repeats = ctx.limits.max_repeated_calls or _REPEATS
     for call in calls:
         same = (call.name, call.arguments)

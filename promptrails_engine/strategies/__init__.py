@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from promptrails_engine.run.pipeline import Strategy
 from promptrails_engine.strategies.chain import run_chain
+from promptrails_engine.strategies.multi_agent import run_multi_agent
 from promptrails_engine.strategies.simple import run_simple
 
-STRATEGIES: Mapping[str, Strategy] = {"simple": run_simple, "chain": run_chain}
+STRATEGIES: Mapping[str, Strategy] = {"simple": run_simple, "chain": run_chain, "multi_agent": run_multi_agent}
 """By agent type."""

@@ -10,6 +10,7 @@ from tests.repo.documents import ROOT, Block, blocks
 
 NAMES = (
     "getting-started",
+    "strategies",
     "models",
     "streams",
     "traces",

@@ -17,7 +17,6 @@ from promptrails_engine import (
     DefinitionError,
     InputInvalidError,
     ModelNotServedError,
-    MultiAgentConfig,
     NotFoundError,
     PromptLink,
     SimpleAgentConfig,
@@ -236,13 +235,12 @@ async def test_models_that_nobody_serves_are_refused_with_what_to_do():
                 await engine.agents.execute(agent.id, {})
 
 
-async def test_all_five_configs_are_stored_and_two_are_run():
+async def test_a_workflow_and_a_composite_are_stored_and_not_run():
     async with scripted([]) as (engine, _):
         agent = await one_prompt(engine)
         prompt = await engine.prompts.get("Prompt")
         link = [PromptLink(prompt.id, "r", 0)]
         configs = [
-            MultiAgentConfig(link),
             WorkflowAgentConfig([WorkflowNode("n", prompt_id=prompt.id)]),
             CompositeAgentConfig([CompositeStep("s", agent)]),
         ]

@@ -12,6 +12,7 @@ from promptrails_engine import (
     Engine,
     ExecutionResult,
     Limits,
+    MultiAgentConfig,
     Page,
     Prompt,
     PromptLink,
@@ -44,6 +45,7 @@ def sync_service(store: str | None = None) -> str:
         agent = engine.agents.create(
             "A", config=ChainAgentConfig([PromptLink(prompt.id, "first", 1)]), labels=[version.version]
         )
+        engine.agents.create("M", config=MultiAgentConfig([PromptLink(prompt.id, "r", 1)], aggregation="vote"))
         result: ExecutionResult = engine.agents.execute(agent.id, {"text": "hi"}, session_id="s")
         pieces: list[str] = []
         for event in engine.agents.stream(agent.id, {"text": "hi"}):
