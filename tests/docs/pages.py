@@ -16,6 +16,7 @@ NAMES = (
     "stores",
     "testing",
     "tools",
+    "strategies",
     "adapters",
     "errors-and-limits",
 )
