@@ -78,14 +78,11 @@ async def _names(parts: Parts, config: AnyAgentConfig) -> dict[str, str]:
 def _of_run(spans: Sequence[Span], execution_id: str) -> list[Span]:
     """The spans of one execution and of its children, its own root first."""
     below = _children(spans)
-    todo = [span for span in spans if span.trace.execution_id == execution_id]
-    own = {span.span_id for span in todo}
-    todo = sorted((span for span in todo if span.parent_span_id not in own), key=lambda span: span.started_at)
-    found: list[Span] = []
-    while todo:
-        span = todo.pop(0)
-        found.append(span)
-        todo += below.get(span.span_id, [])
+    mine = [span for span in spans if span.trace.execution_id == execution_id]
+    own = {span.span_id for span in mine}
+    found = sorted((span for span in mine if span.parent_span_id not in own), key=lambda span: span.started_at)
+    for span in found:
+        found += below.get(span.span_id, [])  # which this loop comes to as well
     return found
 
 
