@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -110,7 +111,7 @@ class AgentCatalog(Catalog):
             return
         prompts = {node.id: node.prompt_id for node in config.nodes if node.prompt_id is not None}
         templates = {name: await self._prompts.current_templates(ref) for name, ref in prompts.items()}
-        check_workflow(config, input_schema, templates)
+        await asyncio.to_thread(check_workflow, config, input_schema, templates)  # the first loads networkx
 
     async def get(self, ref: str) -> Agent:
         return await self._agent(await self.row(ref))

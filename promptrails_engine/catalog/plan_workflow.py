@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from promptrails_engine.catalog.check_workflow import check_workflow, condition_of, map_over_of, mapping_of
 from promptrails_engine.definitions.configs import WorkflowAgentConfig, WorkflowNode
 from promptrails_engine.errors import ConfigurationError
+from promptrails_engine.run.compiled import Compiled
 from promptrails_engine.run.graph import Graph
 from promptrails_engine.run.plan import Node, PromptStep, Workflow
 from promptrails_engine.tools.registry import ToolRegistry
@@ -44,7 +46,7 @@ async def plan_workflow(
             last = sinks == [node.id] and node.map_over is None
             steps[node.id] = await step_of(node.prompt_id, _key(node), node.id, last)
     templates = {name: [part for part in (step.system, step.user) if part] for name, step in steps.items()}
-    graph = check_workflow(config, input_schema, templates)
+    graph = await asyncio.to_thread(check_workflow, config, input_schema, templates)
     found = {node.id: _node(node, graph, steps.get(node.id), tools) for node in config.nodes}
     return Workflow(
         graph=graph,
@@ -59,7 +61,14 @@ def _key(node: WorkflowNode) -> str:
 
 
 def _node(node: WorkflowNode, graph: Graph, step: PromptStep | None, tools: ToolRegistry) -> Node:
-    before = graph.ancestors(node.id)
+    condition, over, mapping = condition_of(node), map_over_of(node), mapping_of(node)
+    sources: list[Compiled | None] = [condition, over, *(mapping.compiled.values() if mapping is not None else ())]
+    declared = frozenset[str]()
+    if step is not None:
+        sources += [step.system, step.user]
+        if step.input_validator is not None:
+            declared = frozenset(step.input_validator.schema.get("properties", ()))
+    read = _read([source for source in sources if source is not None], graph.ancestors(node.id), declared)
     return Node(
         id=node.id,
         key=_key(node),
@@ -67,9 +76,19 @@ def _node(node: WorkflowNode, graph: Graph, step: PromptStep | None, tools: Tool
         step=step,
         tool=None if node.tool is None else tools.select([node.tool])[0],
         parents=graph.parents[node.id],
-        ancestors=tuple(name for name in graph.order if name in before),
-        condition=condition_of(node),
-        map_over=map_over_of(node),
+        reads=tuple(name for name in graph.order if name in read),
+        condition=condition,
+        map_over=over,
         map_concurrency=node.map_concurrency or _AT_ONCE,
-        mapping=mapping_of(node),
+        mapping=mapping,
     )
+
+
+def _read(sources: Iterable[Compiled], before: frozenset[str], declared: frozenset[str]) -> frozenset[str]:
+    """The nodes that are read, so that no other results are handed over, and noted in every span."""
+    found = set(before & declared)
+    for source in sources:
+        if source.reads_whole("steps"):
+            return before
+        found |= before & (source.variables | source.members("steps"))
+    return frozenset(found)

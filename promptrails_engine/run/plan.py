@@ -77,8 +77,8 @@ class Node:
     tool: Tool | None
     """Of a tool node."""
     parents: tuple[str, ...]
-    ancestors: tuple[str, ...]
-    """All that it depends on, near or far: what its templates and expressions may read."""
+    reads: tuple[str, ...]
+    """Of the nodes that it depends on, near or far, those whose results its templates and expressions read."""
     condition: Expression | None
     map_over: Expression | None
     map_concurrency: int

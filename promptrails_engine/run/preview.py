@@ -34,10 +34,10 @@ async def preview_plan(plan: Plan, data: dict[str, Any]) -> list[PromptPreview]:
 
 async def _preview_node(node: Node, step: PromptStep, data: dict[str, Any]) -> PromptPreview:
     """The first request of a prompt node; what other nodes would come to stands as the names for it."""
-    offered: dict[str, Any] = {name: _name(name) for name in node.ancestors}
-    if node.ancestors:
+    offered: dict[str, Any] = {name: _name(name) for name in node.reads}
+    if node.parents:
         offered["steps"] = {
-            name: {part: _name(f"steps.{name}.{part}") for part in ("output", "text")} for name in node.ancestors
+            name: {part: _name(f"steps.{name}.{part}") for part in ("output", "text")} for name in node.reads
         }
     if len(node.parents) == 1:
         offered["previous_output"] = _UNKNOWN
