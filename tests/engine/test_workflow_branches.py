@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from promptrails_engine import (
 )
 from promptrails_engine.testing import Reply
 from tests.engine.flows import echo, node, prompts, spans_of, workflow
-from tests.engine.kit import SCHEMA
+from tests.engine.kit import SCHEMA, scripted
 
 # ------------------------------------------------------------------ conditions
 
@@ -251,3 +252,20 @@ async def test_input_that_cannot_be_run_leaves_nothing_behind():
         with pytest.raises(TemplateError, match="'x' is undefined"):
             await engine.agents.execute(agent, {})
         assert (await engine.executions.list()).meta.total == 0
+
+
+async def test_a_workflow_on_disk_is_drawn_by_another_engine(tmp_path: Path):
+    store = str(tmp_path / "app.db")
+    async with prompts({"a": "a", "b": "b", "c": "{{ a }}{{ b }}"}, store=store) as (engine, _):
+        agent = await workflow(engine, node("a"), node("b"), node("c", "a", "b"), node("d", "c", prompt_id="a"))
+        events = [event async for event in engine.agents.stream(agent, {})]
+        assert [event.type for event in events] == ["execution", "content", "done"]
+        execution_id = events[0].execution_id
+    async with scripted([], store=store) as (engine, _):
+        execution = await engine.executions.get(execution_id)
+        assert execution.text == "<a>"
+        text = (await engine.agents.draw("Flow", execution_id=execution_id)).text
+        assert "class n0,n1,n2,n3 done" in text
+        assert (
+            len(await engine.traces.get_by_trace_id((await engine.executions.get(execution_id)).trace_id or "")) == 13
+        )

@@ -9,6 +9,7 @@ from promptrails_engine import (
     AsyncEngine,
     ChainAgentConfig,
     ContentEvent,
+    Drawing,
     Engine,
     ExecutionResult,
     Limits,
@@ -45,7 +46,8 @@ def sync_service(store: str | None = None) -> str:
             "A", config=ChainAgentConfig([PromptLink(prompt.id, "first", 1)]), labels=[version.version]
         )
         result: ExecutionResult = engine.agents.execute(agent.id, {"text": "hi"}, session_id="s")
-        pieces: list[str] = []
+        drawing: Drawing = engine.agents.draw(agent.id, "svg", execution_id=result.execution_id)
+        pieces: list[str] = [drawing.text]
         for event in engine.agents.stream(agent.id, {"text": "hi"}):
             if isinstance(event, ContentEvent):
                 pieces.append(event.content)
