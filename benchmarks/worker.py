@@ -27,6 +27,7 @@ CASES = {
     "concurrent": "case_runs:concurrent",
     "stored": "case_store:stored_full",
     "stored-relaxed": "case_store:stored_relaxed",
+    "graph": "case_graph:scheduler",
     "memory": "case_memory:many_runs",
     "memory-cancelled": "case_memory:cancelled_runs",
     "import": "case_imports:imports",

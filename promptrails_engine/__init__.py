@@ -31,6 +31,9 @@ _ROOMS = {
     "promptrails_engine.definitions.diff": (
         "Change", "VersionDiff", "diff_versions",
     ),
+    "promptrails_engine.definitions.drawing": (
+        "Drawing",
+    ),
     "promptrails_engine.results": (
         "AgentExecution", "CostSummary", "ExecutionResult", "Page", "PaginationMeta", "PromptPreview",
         "RunPromptResponse", "Trace",
@@ -106,6 +109,9 @@ if TYPE_CHECKING:
     from promptrails_engine.definitions.diff import (
         Change, VersionDiff, diff_versions,
     )
+    from promptrails_engine.definitions.drawing import (
+        Drawing,
+    )
     from promptrails_engine.definitions.records import (
         Agent, AgentVersion, Prompt, PromptVersion,
     )
@@ -179,7 +185,7 @@ __all__ = [
     "AsyncEngine", "AsyncEventStream", "AuthError", "AvailableModelGroup", "BadRequestError",
     "BranchesFailedError", "BudgetExceededError", "ChainAgentConfig", "Change", "CompositeAgentConfig", "CompositeStep",
     "ConfigurationError", "ConflictError", "ConsoleSink", "ContentEvent", "ContentFilteredError",
-    "ContextOverflowError", "CostSummary", "DefinitionError", "DoneEvent", "EmptyOutputError", "Engine",
+    "ContextOverflowError", "CostSummary", "DefinitionError", "DoneEvent", "Drawing", "EmptyOutputError", "Engine",
     "EngineClosedError", "EngineUsageError", "ErrorEvent", "Event", "EventStream", "ExecutionEvent",
     "ExecutionResult", "Finish", "ForbiddenError", "FunctionTool", "InputInvalidError", "JsonlSink", "LLMModel",
     "Limits", "LoadReport", "MemorySink", "Message", "MissingExtraError", "ModelCapabilities", "ModelConfig",

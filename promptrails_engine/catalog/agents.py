@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptrails_engine.catalog.base import Catalog, CatalogContext, checked_labels
+from promptrails_engine.catalog.check_workflow import check_workflow
 from promptrails_engine.catalog.prompts import PromptCatalog
 from promptrails_engine.definitions import content as contents
 from promptrails_engine.definitions.checked import checked_agent
-from promptrails_engine.definitions.configs import AGENT_TYPES, AgentConfig
+from promptrails_engine.definitions.configs import (
+    AGENT_TYPES,
+    AgentConfig,
+    AnyAgentConfig,
+    WorkflowAgentConfig,
+    parse_config,
+)
 from promptrails_engine.definitions.records import Agent, AgentVersion
 from promptrails_engine.errors import DefinitionError
 from promptrails_engine.ports.store import DefinitionRow
@@ -95,7 +103,16 @@ class AgentCatalog(Catalog):
                     entry[name] = (await self._prompts.row(entry[name])).id
             if "agent_id" in entry:
                 entry["agent_id"] = (await self.row(entry["agent_id"])).id
+        await self._check_graph(parse_config(config), checked.get("input_schema"))
         return checked
+
+    async def _check_graph(self, config: AnyAgentConfig, input_schema: Mapping[str, Any] | None) -> None:
+        """Hold expressions, and the current templates of the prompts, against the graph that they stand in."""
+        if not isinstance(config, WorkflowAgentConfig):
+            return
+        prompts = {node.id: node.prompt_id for node in config.nodes if node.prompt_id is not None}
+        templates = {name: await self._prompts.current_templates(ref) for name, ref in prompts.items()}
+        await asyncio.to_thread(check_workflow, config, input_schema, templates)  # the first loads networkx
 
     async def get(self, ref: str) -> Agent:
         return await self._agent(await self.row(ref))

@@ -27,11 +27,12 @@ from typing import Any
 
 from promptrails_engine.catalog.agents import AgentCatalog
 from promptrails_engine.catalog.base import CatalogContext
+from promptrails_engine.catalog.check_workflow import check_workflow
 from promptrails_engine.catalog.folder_memory import Agreement, FolderMemory
 from promptrails_engine.catalog.folder_report import LoadReport, Outcome, SyncEntry
 from promptrails_engine.catalog.folder_rules import Standing, forced_fields, judge_content, judge_fields
 from promptrails_engine.catalog.prompts import PromptCatalog
-from promptrails_engine.definitions.configs import CompositeAgentConfig, parse_config, prompt_refs
+from promptrails_engine.definitions.configs import CompositeAgentConfig, WorkflowAgentConfig, parse_config, prompt_refs
 from promptrails_engine.definitions.digest import content_digest
 from promptrails_engine.definitions.files import AgentFile, DefinitionFile, PromptFile, read_folder
 from promptrails_engine.definitions.records import AgentVersion, PromptVersion
@@ -97,6 +98,8 @@ async def _refuse_unusable(prompts: PromptCatalog, agents: AgentCatalog, files: 
         try:
             if isinstance(file, PromptFile):
                 prompts.check(file.content)
+            elif isinstance(file, AgentFile):
+                await asyncio.to_thread(_check_expressions, file)
             for kind, ref in _references(file):
                 if (kind, ref) not in names:
                     await (prompts if kind == "prompt" else agents).row(ref)
@@ -105,6 +108,12 @@ async def _refuse_unusable(prompts: PromptCatalog, agents: AgentCatalog, files: 
     if errors:
         lines = errors[0] if len(errors) == 1 else "\n  ".join([f"{len(errors)} files cannot be used:", *errors])
         raise DefinitionError(lines, details={"errors": errors})
+
+
+def _check_expressions(file: AgentFile) -> None:
+    config = parse_config(file.content["config"])
+    if isinstance(config, WorkflowAgentConfig):
+        check_workflow(config, file.content.get("input_schema"), {})
 
 
 def _references(file: DefinitionFile) -> list[tuple[DefinitionKind, str]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from promptrails_engine.catalog.agents import AgentCatalog
 from promptrails_engine.catalog.plan_multi_agent import PlannedPrompt, multi_agent_prompts, multi_agent_steps
+from promptrails_engine.catalog.plan_workflow import plan_workflow
 from promptrails_engine.catalog.prompts import PromptCatalog
 from promptrails_engine.catalog.serving import ModelDirectory
 from promptrails_engine.definitions import content as contents
@@ -18,6 +19,7 @@ from promptrails_engine.definitions.configs import (
     ChainAgentConfig,
     MultiAgentConfig,
     SimpleAgentConfig,
+    WorkflowAgentConfig,
     parse_config,
 )
 from promptrails_engine.definitions.digest import content_digest
@@ -25,6 +27,7 @@ from promptrails_engine.definitions.records import AgentVersion, PromptVersion
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import ConfigurationError
 from promptrails_engine.ports.store import DefinitionRow, Store
+from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.plan import Plan, PromptStep, Sampling
 from promptrails_engine.run.render import CompiledTemplate, compile_template
 from promptrails_engine.schema import SchemaValidator, compile_schema
@@ -112,18 +115,30 @@ class Planner:
         row = await self._agents.active_row(agent_ref)
         version = contents.agent_version(await self._agents.version_row(row, version_ref), row.current_version_id)
         config = parse_config(version.config)
-        steps: list[PromptStep] = []
-        for link in _links(config, row.name):
-            prompt_row = await self._prompts.active_row(link.prompt_id)
-            prompt = contents.prompt_version(
-                await self._prompts.version_row(prompt_row, None), prompt_row.current_version_id
-            )
-            steps.append(
-                self._step(prompt_row, prompt, version, config, key=link.key, role=link.role, last=link.answers)
-            )
-        gather = None
+        if isinstance(config, WorkflowAgentConfig):
+            return await self._workflow_plan(row, version, config)
+        steps = [
+            await self._linked_step(link.prompt_id, version, config, key=link.key, role=link.role, last=link.answers)
+            for link in _links(config, row.name)
+        ]
         if isinstance(config, MultiAgentConfig):
             steps, gather = multi_agent_steps(config, steps)
+            return replace(self._plan(row, version, steps), gather=gather)
+        return self._plan(row, version, steps)
+
+    async def _workflow_plan(self, row: DefinitionRow, version: AgentVersion, config: WorkflowAgentConfig) -> Plan:
+        async def step_of(prompt_id: str, key: str, role: str, last: bool) -> PromptStep:
+            return await self._linked_step(prompt_id, version, config, key=key, role=role, last=last)
+
+        workflow = await plan_workflow(config, row.name, version.input_schema, step_of, self._tools)
+        nodes = workflow.nodes.values()
+        steps = [node.step for node in nodes if node.step is not None]
+        tools = [node.tool for node in nodes if node.tool is not None]
+        return replace(self._plan(row, version, steps, tools), workflow=workflow)
+
+    def _plan(
+        self, row: DefinitionRow, version: AgentVersion, steps: list[PromptStep], tools: Sequence[Tool] = ()
+    ) -> Plan:
         return Plan(
             agent_id=row.id,
             agent_name=row.name,
@@ -133,9 +148,16 @@ class Planner:
             input_validator=_validator(version.input_schema),
             output_validator=_validator(version.output_schema),
             limits=_budget_limits(version).over(self._limits),
-            version_lock=self._lock(row, version, steps),
-            gather=gather,
+            version_lock=self._lock(row, version, steps, tools),
         )
+
+    async def _linked_step(
+        self, prompt_id: str, agent: AgentVersion, config: AnyAgentConfig, *, key: str, role: str, last: bool
+    ) -> PromptStep:
+        """The step of a prompt that an agent links to, with the prompt's current version."""
+        row = await self._prompts.active_row(prompt_id)
+        version = contents.prompt_version(await self._prompts.version_row(row, None), row.current_version_id)
+        return self._step(row, version, agent, config, key=key, role=role, last=last)
 
     def _step(
         self,
@@ -183,7 +205,13 @@ class Planner:
             cache_timeout=cache_timeout,
         )
 
-    def _lock(self, row: DefinitionRow | None, version: AgentVersion | None, steps: list[PromptStep]) -> dict[str, Any]:
+    def _lock(
+        self,
+        row: DefinitionRow | None,
+        version: AgentVersion | None,
+        steps: list[PromptStep],
+        tools: Sequence[Tool] = (),
+    ) -> dict[str, Any]:
         """The exact versions that a run resolved, as JSON data."""
         lock: dict[str, Any] = {"v": 1}
         if row is not None and version is not None:
@@ -204,6 +232,7 @@ class Planner:
             for step in steps
         ]
         lock["tools"] = {name: self._tools.digest(tool) for step in steps for name, tool in step.tools.items()}
+        lock["tools"] |= {tool.name: self._tools.digest(tool) for tool in tools}
         return lock
 
 
@@ -221,7 +250,7 @@ def _links(config: AnyAgentConfig, name: str) -> list[PlannedPrompt]:
     if not isinstance(config, SimpleAgentConfig | ChainAgentConfig):
         raise ConfigurationError(
             f"agent '{name}' is of type '{config.type}', which this version of promptrails-engine can store and "
-            "check but not run; it runs simple, chain and multi_agent"
+            "check but not run; it runs simple, chain, multi_agent and workflow"
         )
     if config.approval_required:
         raise ConfigurationError(

@@ -11,7 +11,7 @@ from promptrails_engine.definitions import content as contents
 from promptrails_engine.definitions.checked import checked_prompt, prompt_settings
 from promptrails_engine.definitions.records import Prompt, PromptVersion
 from promptrails_engine.ports.store import DefinitionRow, VersionRow
-from promptrails_engine.run.render import compile_template
+from promptrails_engine.run.render import CompiledTemplate, compile_template
 
 _list = list  # the classes below have a method of that name
 
@@ -76,10 +76,17 @@ class PromptCatalog(Catalog):
             DefinitionError, TemplateError: the content cannot be used.
         """
         checked = checked_prompt(content)
-        strict = prompt_settings(checked.get("config", {})).strict
-        for name in ("system_prompt", "user_prompt"):
-            compile_template(checked.get(name, ""), strict=strict, name=name)
+        _templates(checked)
         return checked
+
+    async def current_templates(self, ref: str) -> _list[CompiledTemplate]:
+        """The templates of the current version; none where there is no such version.
+
+        Raises:
+            NotFoundError: there is no such prompt.
+        """
+        row = await self.row(ref)
+        return [] if row.current_version_id is None else _templates((await self.version_row(row, None)).data)
 
     async def get(self, ref: str) -> Prompt:
         return await self._prompt(await self.row(ref))
@@ -131,3 +138,10 @@ class PromptCatalog(Catalog):
         if row.current_version_id is not None:
             current = self._version(await self.version_row(row, None), row.current_version_id)
         return contents.prompt(row, current)
+
+
+def _templates(content: Mapping[str, Any]) -> list[CompiledTemplate]:
+    strict = prompt_settings(content.get("config", {})).strict
+    return [
+        compile_template(content.get(name, ""), strict=strict, name=name) for name in ("system_prompt", "user_prompt")
+    ]

@@ -28,17 +28,30 @@ from promptrails_engine.errors import DefinitionError
 
 AgentType = Literal["simple", "chain", "multi_agent", "workflow", "composite"]
 AGENT_TYPES: tuple[AgentType, ...] = get_args(AgentType)
+NodeType = Literal["prompt", "media", "tool"]
 Aggregation = Literal["mapping", "prompt", "vote", "first_valid"]
-FailurePolicy = Literal["fail_fast", "settle", "quorum"]
+FailurePolicy = Literal["fail_fast", "settle"]
+"""fail_fast: the first error stops everything and is raised.  settle: what does not depend on it goes on."""
+BranchPolicy = Literal["fail_fast", "settle", "quorum"]
+"""quorum: as settle, until enough have succeeded or too few still can."""
+Join = Literal["any", "all", "always"]
+"""Whether a node runs where some of its parents were skipped: if any of them ran, only if all did, in any case."""
 
 _STRICT = ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False)
 _Ref = Annotated[StrictStr, StringConstraints(min_length=1)]
 _UNSAID: Mapping[str, str] = {"aggregation": "mapping", "failure_policy": "fail_fast"}
 """What extensions of the hosted API's fields are where nobody has set them: then they are not emitted."""
 ERRORS_KEY = "errors"
-"""Where the output of a multi_agent holds the errors of the prompts that failed, by role."""
+"""Where the output of an agent that bears failures holds the errors of what failed, by role or node id."""
 VOTE_KEYS = ("value", "votes", "counts")
 """What the output of a vote holds."""
+_NEEDED: dict[str, tuple[str, ...]] = {
+    "prompt": ("prompt_id",),
+    "media": ("media_provider", "media_type", "media_model"),
+    "tool": ("tool",),
+}
+"""The fields without which a node of each type cannot be."""
+_RESERVED_IDS = frozenset({"steps", ERRORS_KEY})
 
 
 class AgentConfig:
@@ -64,24 +77,50 @@ class PromptLink:
 @checked_class
 @dataclass(config=_STRICT)
 class WorkflowNode:
-    """A node of a workflow: a prompt, or a media job."""
+    """A node of a workflow: a prompt, a tool or a media job.
+
+    The fields from `tool` on are extensions of this engine; they are sent and stored only where they are set.
+
+    Attributes:
+        tool: name of the tool that a node of type `tool` calls.
+        input_mapping: values by name, each a template or an expression in `{{ }}`: the arguments of a tool, or what a
+            prompt is given over the input.
+        condition: expression; where it is false, the node is skipped.
+        map_over: expression for a list: the node runs once for each `item`, and its result is the list of results.
+        map_concurrency: how many items run at once; 8 where it is not set.
+        join: whether it runs where some that it depends on were skipped: `any` (the default: if one of them ran),
+            `all` (only if all ran), `always` (in any case, also after one that failed).
+    """
 
     id: _Ref
     depends_on: list[str] = field(default_factory=list[str])
     prompt_id: str | None = None
-    node_type: Literal["prompt", "media"] | None = None
+    node_type: NodeType | None = None
     media_provider: str | None = None
     media_type: str | None = None
     media_model: str | None = None
     media_config: dict[str, Any] | None = None
+    tool: _Ref | None = None
+    input_mapping: dict[str, Any] | None = None
+    condition: _Ref | None = None
+    map_over: _Ref | None = None
+    map_concurrency: Annotated[StrictInt, Field(ge=1)] | None = None
+    join: Join | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> WorkflowNode:
-        if self.node_type == "media":
-            if not (self.media_provider and self.media_type and self.media_model):
-                raise ValueError(f"media node '{self.id}' needs media_provider, media_type and media_model")
-        elif not self.prompt_id:
-            raise ValueError(f"prompt node '{self.id}' needs a prompt_id")
+        kind = self.node_type or "prompt"
+        needed = _NEEDED[kind]
+        if not all(getattr(self, name) for name in needed):
+            raise ValueError(f"{kind} node '{self.id}' needs {'a ' if len(needed) == 1 else ''}{_listed(needed)}")
+        if self.tool and kind != "tool":
+            raise ValueError(f"node '{self.id}' has a tool, but is of type '{kind}'; give it node_type='tool'")
+        if kind == "tool" and self.prompt_id:
+            raise ValueError(f"tool node '{self.id}' cannot have a prompt_id; make two nodes of it")
+        if self.map_concurrency and not self.map_over:
+            raise ValueError(f"node '{self.id}' has a map_concurrency, but no map_over")
+        if self.id in _RESERVED_IDS:
+            raise ValueError(f"a node cannot have the id '{self.id}': the engine uses that name itself")
         return self
 
 
@@ -149,7 +188,7 @@ class MultiAgentConfig(AgentConfig):
     aggregation: Aggregation = field(default="mapping", kw_only=True)
     aggregator_prompt_id: _Ref | None = field(default=None, kw_only=True)
     vote_field: _Ref | None = field(default=None, kw_only=True)
-    failure_policy: FailurePolicy = field(default="fail_fast", kw_only=True)
+    failure_policy: BranchPolicy = field(default="fail_fast", kw_only=True)
     quorum: Annotated[StrictInt, Field(ge=1)] | None = field(default=None, kw_only=True)
     router_prompt_id: _Ref | None = field(default=None, kw_only=True)
 
@@ -175,10 +214,16 @@ class MultiAgentConfig(AgentConfig):
 @checked_class
 @dataclass(config=_STRICT)
 class WorkflowAgentConfig(AgentConfig):
-    """A directed acyclic graph of nodes; edges are their `depends_on`."""
+    """A directed acyclic graph of nodes; edges are their `depends_on`.
+
+    Attributes:
+        failure_policy: `fail_fast` (the default): the first error ends the run.  `settle`: what does not depend on the
+            failed node goes on, and the output says under `errors` what failed.  An extension of this engine.
+    """
 
     type = "workflow"
     nodes: list[WorkflowNode]
+    failure_policy: FailurePolicy = "fail_fast"
 
     @model_validator(mode="after")
     def _check(self) -> WorkflowAgentConfig:
@@ -266,6 +311,10 @@ def _emit(value: Any) -> dict[str, Any]:
             continue
         out[f.name] = [_emit(entry) if is_dataclass(entry) else entry for entry in item] if _is_list(item) else item
     return out
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _is_list(value: Any) -> TypeGuard[list[Any]]:

@@ -17,7 +17,9 @@ from promptrails_engine.schema.instance import kind_of, locate, measure
 Strategy = Callable[[RunContext, Span], Awaitable[StepOutput]]
 """One of the agent types: what to call in which order."""
 
-ROOT_KINDS: Mapping[str, SpanKind] = {"simple": "agent", "chain": "chain", "multi_agent": "agent"}
+ROOT_KINDS: Mapping[str, SpanKind] = {
+    "simple": "agent", "chain": "chain", "multi_agent": "agent", "workflow": "workflow"
+}  # fmt: skip
 
 
 async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
@@ -62,9 +64,10 @@ def plan_input(plan: Plan, data: Any) -> dict[str, Any]:
     Raises:
         InputInvalidError: it is something else.
     """
-    # Side by side, a prompt whose schema refuses the input may be borne, and the others run with it.
-    alone = plan.gather is None and plan.steps[0].input_validator is not None
-    checked = plan.input_validator is not None or alone
+    checked = plan.input_validator is not None
+    if plan.gather is None and plan.workflow is None and plan.steps:
+        # Of a graph it is not sure who looks first, and side by side a prompt that refuses the input may be borne.
+        checked = checked or plan.steps[0].input_validator is not None
     return json_object(data, "the input", measured=checked)
 
 

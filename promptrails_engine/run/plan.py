@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptrails_engine.definitions.configs import Aggregation, FailurePolicy
+from promptrails_engine.definitions.configs import Aggregation, BranchPolicy, FailurePolicy, Join, NodeType
 from promptrails_engine.definitions.records import PromptVersion
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.models.table import Price
 from promptrails_engine.ports.provider import ModelCapabilities, Provider, ToolSpec
 from promptrails_engine.ports.tool import Tool
+from promptrails_engine.run.expressions import CompiledMapping, Expression
+from promptrails_engine.run.graph import Graph
 from promptrails_engine.run.render import CompiledTemplate
 from promptrails_engine.schema import SchemaValidator
 
@@ -75,8 +77,40 @@ class Gather:
     aggregator: PromptStep | None
     aggregation: Aggregation
     vote_field: str | None
-    failure_policy: FailurePolicy
+    failure_policy: BranchPolicy
     quorum: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of a workflow, ready to run."""
+
+    id: str
+    key: str
+    """Its place in the agent: the node's stable key."""
+    kind: NodeType
+    step: PromptStep | None
+    """Of a prompt node."""
+    tool: Tool | None
+    """Of a tool node."""
+    parents: tuple[str, ...]
+    reads: tuple[str, ...]
+    """Of the nodes that it depends on, near or far, those whose results its templates and expressions read."""
+    condition: Expression | None
+    map_over: Expression | None
+    map_concurrency: int
+    mapping: CompiledMapping | None
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """The graph of a workflow, ready to run."""
+
+    graph: Graph
+    nodes: Mapping[str, Node]
+    joins: Mapping[str, Join]
+    """Of the nodes that have one."""
+    failure_policy: FailurePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +130,5 @@ class Plan:
     """JSON data: which agent version, prompt versions and tools, with their digests."""
     gather: Gather | None = None
     """Set for a multi_agent."""
+    workflow: Workflow | None = None
+    """The graph of an agent of type workflow, whose prompts are in `steps` as well."""

@@ -11,6 +11,7 @@ from tests.repo.documents import ROOT, Block, blocks
 NAMES = (
     "getting-started",
     "strategies",
+    "workflows",
     "models",
     "streams",
     "traces",

@@ -235,19 +235,21 @@ async def test_models_that_nobody_serves_are_refused_with_what_to_do():
                 await engine.agents.execute(agent.id, {})
 
 
-async def test_a_workflow_and_a_composite_are_stored_and_not_run():
+async def test_what_cannot_run_is_stored_and_says_so():
     async with scripted([]) as (engine, _):
         agent = await one_prompt(engine)
         prompt = await engine.prompts.get("Prompt")
         link = [PromptLink(prompt.id, "r", 0)]
         configs = [
-            WorkflowAgentConfig([WorkflowNode("n", prompt_id=prompt.id)]),
+            WorkflowAgentConfig(
+                [WorkflowNode("n", node_type="media", media_provider="p", media_type="image", media_model="m")]
+            ),
             CompositeAgentConfig([CompositeStep("s", agent)]),
         ]
         for config in configs:
             stored = await engine.agents.create(config.type, config=config)
             assert stored.type == config.type
-            with pytest.raises(ConfigurationError, match=config.type):
+            with pytest.raises(ConfigurationError, match=f"{config.type}|media job"):
                 await engine.agents.execute(stored.id, {})
         approval = ChainAgentConfig(link, approval_required=True)
         waiting = await engine.agents.create("approval", config=approval)

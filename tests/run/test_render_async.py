@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from promptrails_engine.errors import TemplateError, TemplateLimitError
-from promptrails_engine.run import render
+from promptrails_engine.run import compiled, render
 from promptrails_engine.run.render import CompiledTemplate, RenderLimits, compile_template, render_all
 
 
@@ -30,8 +30,8 @@ class Threads:
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> Threads:
     # No matter how slow the machine is: only operations decide.
-    limits = RenderLimits(render.INLINE_LIMITS.operations, render.INLINE_LIMITS.output_chars, 1_000.0)
-    monkeypatch.setattr(render, "INLINE_LIMITS", limits)
+    limits = RenderLimits(compiled.INLINE_LIMITS.operations, compiled.INLINE_LIMITS.output_chars, 1_000.0)
+    monkeypatch.setattr(compiled, "INLINE_LIMITS", limits)
     return Threads(monkeypatch)
 
 
@@ -51,7 +51,7 @@ async def test_larger_ones_leave_it(threads: Threads) -> None:
 
 
 async def test_what_takes_long_leaves_it_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render, "INLINE_LIMITS", RenderLimits(seconds=0.0))
+    monkeypatch.setattr(compiled, "INLINE_LIMITS", RenderLimits(seconds=0.0))
     threads = Threads(monkeypatch)
     assert await render_all([LOOP], {"xs": [1, 2]}, PATIENT) == ["12"]
     assert threads.used == [True, False]

@@ -9,6 +9,7 @@ from promptrails_engine import (
     AsyncEngine,
     ChainAgentConfig,
     ContentEvent,
+    Drawing,
     Engine,
     ExecutionResult,
     Limits,
@@ -47,7 +48,8 @@ def sync_service(store: str | None = None) -> str:
         )
         engine.agents.create("M", config=MultiAgentConfig([PromptLink(prompt.id, "r", 1)], aggregation="vote"))
         result: ExecutionResult = engine.agents.execute(agent.id, {"text": "hi"}, session_id="s")
-        pieces: list[str] = []
+        drawing: Drawing = engine.agents.draw(agent.id, "svg", execution_id=result.execution_id)
+        pieces: list[str] = [drawing.text]
         for event in engine.agents.stream(agent.id, {"text": "hi"}):
             if isinstance(event, ContentEvent):
                 pieces.append(event.content)

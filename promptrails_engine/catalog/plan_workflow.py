@@ -1,0 +1,94 @@
+"""From the config of a workflow to its compiled graph."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from promptrails_engine.catalog.check_workflow import check_workflow, condition_of, map_over_of, mapping_of
+from promptrails_engine.definitions.configs import WorkflowAgentConfig, WorkflowNode
+from promptrails_engine.errors import ConfigurationError
+from promptrails_engine.run.compiled import Compiled
+from promptrails_engine.run.graph import Graph
+from promptrails_engine.run.plan import Node, PromptStep, Workflow
+from promptrails_engine.tools.registry import ToolRegistry
+
+StepOf = Callable[[str, str, str, bool], Awaitable[PromptStep]]
+"""The step of a prompt, by its id: with its key, its role, and whether its answer is that of the run."""
+
+_AT_ONCE = 8
+
+
+async def plan_workflow(
+    config: WorkflowAgentConfig,
+    agent_name: str,
+    input_schema: Mapping[str, Any] | None,
+    step_of: StepOf,
+    tools: ToolRegistry,
+) -> Workflow:
+    """The workflow, ready to run; its nodes in the order of the graph.
+
+    Raises:
+        DefinitionError: a tool is not there, or an expression or template cannot be used.
+        ConfigurationError: a node is of a type that cannot be run.
+    """
+    needed = {parent for node in config.nodes for parent in node.depends_on}
+    sinks = [node.id for node in config.nodes if node.id not in needed]
+    steps: dict[str, PromptStep] = {}
+    for node in config.nodes:
+        if node.node_type == "media":
+            raise ConfigurationError(
+                f"node '{node.id}' of agent '{agent_name}' is a media job, which this version of promptrails-engine "
+                "can store and check but not run; it runs prompt and tool nodes"
+            )
+        if node.prompt_id is not None:
+            last = sinks == [node.id] and node.map_over is None
+            steps[node.id] = await step_of(node.prompt_id, _key(node), node.id, last)
+    templates = {name: list(step.templates) for name, step in steps.items()}
+    graph = await asyncio.to_thread(check_workflow, config, input_schema, templates)
+    found = {node.id: _node(node, graph, steps.get(node.id), tools) for node in config.nodes}
+    return Workflow(
+        graph=graph,
+        nodes={name: found[name] for name in graph.order},
+        joins={node.id: node.join for node in config.nodes if node.join is not None},
+        failure_policy=config.failure_policy,
+    )
+
+
+def _key(node: WorkflowNode) -> str:
+    return f"nodes[{node.id}]"
+
+
+def _node(node: WorkflowNode, graph: Graph, step: PromptStep | None, tools: ToolRegistry) -> Node:
+    condition, over, mapping = condition_of(node), map_over_of(node), mapping_of(node)
+    sources: list[Compiled | None] = [condition, over, *(mapping.compiled.values() if mapping is not None else ())]
+    declared = frozenset[str]()
+    if step is not None:
+        sources += step.templates
+        if step.input_validator is not None:
+            declared = frozenset(step.input_validator.schema.get("properties", ()))
+    read = _read([source for source in sources if source is not None], graph.ancestors(node.id), declared)
+    return Node(
+        id=node.id,
+        key=_key(node),
+        kind=node.node_type or "prompt",
+        step=step,
+        tool=None if node.tool is None else tools.select([node.tool])[0],
+        parents=graph.parents[node.id],
+        reads=tuple(name for name in graph.order if name in read),
+        condition=condition,
+        map_over=over,
+        map_concurrency=node.map_concurrency or _AT_ONCE,
+        mapping=mapping,
+    )
+
+
+def _read(sources: Iterable[Compiled], before: frozenset[str], declared: frozenset[str]) -> frozenset[str]:
+    """The nodes that are read, so that no other results are handed over, and noted in every span."""
+    found = set(before & declared)
+    for source in sources:
+        if source.reads_whole("steps"):
+            return before
+        found |= before & (source.variables | source.members("steps"))
+    return frozenset(found)

@@ -1,0 +1,251 @@
+"""A graph of prompts and tools: what does not depend on each other runs at once, conditions skip branches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from promptrails_engine.definitions.configs import ERRORS_KEY
+from promptrails_engine.definitions.digest import compact_json
+from promptrails_engine.errors import ConfigurationError, PromptRailsError, TemplateError
+from promptrails_engine.events import ContentEvent
+from promptrails_engine.ports.sink import Span
+from promptrails_engine.results import output_text
+from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.expressions import Expression, evaluate_async, holds_async
+from promptrails_engine.run.graph import GraphRun, run_each, run_graph
+from promptrails_engine.run.plan import Node, PromptStep, Workflow
+from promptrails_engine.run.prompt_step import StepOutput, run_prompt_step
+from promptrails_engine.run.tool_result import result_text
+from promptrails_engine.run.tool_step import run_tool_step
+from promptrails_engine.schema.instance import kind_of
+from promptrails_engine.schema.kinds import is_array, is_object
+
+_MOST_ITEMS = 10_000
+
+
+@dataclass(slots=True)
+class _Result:
+    """What a node came to."""
+
+    text: str
+    output: Any
+    """As `steps.<id>.output`."""
+    value: Any
+    """As the flat name: the text of a plain answer, else the data."""
+
+    @property
+    def wire(self) -> dict[str, Any]:
+        """As the run's output."""
+        if isinstance(self.output, str):
+            return {"content": self.output, "type": "text"}
+        return self.output if is_object(self.output) else {"value": self.output}
+
+
+_NOTHING = _Result("", None, None)
+"""Of a node that did not run."""
+
+
+async def run_workflow(ctx: RunContext, root: Span) -> StepOutput:
+    """The output of the node on which nothing depends; where there are several, theirs by node id.
+
+    To templates and expressions `steps.<id>.output` and `steps.<id>.text` are the results of all nodes that a node
+    depends on, near or far, and `<id>` stands for the result itself; `previous_output` is the text of its only
+    dependency.  A node that did not run has null as output, and the run's input is there throughout.
+    """
+    workflow = ctx.plan.workflow
+    if workflow is None:
+        raise ConfigurationError(f"the plan of agent '{ctx.plan.agent_name}' holds no workflow")
+    run = _WorkflowRun(ctx, root, workflow)
+    ended = await run_graph(
+        workflow.graph,
+        run.node,
+        policy=workflow.failure_policy,
+        joins=workflow.joins,
+        passed_over=run.pass_over,
+    )
+    result = run.output(ended)
+    if not ctx.begun:
+        await ctx.begin()  # every node was skipped
+    if not run.shown and result.text:
+        ctx.emit(ContentEvent(result.text))
+    return result
+
+
+class _WorkflowRun:
+    """One run of a workflow: the results so far."""
+
+    __slots__ = ("_ctx", "_results", "_root", "_steps", "_workflow", "shown")
+
+    def __init__(self, ctx: RunContext, root: Span, workflow: Workflow) -> None:
+        self._ctx = ctx
+        self._root = root
+        self._workflow = workflow
+        self._results: dict[str, _Result] = {}
+        self._steps: dict[str, dict[str, Any]] = {}
+        self.shown = False
+        """Whether the answer has gone to the listeners already."""
+
+    # -------------------------------------------------------------- nodes
+
+    async def node(self, name: str) -> str | None:
+        """Run a node; the reason if its condition is false."""
+        node = self._workflow.nodes[name]
+        return await self._ctx.step("agent_step", name, node.key, self._root, self._run, node)
+
+    async def _run(self, ctx: RunContext, span: Span, node: Node) -> str | None:
+        span.attributes["node_type"] = node.kind
+        offered = self._offered(node)
+        values: dict[str, Any] = {}
+        if node.condition is not None or node.map_over is not None or node.mapping is not None:
+            values = {**ctx.row.input, **offered, "input": ctx.row.input}
+        if node.condition is not None and not await holds_async(node.condition, values):
+            reason = f"its condition is false: {node.condition.source}"
+            span.attributes["skipped"] = reason
+            return reason
+        if node.map_over is None:
+            result = await self._act(ctx, span, node, offered, values)
+        else:
+            result = await self._map(ctx, span, node, node.map_over, offered, values)
+        span.output = result.output
+        self._results[node.id] = result
+        self._steps[node.id] = {"output": result.output, "text": result.text}
+        return None
+
+    def pass_over(self, name: str, reason: str) -> None:
+        """Say in the trace why a node did not run."""
+        node = self._workflow.nodes[name]
+        ctx = self._ctx
+        attributes = {"key": node.key, "node_type": node.kind, "skipped": reason}
+        ctx.close_span(
+            Span(
+                ctx.trace,
+                ctx.services.ids.span(),
+                self._root.span_id,
+                name,
+                "agent_step",
+                ctx.now(),
+                attributes=attributes,
+            )
+        )
+
+    async def _map(
+        self,
+        ctx: RunContext,
+        span: Span,
+        node: Node,
+        over: Expression,
+        offered: Mapping[str, Any],
+        values: Mapping[str, Any],
+    ) -> _Result:
+        """The list of what the node comes to for each item."""
+        items = _items(node, over, await evaluate_async(over, values))
+        results: list[Any] = [None] * len(items)
+
+        async def run_one(index: int) -> None:
+            here = {"item": items[index], "index": index}
+            found = await ctx.step(
+                "agent_step",
+                f"{node.id}[{index}]",
+                f"{node.key}[{index}]",
+                span,
+                self._item,
+                replace(node, key=f"{node.key}[{index}]"),
+                {**offered, **here},
+                {**values, **here},
+            )
+            results[index] = found.value
+
+        await run_each(len(items), node.map_concurrency, run_one)
+        return _Result(compact_json(results), results, results)
+
+    async def _item(
+        self, ctx: RunContext, span: Span, node: Node, offered: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> _Result:
+        result = await self._act(ctx, span, node, offered, values)
+        span.output = result.output
+        return result
+
+    async def _act(
+        self, ctx: RunContext, span: Span, node: Node, offered: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> _Result:
+        """The result of the node's prompt or tool."""
+        mapped = {} if node.mapping is None else await node.mapping.evaluate(values)
+        if node.tool is not None:
+            value = await run_tool_step(ctx, span, node.tool, mapped, node.key)
+            return _Result(result_text(value), value, value)
+        if node.step is None:
+            raise ConfigurationError(f"node '{node.id}' is of type '{node.kind}', which cannot be run")
+        step = node.step if node.step.key == node.key else replace(node.step, key=node.key)
+        final = node.map_over is None and self._workflow.graph.sinks == (node.id,)
+        found = await run_prompt_step(ctx, span, step, ctx.row.input, {**offered, **mapped}, final=final)
+        self.shown = self.shown or final
+        return _Result(found.text, found.output, _value(step, found))
+
+    # -------------------------------------------------------------- data
+
+    def _offered(self, node: Node) -> dict[str, Any]:
+        """What the templates of a node may read beside the input."""
+        if not node.parents:
+            return {}
+        results = self._results
+        offered: dict[str, Any] = {name: results.get(name, _NOTHING).value for name in node.reads}
+        offered["steps"] = {name: self._steps.get(name, {"output": None, "text": ""}) for name in node.reads}
+        if len(node.parents) == 1:
+            offered["previous_output"] = results.get(node.parents[0], _NOTHING).text
+        return offered
+
+    def output(self, ended: GraphRun) -> StepOutput:
+        """The run's output.
+
+        Raises:
+            Exception: a fault in the engine, or the first error, if no node that makes the output could run.
+        """
+        sinks = self._workflow.graph.sinks
+        if ended.errors:
+            first = next(iter(ended.errors.values()))
+            faults = [error for error in ended.errors.values() if not isinstance(error, PromptRailsError)]
+            if faults or all(ended.states[name] in ("failed", "blocked") for name in sinks):
+                raise faults[0] if faults else first
+        results = [self._results.get(name, _NOTHING) for name in sinks]
+        if len(sinks) == 1:
+            output = results[0].wire
+        else:
+            output = {
+                name: result.wire if ended.states[name] == "done" else None
+                for name, result in zip(sinks, results, strict=True)
+            }
+        if ended.errors:
+            output = {**output, ERRORS_KEY: _failures(ended)}
+        return StepOutput(output_text(output), output)
+
+
+def _failures(ended: GraphRun) -> dict[str, dict[str, str]]:
+    """What did not run because of an error, and why."""
+    found: dict[str, dict[str, str]] = {}
+    for name, state in ended.states.items():
+        error = ended.errors.get(name)
+        if isinstance(error, PromptRailsError):
+            found[name] = {"code": error.code, "message": error.message}
+        elif state == "blocked":
+            found[name] = {"code": "blocked", "message": ended.reasons[name]}
+    return found
+
+
+def _items(node: Node, over: Expression, items: Any) -> list[Any]:
+    if not is_array(items):
+        raise TemplateError(
+            f"map_over of node '{node.id}' has to give a list and gives {kind_of(items)}: {over.source}"
+        )
+    if len(items) > _MOST_ITEMS:
+        raise TemplateError(f"map_over of node '{node.id}' gives {len(items)} items; at most {_MOST_ITEMS} are run")
+    return items
+
+
+def _value(step: PromptStep, found: StepOutput) -> Any:
+    """What the flat name of a prompt node stands for."""
+    if step.output_validator is None:
+        return found.text
+    wrapped = found.output.keys() == {"value"} and compact_json(found.output) != found.text
+    return found.output["value"] if wrapped else found.output
