@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -20,6 +21,14 @@ OURS = {
     "import promptrails_engine": "import promptrails_engine",
     "import Engine; Engine()": "from promptrails_engine import Engine; Engine()",
 }
+FIRST = """
+from promptrails_engine import Engine, SimpleAgentConfig
+from promptrails_engine.testing import ScriptedProvider
+with Engine(providers=[ScriptedProvider(["Hi."])], model="scripted/m") as engine:
+    prompt = engine.prompts.create("p", user_prompt="Say {{ text }}")
+    agent = engine.agents.create("a", config=SimpleAgentConfig(prompt.id))
+    assert engine.agents.execute(agent.id, {"text": "hi"}).text == "Hi."
+"""
 PROGRAM = """
 import json, sys, time
 start = time.process_time()
@@ -30,7 +39,7 @@ print(json.dumps([cpu, [name for name in {heavy} if name in sys.modules], len(sy
 
 
 def imports(size: Size) -> list[Row]:
-    statements = [FLOOR, USED, *OURS.values()]
+    statements = [FLOOR, USED, *OURS.values(), FIRST]
     cpu: dict[str, list[float]] = {statement: [] for statement in statements}
     loaded: dict[str, list[str]] = {}
     for number in range(size.pick(25, 3) + 1):
@@ -46,6 +55,8 @@ def imports(size: Size) -> list[Row]:
         rows.append(Row(f"heavy packages, {case}", len(heavy), unit="", goal=Goal(0, of="ours"), note=note))
     rows.append(against("Engine(), against packages in use", statement, USED, cpu))
     rows[-1].note = "the floor: asyncio, jinja2, and pydantic with one model made"
+    rows.append(against("the first run of a process, whole", FIRST, USED, cpu))
+    rows[-1].note = "import, engine, prompt, agent, a scripted run, close"
     return rows
 
 
@@ -58,6 +69,8 @@ def against(case: str, statement: str, floor: str, cpu: dict[str, list[float]], 
 def fresh(statement: str) -> tuple[float, list[str], int]:
     """CPU seconds of the statement, the heavy packages that it loaded, and how many modules there are."""
     program = PROGRAM.format(statement=statement, heavy=HEAVY)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    # An installed package has its byte code; an environment that forbids writing it must not make us compile each time.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
     seconds, heavy, modules = json.loads(done.stdout)
     return seconds, heavy, modules

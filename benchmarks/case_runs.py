@@ -78,6 +78,22 @@ async def chain(size: Size) -> list[Row]:
     return [cpu_row("chain of three", floor, ours, Goal(3))]
 
 
+async def parallel(size: Size) -> list[Row]:
+    """A multi_agent of four prompts."""
+    async with AsyncEngine(providers=[fakes.InstantModel()], model=fakes.MODEL) as engine:
+        agent_id, execute = await fakes.parallel_agent(engine), engine.agents.execute
+
+        async def once(i: int) -> dict[str, str]:
+            output = (await execute(agent_id, {"text": work.question(i)})).output or {}
+            return {role: part["content"] for role, part in output.items()}
+
+        ours = Contender("ours", once, work.parallel)
+        floor = Contender("floor", floors.parallel(), work.parallel)
+        await filled(ours.once, size)
+        await in_turns([floor, ours], size)
+    return [cpu_row("parallel of four", floor, ours, Goal(3))]
+
+
 async def tool_round(size: Size) -> list[Row]:
     rows = []
     for case, function, goal in (

@@ -19,9 +19,10 @@ from harness import Contender, Goal, Row, Size, in_turns
 
 from promptrails_engine import AsyncEngine
 from promptrails_engine.store.sql.database import Database, parse_url
+from promptrails_engine.store.sql.schema import prepare
 
 AT_ONCE = 64
-PRAGMAS = ("journal_mode", "synchronous", "cache_size", "mmap_size")
+PRAGMAS = ("journal_mode", "synchronous", "cache_size", "mmap_size", "wal_autocheckpoint")
 
 
 async def stored_full(size: Size) -> list[Row]:
@@ -107,9 +108,10 @@ async def found_again(path: Path, runs: int) -> None:
 def pragmas(path: Path, durability: Any = "full") -> dict[str, Any]:
     """The settings of a connection as the store makes them."""
     database = Database(parse_url(path), durability)
+    prepare(database)
     with database.engine.connect() as connection:
         found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in PRAGMAS}
-    database.engine.dispose()
+    database.close()
     return found
 
 

@@ -14,6 +14,7 @@ from promptrails_engine import (
     Finish,
     ModelCapabilities,
     ModelRequest,
+    MultiAgentConfig,
     PromptLink,
     SimpleAgentConfig,
     TextDelta,
@@ -120,6 +121,15 @@ async def chain_agent(engine: AsyncEngine) -> str:
         prompt = await engine.prompts.create(f"step {index}", user_prompt=source, input_schema=work.TEXT_SCHEMA)
         links.append(PromptLink(prompt_id=prompt.id, role=f"step{index}", sort_order=index))
     agent = await engine.agents.create("chain", config=ChainAgentConfig(prompt_ids=links))
+    return agent.id
+
+
+async def parallel_agent(engine: AsyncEngine) -> str:
+    links = []
+    for index, source in enumerate(work.PARALLEL):
+        prompt = await engine.prompts.create(f"role {index}", user_prompt=source, input_schema=work.TEXT_SCHEMA)
+        links.append(PromptLink(prompt_id=prompt.id, role=f"role{index}", sort_order=index))
+    agent = await engine.agents.create("parallel", config=MultiAgentConfig(prompt_ids=links))
     return agent.id
 
 

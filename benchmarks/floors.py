@@ -31,6 +31,13 @@ class Result(BaseModel):
     text: str
 
 
+class Results(BaseModel):
+    run_id: str
+    started_at: float
+    ended_at: float
+    output: dict[str, str]
+
+
 async def instant_model(request: Request) -> str:
     return work.answer(request.prompt)
 
@@ -62,6 +69,20 @@ def chain() -> Callable[[int], Awaitable[str]]:
             prompt = template.render(values, previous_output=text)
             text = await instant_model(Request(run_id=run_id, started_at=started, prompt=prompt))
         return Result(run_id=run_id, started_at=started, ended_at=time.time(), text=text).text
+
+    return once
+
+
+def parallel() -> Callable[[int], Awaitable[dict[str, str]]]:
+    templates = {f"role{n}": ENVIRONMENT.from_string(source) for n, source in enumerate(work.PARALLEL)}
+
+    async def once(i: int) -> dict[str, str]:
+        run_id, started = str(uuid.uuid4()), time.time()
+        values = {"text": work.question(i)}
+        requests = (Request(run_id=run_id, started_at=started, prompt=t.render(values)) for t in templates.values())
+        texts = await asyncio.gather(*(instant_model(request) for request in requests))
+        output = dict(zip(templates, texts, strict=True))
+        return Results(run_id=run_id, started_at=started, ended_at=time.time(), output=output).output
 
     return once
 

@@ -7,6 +7,7 @@ import json
 ROLE = "a terse poet"
 SIMPLE = "You are {{ role }}. Answer this: {{ question }}"
 CHAIN = ("Draft {{ text }}", "Refine {{ previous_output }}", "Translate {{ previous_output }}")
+PARALLEL = ("Praise {{ text }}", "Doubt {{ text }}", "Weigh {{ text }}", "Rhyme {{ text }}")
 LOOP = "{% for item in items %}{{ loop.index }}. {{ item.name }}: {{ item.price }}\n{% endfor %}"
 CHUNKS = 1000
 CHUNK = "word "
@@ -39,6 +40,10 @@ def chain(i: int) -> str:
     for verb in ("Draft", "Refine", "Translate"):
         text = answer(f"{verb} {text}")
     return text
+
+
+def parallel(i: int) -> dict[str, str]:
+    return {f"role{n}": answer(f"{verb} {question(i)}") for n, verb in enumerate(("Praise", "Doubt", "Weigh", "Rhyme"))}
 
 
 def tool_arguments(i: int) -> str:

@@ -18,6 +18,7 @@ CASES = {
     "simple": "case_runs:simple",
     "agent-schema": "case_runs:agent_schema",
     "chain": "case_runs:chain",
+    "parallel": "case_runs:parallel",
     "tool": "case_runs:tool_round",
     "stream": "case_streams:streamed_chunk",
     "sync-stream": "case_streams:sync_chunk",

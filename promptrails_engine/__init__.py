@@ -31,6 +31,9 @@ _ROOMS = {
     "promptrails_engine.definitions.diff": (
         "Change", "VersionDiff", "diff_versions",
     ),
+    "promptrails_engine.definitions.drawing": (
+        "Drawing",
+    ),
     "promptrails_engine.results": (
         "AgentExecution", "CostSummary", "ExecutionResult", "Page", "PaginationMeta", "PromptPreview",
         "RunPromptResponse", "Trace",
@@ -77,7 +80,8 @@ _ROOMS = {
         "Secret",
     ),
     "promptrails_engine.errors": (
-        "ArchivedError", "AuthError", "BadRequestError", "BudgetExceededError", "ChildFailedError",
+        "ArchivedError", "AuthError", "BadRequestError", "BranchesFailedError", "BudgetExceededError",
+        "ChildFailedError",
         "ConfigurationError", "ConflictError", "ContentFilteredError", "ContextOverflowError", "DefinitionError",
         "EmptyOutputError", "EngineClosedError", "EngineUsageError", "ForbiddenError", "InputInvalidError",
         "MissingExtraError", "ModelNotFoundError", "ModelNotServedError", "NotFoundError",
@@ -106,6 +110,9 @@ if TYPE_CHECKING:
     from promptrails_engine.definitions.diff import (
         Change, VersionDiff, diff_versions,
     )
+    from promptrails_engine.definitions.drawing import (
+        Drawing,
+    )
     from promptrails_engine.definitions.records import (
         Agent, AgentVersion, Prompt, PromptVersion,
     )
@@ -116,9 +123,9 @@ if TYPE_CHECKING:
         AsyncEngine, Engine,
     )
     from promptrails_engine.errors import (
-        ArchivedError, AuthError, BadRequestError, BudgetExceededError, ChildFailedError, ConfigurationError,
-        ConflictError,
-        ContentFilteredError, ContextOverflowError, DefinitionError, EmptyOutputError, EngineClosedError,
+        ArchivedError, AuthError, BadRequestError, BranchesFailedError, BudgetExceededError, ChildFailedError,
+        ConfigurationError,
+        ConflictError, ContentFilteredError, ContextOverflowError, DefinitionError, EmptyOutputError, EngineClosedError,
         EngineUsageError, ForbiddenError, InputInvalidError, MissingExtraError, ModelNotFoundError,
         ModelNotServedError, NotFoundError, OutputInvalidError, OutputTruncatedError, PromptRailsError,
         ProviderError, ProviderProtocolError, ProviderTimeoutError, ProviderUnavailableError,
@@ -178,9 +185,10 @@ __all__ = [
     "Clock", "Delta", "Effect", "IdFactory", "State", "SystemClock", "ToolCall",
     "__version__", "Agent", "AgentConfig", "AgentExecution", "AgentVersion", "AnyAgentConfig", "ArchivedError",
     "AsyncEngine", "AsyncEventStream", "AuthError", "AvailableModelGroup", "BadRequestError",
-    "BudgetExceededError", "ChainAgentConfig", "Change", "ChildFailedError", "CompositeAgentConfig",
-    "CompositeStep", "ConfigurationError", "ConflictError", "ConsoleSink", "ContentEvent", "ContentFilteredError",
-    "ContextOverflowError", "CostSummary", "DefinitionError", "DoneEvent", "EmptyOutputError", "Engine",
+    "BranchesFailedError", "BudgetExceededError", "ChainAgentConfig", "Change", "ChildFailedError",
+    "CompositeAgentConfig", "CompositeStep",
+    "ConfigurationError", "ConflictError", "ConsoleSink", "ContentEvent", "ContentFilteredError",
+    "ContextOverflowError", "CostSummary", "DefinitionError", "DoneEvent", "Drawing", "EmptyOutputError", "Engine",
     "EngineClosedError", "EngineUsageError", "ErrorEvent", "Event", "EventStream", "ExecutionEvent",
     "ExecutionResult", "Finish", "ForbiddenError", "FunctionTool", "InputInvalidError", "JsonlSink", "LLMModel",
     "Limits", "LoadReport", "MemorySink", "Message", "MissingExtraError", "ModelCapabilities", "ModelConfig",
@@ -193,7 +201,8 @@ __all__ = [
     "SchemaViolationError", "Secret", "ServerError", "SimpleAgentConfig", "Sink", "Span", "Store",
     "StoreCorruptError", "StoreError", "StoreUnavailableError", "StoreVersionError", "StreamInterruptedError",
     "SubAgentAttachment", "TemplateError", "TemplateLimitError", "TextDelta", "ThinkingDelta", "ThinkingEvent",
-    "TokenUsage", "Tool", "ToolArgsInvalidError", "ToolAttachment", "ToolCallDelta", "ToolContext", "ToolEndEvent", "ToolError",
+    "TokenUsage", "Tool", "ToolArgsInvalidError", "ToolAttachment", "ToolCallDelta", "ToolContext", "ToolEndEvent",
+    "ToolError",
     "ToolLoopError", "ToolSpec", "ToolStartEvent", "ToolUnknownError", "Trace", "UnauthorizedError",
     "UsageDelta", "ValidationError", "VersionDiff", "VersionMismatchError", "Violation", "WorkflowAgentConfig",
     "WorkflowNode", "diff_versions", "event_from_dict", "event_to_dict", "tool",

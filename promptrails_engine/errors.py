@@ -277,6 +277,18 @@ class OutputTruncatedError(RunError):
     code = "output_truncated"
 
 
+class BranchesFailedError(RunError):
+    """Too few of the prompts that ran side by side succeeded; `details["errors"]` has code and message by role."""
+
+    code = "branches_failed"
+
+    def __init__(self, message: str, errors: Mapping[str, PromptRailsError]) -> None:
+        said = "; ".join(f"{role}: {error.message}" for role, error in errors.items())
+        what = {role: {"code": error.code, "message": error.message} for role, error in errors.items()}
+        super().__init__(f"{message}: {said}", details={"errors": what})
+        self.retryable = any(error.retryable for error in errors.values())
+
+
 class RunFailedError(RunError):
     """Raised by `result.raise_for_status()`; `code` is that of the error that failed the run."""
 

@@ -58,7 +58,8 @@ class ExecutionResult:
 
     Attributes:
         output: an object: the validated value of an output schema (a non-object under `value`), else
-            `{"content": text, "type": "text"}`; None if the run did not complete.
+            `{"content": text, "type": "text"}`; of a multi_agent what its aggregation makes, by default the outputs
+            by role; None if the run did not complete.
         error: why the run failed; "" if it did not.
         error_code: `code` of the error tree; "" if it did not fail.
         status: completed, failed or cancelled.

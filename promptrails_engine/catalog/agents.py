@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -99,8 +100,9 @@ class AgentCatalog(Catalog):
         config = checked["config"]
         entries = [config, *config.get("prompt_ids", ()), *config.get("nodes", ()), *config.get("steps", ())]
         for entry in (*entries, *checked.get("sub_agents", ())):
-            if "prompt_id" in entry:
-                entry["prompt_id"] = (await self._prompts.row(entry["prompt_id"])).id
+            for name in ("prompt_id", "aggregator_prompt_id", "router_prompt_id"):
+                if name in entry:
+                    entry[name] = (await self._prompts.row(entry[name])).id
             if "agent_id" in entry:
                 entry["agent_id"] = (await self.row(entry["agent_id"])).id
         await self._check_graph(parse_config(config), checked.get("input_schema"))
@@ -113,7 +115,7 @@ class AgentCatalog(Catalog):
             return
         prompts = {part.id: part.prompt_id for part in parts if isinstance(part, WorkflowNode) and part.prompt_id}
         templates = {name: await self._prompts.current_templates(ref) for name, ref in prompts.items()}
-        check_graph(parts, input_schema, templates)
+        await asyncio.to_thread(check_graph, parts, input_schema, templates)  # the first loads networkx
 
     async def get(self, ref: str) -> Agent:
         return await self._agent(await self.row(ref))

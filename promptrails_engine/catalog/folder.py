@@ -100,7 +100,7 @@ async def _refuse_unusable(prompts: PromptCatalog, agents: AgentCatalog, files: 
             if isinstance(file, PromptFile):
                 prompts.check(file.content)
             elif isinstance(file, AgentFile):
-                _check_expressions(file)
+                await asyncio.to_thread(_check_expressions, file)
             for kind, ref in _references(file):
                 if (kind, ref) not in names:
                     await (prompts if kind == "prompt" else agents).row(ref)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,11 +22,11 @@ async def plan_composite(
         DefinitionError: agents run each other in a circle, or an expression cannot be used.
     """
     agents = {step.id: await agent_of(step.agent_id) for step in config.steps}
-    graph = check_graph(config.steps, input_schema, {})
+    graph = await asyncio.to_thread(check_graph, config.steps, input_schema, {})  # the first loads networkx
     nodes = {step.id: graph_node(step, graph, key=f"steps[{step.id}]", agent=agents[step.id]) for step in config.steps}
     return Workflow(
         graph=graph,
         nodes={name: nodes[name] for name in graph.order},
         joins={step.id: step.join for step in config.steps if step.join is not None},
-        on_failure=config.failure_policy or "fail_fast",
+        failure_policy=config.failure_policy,
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from promptrails_engine.catalog.check_workflow import Part, check_graph, condition_of, map_over_of, mapping_of
 from promptrails_engine.definitions.configs import WorkflowAgentConfig, WorkflowNode
 from promptrails_engine.errors import ConfigurationError
 from promptrails_engine.ports.tool import Tool
+from promptrails_engine.run.compiled import Compiled
 from promptrails_engine.run.graph import Graph
 from promptrails_engine.run.plan import Node, Plan, PromptStep, Workflow
 from promptrails_engine.tools.registry import ToolRegistry
@@ -52,7 +54,7 @@ async def plan_workflow(
         if node.agent_id is not None:
             agents[node.id] = await agent_of(node.agent_id)
     templates = {name: list(step.templates) for name, step in steps.items()}
-    graph = check_graph(config.nodes, input_schema, templates)
+    graph = await asyncio.to_thread(check_graph, config.nodes, input_schema, templates)
     found = {
         node.id: graph_node(
             node,
@@ -68,7 +70,7 @@ async def plan_workflow(
         graph=graph,
         nodes={name: found[name] for name in graph.order},
         joins={node.id: node.join for node in config.nodes if node.join is not None},
-        on_failure=config.on_failure or "fail_fast",
+        failure_policy=config.failure_policy,
     )
 
 
@@ -90,7 +92,14 @@ def graph_node(
     Raises:
         TemplateError: an expression cannot be compiled.
     """
-    before = graph.ancestors(node.id)
+    condition, over, mapping = condition_of(node), map_over_of(node), mapping_of(node)
+    sources: list[Compiled | None] = [condition, over, *(mapping.compiled.values() if mapping is not None else ())]
+    declared = frozenset[str]()
+    if step is not None:
+        sources += step.templates
+        if step.input_validator is not None:
+            declared = frozenset(step.input_validator.schema.get("properties", ()))
+    read = _read([source for source in sources if source is not None], graph.ancestors(node.id), declared)
     return Node(
         id=node.id,
         key=key,
@@ -99,9 +108,19 @@ def graph_node(
         tool=tool,
         agent=agent,
         parents=graph.parents[node.id],
-        ancestors=tuple(name for name in graph.order if name in before),
-        condition=condition_of(node),
-        map_over=map_over_of(node),
+        reads=tuple(name for name in graph.order if name in read),
+        condition=condition,
+        map_over=over,
         map_concurrency=node.map_concurrency or _AT_ONCE,
-        mapping=mapping_of(node),
+        mapping=mapping,
     )
+
+
+def _read(sources: Iterable[Compiled], before: frozenset[str], declared: frozenset[str]) -> frozenset[str]:
+    """The nodes that are read, so that no other results are handed over, and noted in every span."""
+    found = set(before & declared)
+    for source in sources:
+        if source.reads_whole("steps"):
+            return before
+        found |= before & (source.variables | source.members("steps"))
+    return frozenset(found)

@@ -10,6 +10,7 @@ from typing import Any
 from promptrails_engine.catalog.agents import AgentCatalog
 from promptrails_engine.catalog.descent import Descent, with_children
 from promptrails_engine.catalog.plan_composite import plan_composite
+from promptrails_engine.catalog.plan_multi_agent import PlannedPrompt, multi_agent_prompts, multi_agent_steps
 from promptrails_engine.catalog.plan_sub_agents import offered, plan_sub_agents
 from promptrails_engine.catalog.plan_workflow import AgentOf, plan_workflow
 from promptrails_engine.catalog.prompts import PromptCatalog
@@ -20,7 +21,7 @@ from promptrails_engine.definitions.configs import (
     AnyAgentConfig,
     ChainAgentConfig,
     CompositeAgentConfig,
-    PromptLink,
+    MultiAgentConfig,
     SimpleAgentConfig,
     WorkflowAgentConfig,
     parse_config,
@@ -150,12 +151,13 @@ class Planner:
         if isinstance(config, CompositeAgentConfig):
             composite = await plan_composite(config, version.input_schema, agent_of)
             return replace(self._plan(row, version, []), workflow=composite)
-        steps: list[PromptStep] = []
-        links = _links(config, row.name)
-        for index, link in enumerate(links):
-            key = f"steps[{index}]" if row.type == "chain" else "prompt"
-            last = index == len(links) - 1
-            steps.append(await self._linked_step(link.prompt_id, version, config, key=key, role=link.role, last=last))
+        steps = [
+            await self._linked_step(link.prompt_id, version, config, key=link.key, role=link.role, last=link.answers)
+            for link in _links(config, row.name)
+        ]
+        if isinstance(config, MultiAgentConfig):
+            steps, gather = multi_agent_steps(config, steps)
+            return replace(self._plan(row, version, steps), gather=gather)
         subs = await plan_sub_agents(version.sub_agents, row.name, agent_of, self._agents)
         return self._plan(row, version, [offered(step, subs, row.name) for step in steps] if subs else steps)
 
@@ -275,16 +277,18 @@ class Planner:
 _NO_OVERRIDES = SimpleAgentConfig(prompt_id="-")
 
 
-def _links(config: AnyAgentConfig, name: str) -> list[PromptLink]:
+def _links(config: AnyAgentConfig, name: str) -> list[PlannedPrompt]:
     """The prompts of an agent in the order in which they run.
 
     Raises:
         ConfigurationError: this version of the engine cannot run such an agent.
     """
+    if isinstance(config, MultiAgentConfig):
+        return multi_agent_prompts(config)
     if not isinstance(config, SimpleAgentConfig | ChainAgentConfig):
         raise ConfigurationError(
             f"agent '{name}' is of type '{config.type}', which this version of promptrails-engine can store and "
-            "check but not run; it runs simple, chain, workflow and composite"
+            "check but not run; it runs agents of the other types"
         )
     if config.approval_required:
         raise ConfigurationError(
@@ -292,8 +296,12 @@ def _links(config: AnyAgentConfig, name: str) -> list[PromptLink]:
             "promote a version with approval_required=False to run it"
         )
     if isinstance(config, SimpleAgentConfig):
-        return [PromptLink(prompt_id=config.prompt_id, role="main", sort_order=0)]
-    return sorted(config.prompt_ids, key=lambda link: link.sort_order)
+        return [PlannedPrompt(config.prompt_id, "prompt", "main", answers=True)]
+    links = sorted(config.prompt_ids, key=lambda link: link.sort_order)
+    return [
+        PlannedPrompt(link.prompt_id, f"steps[{index}]", link.role, answers=link is links[-1])
+        for index, link in enumerate(links)
+    ]
 
 
 def _tool_names(agent: AgentVersion | None) -> list[str]:

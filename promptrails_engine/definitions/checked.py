@@ -133,6 +133,10 @@ def checked_agent(content: Mapping[str, Any], type: str | None) -> dict[str, Any
         if names.count(name) > 1:
             raise DefinitionError(f"tool '{name}' is attached twice")
     data["sub_agents"] = _sub_agents(checked.sub_agents, data["config"]["type"], names) or None
+    if data["config"].get("aggregation") == "first_valid" and not data["output_schema"]:
+        raise DefinitionError(
+            "aggregation 'first_valid' takes the first output that the agent's output_schema allows; give the agent one"
+        )
     return storable(_with_schemas(data), "the agent version")
 
 

@@ -28,15 +28,23 @@ from promptrails_engine.errors import DefinitionError
 
 AgentType = Literal["simple", "chain", "multi_agent", "workflow", "composite"]
 AGENT_TYPES: tuple[AgentType, ...] = get_args(AgentType)
-
 NodeType = Literal["prompt", "media", "tool", "agent"]
+Aggregation = Literal["mapping", "prompt", "vote", "first_valid"]
 FailurePolicy = Literal["fail_fast", "settle"]
 """fail_fast: the first error stops everything and is raised.  settle: what does not depend on it goes on."""
+BranchPolicy = Literal["fail_fast", "settle", "quorum"]
+"""quorum: as settle, until enough have succeeded or too few still can."""
 Join = Literal["any", "all", "always"]
 """Whether a node runs where some of its parents were skipped: if any of them ran, only if all did, in any case."""
 
 _STRICT = ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False)
 _Ref = Annotated[StrictStr, StringConstraints(min_length=1)]
+_UNSAID: Mapping[str, str] = {"aggregation": "mapping", "failure_policy": "fail_fast"}
+"""What extensions of the hosted API's fields are where nobody has set them: then they are not emitted."""
+ERRORS_KEY = "errors"
+"""Where the output of an agent that bears failures holds the errors of what failed, by role or node id."""
+VOTE_KEYS = ("value", "votes", "counts")
+"""What the output of a vote holds."""
 _NEEDED: dict[str, tuple[str, ...]] = {
     "prompt": ("prompt_id",),
     "media": ("media_provider", "media_type", "media_model"),
@@ -44,8 +52,6 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "agent": ("agent_id",),
 }
 """The fields without which a node of each type cannot be."""
-ERRORS_KEY = "_errors"
-"""Where the output of a workflow that goes on after a failure says what failed."""
 _RESERVED_IDS = frozenset({"steps", ERRORS_KEY})
 
 
@@ -182,15 +188,45 @@ class ChainAgentConfig(AgentConfig):
 @checked_class
 @dataclass(config=_STRICT)
 class MultiAgentConfig(AgentConfig):
-    """Prompts run side by side over the same input; results are keyed by role."""
+    """Prompts run side by side over the same input; results are keyed by role.
+
+    All fields but `prompt_ids` are extensions, and emitted only where they are set.
+
+    Attributes:
+        aggregation: what the results become: `mapping`, the output of each by role; `prompt`, the answer of
+            `aggregator_prompt_id`, which sees them all; `vote`, the value that most of them gave; `first_valid`, the
+            first output that the agent's output schema allows.
+        vote_field: the field of each output that is voted on, instead of the whole.
+        failure_policy: what a prompt that fails means: `fail_fast`, the run fails; `settle`, it goes on with the
+            results of the others, if there are any; `quorum`, it goes on as soon as `quorum` prompts have succeeded.
+        router_prompt_id: a prompt that picks the roles which run.
+    """
 
     type = "multi_agent"
     prompt_ids: list[PromptLink]
+    aggregation: Aggregation = field(default="mapping", kw_only=True)
+    aggregator_prompt_id: _Ref | None = field(default=None, kw_only=True)
+    vote_field: _Ref | None = field(default=None, kw_only=True)
+    failure_policy: BranchPolicy = field(default="fail_fast", kw_only=True)
+    quorum: Annotated[StrictInt, Field(ge=1)] | None = field(default=None, kw_only=True)
+    router_prompt_id: _Ref | None = field(default=None, kw_only=True)
 
     @model_validator(mode="after")
     def _check(self) -> MultiAgentConfig:
         _need_some(self.prompt_ids, "prompt_ids")
         _refuse_repeats((link.role for link in self.prompt_ids), "role")
+        _together("aggregation", self.aggregation, "prompt", "aggregator_prompt_id", self.aggregator_prompt_id)
+        _together("failure_policy", self.failure_policy, "quorum", "quorum", self.quorum)
+        if self.vote_field is not None and self.aggregation != "vote":
+            raise ValueError("vote_field is for aggregation 'vote' only; set that, or leave vote_field out")
+        if self.quorum is not None and self.quorum > len(self.prompt_ids):
+            raise ValueError(
+                f"a quorum of {self.quorum} is more than the {len(self.prompt_ids)} prompts that there are"
+            )
+        if self.aggregation == "first_valid" and self.failure_policy != "fail_fast":
+            raise ValueError("aggregation 'first_valid' passes over prompts that fail; leave failure_policy out")
+        if self.failure_policy != "fail_fast" and any(link.role == ERRORS_KEY for link in self.prompt_ids):
+            raise ValueError(f"no role may be '{ERRORS_KEY}' here: the output holds the failures under that name")
         return self
 
 
@@ -200,13 +236,13 @@ class WorkflowAgentConfig(AgentConfig):
     """A directed acyclic graph of nodes; edges are their `depends_on`.
 
     Attributes:
-        on_failure: `fail_fast` (the default): the first error ends the run.  `settle`: what does not depend on the
-            failed node goes on, and the output says under `_errors` what failed.  An extension of this engine.
+        failure_policy: `fail_fast` (the default): the first error ends the run.  `settle`: what does not depend on the
+            failed node goes on, and the output says under `errors` what failed.  An extension of this engine.
     """
 
     type = "workflow"
     nodes: list[WorkflowNode]
-    on_failure: FailurePolicy | None = None
+    failure_policy: FailurePolicy = "fail_fast"
 
     @model_validator(mode="after")
     def _check(self) -> WorkflowAgentConfig:
@@ -222,12 +258,12 @@ class CompositeAgentConfig(AgentConfig):
 
     Attributes:
         failure_policy: `fail_fast` (the default): the first step that fails ends the run.  `settle`: what does not
-            depend on it goes on, and the output says under `_errors` what failed.  An extension of this engine.
+            depend on it goes on, and the output says under `errors` what failed.  An extension of this engine.
     """
 
     type = "composite"
     steps: list[CompositeStep]
-    failure_policy: FailurePolicy | None = None
+    failure_policy: FailurePolicy = "fail_fast"
 
     @model_validator(mode="after")
     def _check(self) -> CompositeAgentConfig:
@@ -276,7 +312,10 @@ def prompt_refs(config: AnyAgentConfig) -> list[str]:
     if isinstance(config, SimpleAgentConfig):
         return [config.prompt_id]
     if isinstance(config, ChainAgentConfig | MultiAgentConfig):
-        return [link.prompt_id for link in config.prompt_ids]
+        links = [link.prompt_id for link in config.prompt_ids]
+        if isinstance(config, ChainAgentConfig):
+            return links
+        return [*links, *(ref for ref in (config.aggregator_prompt_id, config.router_prompt_id) if ref)]
     if isinstance(config, WorkflowAgentConfig):
         return [node.prompt_id for node in config.nodes if node.prompt_id]
     return []
@@ -302,7 +341,7 @@ def _emit(value: Any) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for f in fields(value):
         item = getattr(value, f.name)
-        if item is None:
+        if item is None or item == _UNSAID.get(f.name):
             continue
         out[f.name] = [_emit(entry) if is_dataclass(entry) else entry for entry in item] if _is_list(item) else item
     return out
@@ -326,6 +365,14 @@ def _is_list(value: Any) -> TypeGuard[list[Any]]:
 def _need_some(items: Sequence[Any], what: str) -> None:
     if not items:
         raise ValueError(f"{what} must not be empty")
+
+
+def _together(name: str, value: str, needed: str, other: str, given: object) -> None:
+    """`other` is given where `name` is `needed`, and nowhere else."""
+    if value == needed and given is None:
+        raise ValueError(f"{name} '{needed}' needs {other}")
+    if value != needed and given is not None:
+        raise ValueError(f"{other} is for {name} '{needed}' only; set that, or leave {other} out")
 
 
 def _refuse_repeats(values: Iterable[object], what: str) -> None:

@@ -7,11 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from promptrails_engine.definitions.changes import Change, Part, brief, names
+from promptrails_engine.definitions.configs import ERRORS_KEY, VOTE_KEYS
 from promptrails_engine.definitions.digest import canonical_json
 
 Entry = Mapping[str, Any]
 
 _LINK_LISTS: dict[str, str] = {"prompt_ids": "prompt", "nodes": "node", "steps": "step"}
+_LINKS: dict[str, str] = {
+    "prompt_id": "prompt",
+    "aggregator_prompt_id": "aggregator prompt",
+    "router_prompt_id": "router prompt",
+}
 
 
 def diff_settings(part: Part, path: str, old: Any, new: Any) -> Iterator[Change]:
@@ -46,11 +52,17 @@ def diff_config(old: Entry, new: Entry) -> Iterator[Change]:
         before, after = old.get(name), new.get(name)
         if name in _LINK_LISTS:
             yield from _diff_links(name, old, new)
-        elif name == "prompt_id":
+        elif name in _LINKS:
             if before != after:
-                yield _change("links", name, before, after, said=f"prompt: {before} -> {after}")
+                yield _change("links", name, before, after, said=_link_text(_LINKS[name], before, after))
         elif name != "type":
             yield from diff_settings("parameters", f"config.{name}", before, after)
+
+
+def _link_text(noun: str, old: Any, new: Any) -> str:
+    if old is None or new is None:
+        return f"{noun} '{new}' added" if old is None else f"{noun} '{old}' removed"
+    return f"{noun}: {old} -> {new}"
 
 
 def _diff_links(name: str, old: Entry, new: Entry) -> Iterator[Change]:
@@ -129,22 +141,39 @@ def diff_output_keys(old: Entry, new: Entry) -> Iterator[Change]:
     before, after = _output_keys(old), _output_keys(new)
     if before == after:
         return
-    lost = before is None or after is None or not before <= after
+    lost = before is None or after is None or any(key not in after or before[key] > after[key] for key in before)
     shown = [sorted(keys) if keys is not None else None for keys in (before, after)]
     said = f"output keyed by: {_key_text(before)} -> {_key_text(after)}"
     kind: Literal["changed"] = "changed"
     yield Change("output_schema", "", kind, shown[0], shown[1], lost, said, aspect="keys")
 
 
-def _key_text(keys: frozenset[str] | None) -> str:
-    return "nothing (one text)" if keys is None else names(sorted(keys))
+def _key_text(keys: Mapping[str, bool] | None) -> str:
+    if keys is None:
+        return "nothing (one text)"
+    return names([key if always else f"{key}?" for key, always in sorted(keys.items())])
 
 
-def _output_keys(config: Entry) -> frozenset[str] | None:
-    """Roles of a multi_agent, ids of a graph's sinks where there are several; None for a single text."""
+def _output_keys(config: Entry) -> dict[str, bool] | None:
+    """Roles of a multi_agent, ids of a graph's sinks where there are several; None for a single text.
+
+    By key, whether it is always there.
+    """
     if config.get("type") == "multi_agent":
-        return frozenset(str(link.get("role")) for link in _entries(config.get("prompt_ids")))
+        return _multi_agent_keys(config)
     parts = _entries(config.get("nodes")) or _entries(config.get("steps"))
     used = {str(parent) for part in parts for parent in cast("list[Any]", part.get("depends_on") or [])}
-    sinks = frozenset(str(part.get("id")) for part in parts) - used
-    return sinks if len(sinks) > 1 else None
+    sinks = {str(part.get("id")) for part in parts} - used
+    return dict.fromkeys(sinks, True) if len(sinks) > 1 else None
+
+
+def _multi_agent_keys(config: Entry) -> dict[str, bool] | None:
+    aggregation = config.get("aggregation", "mapping")
+    if aggregation not in ("mapping", "vote"):
+        return None
+    lenient = config.get("failure_policy", "fail_fast") != "fail_fast"
+    errors = {ERRORS_KEY: False} if lenient else {}
+    if aggregation == "vote":
+        return {**dict.fromkeys(VOTE_KEYS, True), **errors}
+    always = not lenient and config.get("router_prompt_id") is None
+    return {**{str(link.get("role")): always for link in _entries(config.get("prompt_ids"))}, **errors}

@@ -33,7 +33,13 @@ from promptrails_engine.schema import compile_schema, normalise_schema
 ReadBytes = Callable[[Path], bytes]
 """Bytes of a file by its path relative to the folder."""
 
-_LINK_NAMES = {"prompt": "prompt_id", "agent": "agent_id", "model": "llm_model_id"}
+_LINK_NAMES = {
+    "prompt": "prompt_id",
+    "aggregator_prompt": "aggregator_prompt_id",
+    "router_prompt": "router_prompt_id",
+    "agent": "agent_id",
+    "model": "llm_model_id",
+}
 _MODEL_NAMES = {"model": "model_id", "fallback_model": "fallback_model_id"}
 _LINK_LISTS = ("prompt_ids", "nodes", "steps")
 _BLAMED = re.compile(r"is not valid: (\w+)")

@@ -32,7 +32,12 @@ FileFormat = Literal["yaml", "json"]
 
 _SHORT = {long: short for short, long in SHORT_NAMES.items()}
 _LINK_LISTS = ("prompt_ids", "nodes", "steps")
-_REFERENCES = {"prompt_id": "prompt", "agent_id": "agent"}
+_REFERENCES = {
+    "prompt_id": "prompt",
+    "aggregator_prompt_id": "aggregator_prompt",
+    "router_prompt_id": "router_prompt",
+    "agent_id": "agent",
+}
 _UNSAID: dict[str, Any] = {"approval_required": False, "depends_on": []}
 """Defaults that a file need not say."""
 _SLUG_CHARS = 60

@@ -35,7 +35,7 @@ class TraceInfo:
 class Span:
     """A timed node of the trace tree.  Times are seconds since the epoch; `cost` is USD, None where unknown.
 
-    It has no slots: what a span does not say is read from the class, so that `open_span` need not write it.
+    It has no slots: what a span does not say is read from the class, so that `new_span` need not write it.
     """
 
     trace: TraceInfo
@@ -70,7 +70,7 @@ class Span:
         return None if self.ended_at is None else round((self.ended_at - self.started_at) * 1000)
 
 
-def open_span(
+def new_span(
     trace: TraceInfo, span_id: str, parent_span_id: str, name: str, kind: SpanKind, started_at: float, key: str
 ) -> Span:
     """The same as `Span(...)` with the step's `key` among its attributes, in half of the time; a run makes several."""

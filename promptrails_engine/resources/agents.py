@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptrails_engine import definitions
 from promptrails_engine.definitions.configs import AnyAgentConfig
+from promptrails_engine.definitions.drawing import Drawing, DrawingFormat
 from promptrails_engine.definitions.records import Agent, AgentVersion
 from promptrails_engine.definitions.settings import (
     Limits,
@@ -17,6 +18,7 @@ from promptrails_engine.definitions.settings import (
 )
 from promptrails_engine.faces import M_co, method
 from promptrails_engine.resources.base import EngineResource, page_slice
+from promptrails_engine.resources.drawings import draw_agent
 from promptrails_engine.results import ExecutionResult, Page, PromptPreview, page_of
 from promptrails_engine.rows import execution_result
 from promptrails_engine.run.pipeline import json_object, plan_input
@@ -218,6 +220,31 @@ class Agents(EngineResource[M_co]):
             await agents.get_version(agent_id, old), await agents.get_version(agent_id, new)
         )
 
+    @method
+    async def draw(
+        self,
+        agent_id: str,
+        format: DrawingFormat = "mermaid",
+        *,
+        version_id: str | None = None,
+        execution_id: str | None = None,
+    ) -> Drawing:
+        """A picture of the agent: `.text` of a Mermaid flowchart or an SVG, `.data`, and `.save(path)`.
+
+        Args:
+            agent_id: the agent's id or name.
+            format: `mermaid`; `svg` or `png`, which need the extra `drawing`.
+            version_id: the version to draw instead of the current one.
+            execution_id: a run of this agent, whose version is drawn with the state, time and cost of each part.
+
+        Raises:
+            NotFoundError: no such agent, version or execution of it.
+            MissingExtraError: the extra is not installed.
+            ConfigurationError: there is no such format.
+        """
+        await self._parts.ready()
+        return await draw_agent(self._parts, agent_id, format, version_id, execution_id)
+
     # -------------------------------------------------------------- running
 
     @method
@@ -289,8 +316,8 @@ class Agents(EngineResource[M_co]):
     ) -> _list[PromptPreview]:
         """The first model call of each prompt, in order, exactly as it would be sent; nothing is sent or stored.
 
-        What an earlier prompt would answer is not known: later ones show `{{ previous_output }}` in its place.  The
-        prompts of other agents that this one runs are left out.
+        What an earlier prompt would answer is not known: later ones show `{{ previous_output }}` in its place, and the
+        aggregator of a multi_agent `{{ results.<role>.text }}`.  The prompts of agents that this one runs are left out.
 
         Raises:
             as `execute`.

@@ -43,16 +43,16 @@ async def run_attempt(
     reservation = None
     if ctx.budget is not None:
         request = replace(request)  # the budget may give it a max_tokens, which is not the next attempt's
-        reservation = ctx.budget.reserve(request, binding.ceiling, binding.capabilities.max_output_tokens)
+        reservation = await ctx.budget.reserve(request, binding.ceiling, binding.capabilities.max_output_tokens)
     _describe(span, binding, request)
     fold = Fold()
     try:
         await _receive(ctx, span, step, binding, request, fold, show)
         reply = fold.reply(binding.name)
-    except (PromptRailsError, asyncio.CancelledError):
-        _settle(ctx, span, binding, fold, reservation, failed=True)
+    except BaseException as error:
+        _settle(ctx, span, binding, fold, reservation, refused=isinstance(error, PromptRailsError))
         raise
-    reply.cost = _settle(ctx, span, binding, fold, reservation, failed=False)
+    reply.cost = _settle(ctx, span, binding, fold, reservation, refused=False)
     span.output = _output(reply)
     if reply.refusal:
         raise RefusedError(f"model '{binding.name}' declined to answer: {mask(reply.refusal[:500])}")
@@ -86,10 +86,12 @@ async def _receive(
     except (Exception, asyncio.CancelledError) as error:
         failure = error
     deadlines.stop(deadline)
-    if failure is None and not deadline.expired and isinstance(stream, AsyncGeneratorType):
+    cancelled = deadline.task.cancelling() > deadline.baseline
+    if failure is None and not deadline.expired and not cancelled and isinstance(stream, AsyncGeneratorType):
         return  # a generator that has come to its end is closed
     try:
-        if failure is not None or deadline.expired:
+        # Where nothing failed and yet somebody has cancelled the task, the adapter has swallowed that.
+        if failure is not None or deadline.expired or cancelled:
             await _judge(deadline, failure, binding, span, late=deadlines.now() >= end)
     finally:
         if stream is not None:
@@ -107,6 +109,8 @@ async def _judge(
     delivered = isinstance(failure, asyncio.CancelledError)
     alone = await take_back(deadline.task, int(deadline.expired), deadline.baseline, delivered=delivered)
     if not alone:
+        if not delivered:
+            await asyncio.sleep(0)  # it is on its way still, or the adapter has swallowed it
         raise failure if isinstance(failure, asyncio.CancelledError) else asyncio.CancelledError
     if delivered and deadline.expired:
         raise _timeout(binding, span, late=late) from None
@@ -120,6 +124,7 @@ async def _drain(
     ctx: RunContext, span: Span, stream: AsyncIterator[Delta], fold: Fold, deadline: Deadline, show: bool
 ) -> None:
     clock = ctx.deadlines.now
+    cancelling, baseline = deadline.task.cancelling, deadline.baseline
     most = ctx.limits.max_answer_chars or _ANSWER_CHARS
     async for delta in stream:
         if not _take(ctx, fold, delta, show):
@@ -129,8 +134,8 @@ async def _drain(
             ctx.deadlines.rearm(deadline, ctx.limits.idle_s or _IDLE_S)
         else:
             deadline.touched = clock()
-        halted = ctx.cancel_requested or (ctx.deadline is not None and ctx.deadline.expired)
-        if deadline.expired or halted or (ctx.parent is not None and ctx.halting):
+        if cancelling() > baseline:
+            await asyncio.sleep(0)  # where it is still on its way, it arrives here
             raise asyncio.CancelledError  # once more, for the adapter has swallowed the one that it got
         if fold.size > most:
             raise ResponseTooLargeError(
@@ -174,11 +179,11 @@ async def _close(stream: AsyncIterator[Delta]) -> None:
 
 
 def _settle(
-    ctx: RunContext, span: Span, binding: ModelBinding, fold: Fold, reservation: Reservation | None, *, failed: bool
+    ctx: RunContext, span: Span, binding: ModelBinding, fold: Fold, reservation: Reservation | None, *, refused: bool
 ) -> float | None:
-    """Count the tokens and the cost of the attempt; USD, None where unknown."""
+    """Count the tokens and the cost of the attempt; USD, None where unknown, as if it was cancelled under way."""
     usage = fold.usage
-    if failed and usage is None and fold.size == 0:
+    if refused and usage is None and fold.size == 0:
         # Refused before anything was said: nothing to count, as far as anyone can tell.
         if reservation is not None and ctx.budget is not None:
             ctx.budget.release(reservation)

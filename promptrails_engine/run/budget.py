@@ -1,13 +1,15 @@
 """What one run may still spend: reserved before a call at its worst, settled after it at what it was.
 
-The runs of a tree share the budget of their root; a child with limits of its own has a budget within that.
-
-The worst case of a prompt is one token per byte of UTF-8: no byte-level tokenizer makes more.
+The runs of a tree share the budget of their root; a child may have limits of its own within that.  Steps that run side
+by side share it: a call without a limit of its own gets an equal part of what is left, and one that does not fit for
+now waits until another has settled.  The worst case of a prompt is one token per byte of UTF-8: no byte-level
+tokenizer makes more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from promptrails_engine.definitions.settings import Limits
@@ -31,7 +33,7 @@ class Reservation:
 class Budget:
     """Spent and reserved tokens and USD of one run; refuses a call whose worst case would pass a limit."""
 
-    __slots__ = ("_max_cost", "_max_tokens", "_within", "cost", "tokens")
+    __slots__ = ("_max_cost", "_max_tokens", "_settled", "_under_way", "_within", "cost", "sharers", "tokens")
 
     def __init__(self, limits: Limits, within: Budget | None = None) -> None:
         self._max_cost = limits.max_cost
@@ -39,47 +41,80 @@ class Budget:
         self._within = within
         self.cost = 0.0
         self.tokens = 0
+        self.sharers = 1
+        """How many steps run side by side."""
+        self._under_way = 0
+        self._settled: asyncio.Event | None = None
 
-    def reserve(self, request: ModelRequest, price: Price | None, max_output_tokens: int | None) -> Reservation:
+    async def reserve(self, request: ModelRequest, price: Price | None, max_output_tokens: int | None) -> Reservation:
         """Set aside the worst case of a call; where `request` names no max_tokens, it is given what is affordable.
 
         Raises:
             BudgetExceededError: the worst case would pass a limit, or the price is unknown under a limit in USD.
         """
         prompt = prompt_token_bound(request)
-        answer = self._affordable(prompt, price)
-        wanted = request.max_tokens
-        if wanted is None:
-            wanted = answer if max_output_tokens is None else min(answer, max_output_tokens)
-            request.max_tokens = wanted
-        if wanted < 1 or wanted > answer:
-            raise BudgetExceededError(
-                f"the next model call could take up to {prompt} prompt and {max(wanted, 1)} answer tokens, "
-                f"which could pass {self._left()}; raise the limit, or shorten the prompt or its max_tokens"
-            )
+        levels = list(self._levels())
+        while True:
+            fits = [level._fitting(prompt, price) for level in levels]
+            answer = min(fits)
+            wanted = request.max_tokens
+            if wanted is None:
+                wanted = answer // max(max(1, level.sharers - level._under_way) for level in levels)
+                wanted = wanted if max_output_tokens is None else min(wanted, max_output_tokens)
+            if 1 <= wanted <= answer:
+                break
+            short = [level for level, fit in zip(levels, fits, strict=True) if fit < (request.max_tokens or 1)] or [
+                self
+            ]
+            if not all(level._under_way for level in short):
+                raise BudgetExceededError(
+                    f"the next model call could take up to {prompt} prompt and {max(wanted, 1)} answer tokens, "
+                    f"which could pass {self._left()}; raise the limit, or shorten the prompt or its max_tokens"
+                )
+            await levels[-1]._settling()
+        request.max_tokens = wanted
         cost = 0.0 if price is None else (prompt * price.input + wanted * price.output) / _MILLION
         reservation = Reservation(prompt + wanted, cost)
-        self._add(reservation.tokens, reservation.cost)
+        self._add(reservation.tokens, reservation.cost, calls=1)
         return reservation
 
     def settle(self, reservation: Reservation, usage: TokenUsage | None, cost: float | None) -> None:
         """Replace what was reserved by what was used; where the provider did not say, the worst case stands."""
-        if usage is not None and usage.total_tokens is not None:
-            self._add(usage.total_tokens - reservation.tokens, 0.0 if cost is None else cost - reservation.cost)
+        if usage is None or usage.total_tokens is None:
+            self._add(0, 0.0, calls=-1)
+        else:
+            more = 0.0 if cost is None else cost - reservation.cost
+            self._add(usage.total_tokens - reservation.tokens, more, calls=-1)
 
     def release(self, reservation: Reservation) -> None:
         """Give back what was reserved for a call that the provider refused."""
-        self._add(-reservation.tokens, -reservation.cost)
+        self._add(-reservation.tokens, -reservation.cost, calls=-1)
 
-    def _add(self, tokens: int, cost: float) -> None:
-        self.tokens += tokens
-        self.cost += cost
-        if self._within is not None:
-            self._within._add(tokens, cost)
+    def _levels(self) -> Iterator[Budget]:
+        """This budget, the one that it is within, and so on."""
+        level: Budget | None = self
+        while level is not None:
+            yield level
+            level = level._within
 
-    def _affordable(self, prompt: int, price: Price | None) -> int:
-        """Answer tokens that fit under all limits after this prompt."""
-        fits = [] if self._within is None else [self._within._affordable(prompt, price)]
+    def _add(self, tokens: int, cost: float, *, calls: int) -> None:
+        """Add to what is spent and reserved, and to the calls under way, here and above."""
+        for level in self._levels():
+            level.tokens += tokens
+            level.cost += cost
+            level._under_way += calls
+            if calls < 0 and level._settled is not None:
+                level._settled.set()
+                level._settled = None
+
+    async def _settling(self) -> None:
+        """Wait until a call of the tree has settled."""
+        self._settled = self._settled or asyncio.Event()
+        await self._settled.wait()
+
+    def _fitting(self, prompt: int, price: Price | None) -> int:
+        """Answer tokens that fit under its own limits after this prompt."""
+        fits = [_ANY]
         if self._max_tokens is not None:
             fits.append(self._max_tokens - self.tokens - prompt)
         if self._max_cost is not None:
@@ -94,12 +129,14 @@ class Budget:
 
     def _left(self) -> str:
         parts: list[str] = []
-        if self._max_tokens is not None:
-            parts.append(f"the limit of {self._max_tokens} tokens ({max(self._max_tokens - self.tokens, 0)} left)")
-        if self._max_cost is not None:
-            parts.append(f"the limit of {self._max_cost} USD ({max(self._max_cost - self.cost, 0.0):.6f} left)")
-        if self._within is not None:
-            parts.append(f"{self._within._left()} of the run that started it")
+        for level in self._levels():
+            above = "" if level is self else " of a run above it"
+            if level._max_tokens is not None:
+                left = max(level._max_tokens - level.tokens, 0)
+                parts.append(f"the limit of {level._max_tokens} tokens ({left} left){above}")
+            if level._max_cost is not None:
+                left_usd = max(level._max_cost - level.cost, 0.0)
+                parts.append(f"the limit of {level._max_cost} USD ({left_usd:.6f} left){above}")
         return " or ".join(parts)
 
 

@@ -79,6 +79,16 @@ class Compiled:
                 found.add(str(member.arg.value))
         return frozenset(found)
 
+    def reads_whole(self, variable: str) -> bool:
+        """Whether it uses this variable in another way than for members by a name written in it."""
+        tree = self._parsed()
+        uses = sum(1 for node in tree.find_all(nodes.Name) if node.name == variable and node.ctx == "load")
+        for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+            member: Any = node
+            if isinstance(member.node, nodes.Name) and member.node.name == variable:
+                uses -= isinstance(member, nodes.Getattr) or isinstance(member.arg, nodes.Const)
+        return uses > 0
+
     def _parsed(self) -> nodes.Template:
         # A tree of its own each time: looking for names changes it.
         return self._environment.parse(self._source)

@@ -17,7 +17,7 @@ from promptrails_engine.errors import (
 )
 from promptrails_engine.events import Event, ExecutionEvent, TokenUsage
 from promptrails_engine.ports.provider import Message
-from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo, open_span
+from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo, new_span
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.budget import Budget
 from promptrails_engine.run.deadlines import Deadline, Deadlines
@@ -114,9 +114,10 @@ class RunContext:
         self.log: EventLog = RelayedLog(birth.parent.log) if birth is not None and birth.relay else EventLog()
         self.spans: list[Span] = []
         self.spans_stored = 0
-        self.budget: Budget | None = None if parent is None else parent.budget
-        if limits.max_cost is not None or limits.max_total_tokens is not None:
-            self.budget = Budget(limits, self.budget)
+        self.budget: Budget | None = None
+        within = None if parent is None else parent.budget
+        if limits.max_cost is not None or limits.max_total_tokens is not None or within is not None:
+            self.budget = Budget(limits, within)
         self.usage: TokenUsage | None = None
         self.cost_known = 0.0
         self.cost_unknown = False
@@ -205,10 +206,7 @@ class RunContext:
         Raises:
             RunCancelledError, RunTimeoutError: the run was stopped before this step began.
         """
-        if self.cancel_requested or (self.deadline is not None and self.deadline.expired) or self.parent is not None:
-            self._check_stopped()
-        started = self._epoch + self._monotonic()
-        span = open_span(self.trace, self._span_id(), parent.span_id, name, kind, started, key)
+        span = self.open_span(kind, name, key, parent)
         try:
             return await action(self, span, *args)
         except BaseException as error:
@@ -218,10 +216,21 @@ class RunContext:
             span.ended_at = self._epoch + self._monotonic()
             self.spans.append(span)
 
+    def open_span(self, kind: SpanKind, name: str, key: str, parent: Span) -> Span:
+        """The span of a step that ends elsewhere than it begins; `close_span` ends it.
+
+        Raises:
+            RunCancelledError, RunTimeoutError: the run was stopped before this step began.
+        """
+        if self.cancel_requested or (self.deadline is not None and self.deadline.expired) or self.parent is not None:
+            self._check_stopped()
+        started = self._epoch + self._monotonic()
+        return new_span(self.trace, self._span_id(), parent.span_id, name, kind, started, key)
+
     def open_root(self, kind: SpanKind, name: str) -> Span:
         started = self._epoch + self._monotonic()
         above = "" if self.birth is None else self.birth.span.span_id
-        return open_span(self.trace, self._span_id(), above, name, kind, started, "")
+        return new_span(self.trace, self._span_id(), above, name, kind, started, "")
 
     def close_span(self, span: Span) -> None:
         span.ended_at = self._epoch + self._monotonic()

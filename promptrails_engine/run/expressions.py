@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from jinja2 import Environment, nodes
 from jinja2.runtime import Undefined
@@ -118,7 +118,6 @@ class _Copier:
 
 Value = Expression | CompiledTemplate
 """What a text in a mapping was compiled to."""
-_VALUES = (Expression, CompiledTemplate)
 
 _CACHE: BoundedCache[tuple[str, bool, str, bool], Value] = BoundedCache(max_entries=512, max_size=16 * 1024 * 1024)
 _WEIGHT = 4_000
@@ -208,6 +207,11 @@ async def holds_async(expression: Expression, values: Mapping[str, Any], limits:
 # ------------------------------------------------------------------ mappings
 
 
+def is_compiled(value: Any) -> TypeGuard[Value]:
+    """Whether an entry of a mapping is an expression or a template."""
+    return isinstance(value, (Expression, CompiledTemplate))
+
+
 class CompiledMapping:
     """An object whose texts are expressions or templates; what is no text stands for itself.  Immutable."""
 
@@ -225,9 +229,14 @@ class CompiledMapping:
         }
 
     @property
+    def entries(self) -> Mapping[str, Any]:
+        """What each key stands for: an expression, a template, or data."""
+        return self._entries
+
+    @property
     def compiled(self) -> Mapping[str, Value]:
         """The expressions and templates in it, by key."""
-        return {key: value for key, value in self._entries.items() if isinstance(value, _VALUES)}
+        return {key: value for key, value in self._entries.items() if is_compiled(value)}
 
     async def evaluate(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The object with these values, sharing no list or object with them or with the mapping.
@@ -237,7 +246,7 @@ class CompiledMapping:
         """
         result: dict[str, Any] = {}
         for key, value in self._entries.items():
-            result[key] = await evaluate_async(value, values) if isinstance(value, _VALUES) else _copied(value)
+            result[key] = await evaluate_async(value, values) if is_compiled(value) else _copied(value)
         return result
 
 

@@ -7,6 +7,7 @@ on in the task of the one they waited for, so a line of nodes costs no task at a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
@@ -147,7 +148,7 @@ class _Scheduler:
             async with self._group:
                 await self._line(roots)
         except (BaseExceptionGroup, Exception, asyncio.CancelledError) as failure:
-            self._judge(failure)
+            await self._judge(failure)
         found = self._result
         order = self._graph.order
         return GraphRun(
@@ -156,10 +157,14 @@ class _Scheduler:
             {name: found.errors[name] for name in order if name in found.errors},
         )
 
-    def _judge(self, failure: BaseException) -> NoReturn:
+    async def _judge(self, failure: BaseException) -> NoReturn:
         """Raise what the end came from: a cancellation from outside before an error, an error before its echoes."""
         if _asked_to_stop():
-            raise failure if isinstance(failure, asyncio.CancelledError) else asyncio.CancelledError() from None
+            if isinstance(failure, asyncio.CancelledError):
+                raise failure
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)  # from Python 3.13 on, the group asks once more for what it did not raise
+            raise asyncio.CancelledError from None
         if self._first is not None:
             raise self._first from None
         raise failure

@@ -58,7 +58,7 @@ async def _with_fallback(
     try:
         return await _answered(ctx, parent, step, step.model, messages, key, show, offer_tools)
     except PromptRailsError as error:
-        if not may_fall_back(error, step.model, fallback) or not ctx.log.rewind(mark):
+        if not may_fall_back(error, step.model, fallback) or not _unsaid(ctx, mark, show):
             raise
         return await _answered(ctx, parent, step, fallback, messages, f"{key}/fallback", show, offer_tools)
 
@@ -117,9 +117,17 @@ async def _retried(
         again,
         error,
         attempts=_ATTEMPTS_PER_MODEL - 1,
-        restartable=partial(ctx.log.rewind, mark),
+        restartable=partial(_unsaid, ctx, mark, show),
         random=ctx.services.random,
     )
+
+
+def _unsaid(ctx: RunContext, mark: int, show: bool) -> bool:
+    """Whether nobody has heard of an attempt that failed; what it said since `mark` is taken back.
+
+    One that is not shown has said nothing: the events since then are those of steps that run beside it.
+    """
+    return not show or ctx.log.rewind(mark)
 
 
 async def _cached(

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from promptrails_engine.errors import InputInvalidError, OutputInvalidError, Violation
+from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.sink import Span, SpanKind
 from promptrails_engine.run.context import RunContext, fail_span
 from promptrails_engine.run.plan import Plan
@@ -19,6 +20,7 @@ Strategy = Callable[[RunContext, Span], Awaitable[StepOutput]]
 ROOT_KINDS: Mapping[str, SpanKind] = {
     "simple": "agent",
     "chain": "chain",
+    "multi_agent": "agent",
     "workflow": "workflow",
     "composite": "workflow",
 }
@@ -38,6 +40,8 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
             await ctx.step(
                 "postprocessing", "output schema", "output", root, _check_output, plan.output_validator, result
             )
+        if result.unsaid:
+            ctx.emit(ContentEvent(result.text))
         root.output = result.output
         return result
     except BaseException as error:
@@ -52,9 +56,11 @@ async def _check_input(ctx: RunContext, span: Span, validator: SchemaValidator) 
 
 
 async def _check_output(ctx: RunContext, span: Span, validator: SchemaValidator, result: StepOutput) -> None:
-    value: Any = result.output
+    value, output = result.value, result.output
     if validator.is_valid(value):
         return
+    if output.keys() == {"value"} and validator.is_valid(output["value"]):
+        return  # what a node or another agent gave is no object
     raise OutputInvalidError("the output breaks the agent's output schema", validator.violations(value))
 
 
@@ -65,8 +71,9 @@ def plan_input(plan: Plan, data: Any) -> dict[str, Any]:
         InputInvalidError: it is something else.
     """
     checked = plan.input_validator is not None
-    if plan.workflow is None and plan.steps:
-        checked = checked or plan.steps[0].input_validator is not None  # of a graph it is not sure who looks first
+    if plan.gather is None and plan.workflow is None and plan.steps:
+        # Of a graph it is not sure who looks first, and side by side a prompt that refuses the input may be borne.
+        checked = checked or plan.steps[0].input_validator is not None
     return json_object(data, "the input", measured=checked)
 
 

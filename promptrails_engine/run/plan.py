@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptrails_engine.definitions.configs import FailurePolicy, Join, NodeType
+from promptrails_engine.definitions.configs import Aggregation, BranchPolicy, FailurePolicy, Join, NodeType
 from promptrails_engine.definitions.records import PromptVersion
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.models.table import Price
@@ -83,6 +83,21 @@ class SubAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class Gather:
+    """Prompts that run side by side, and what becomes of their results.  Its steps are those of the plan."""
+
+    branches: tuple[PromptStep, ...]
+    """In the order of their `sort_order`."""
+    router: PromptStep | None
+    """Answers `{"roles": [...]}`: the branches that run."""
+    aggregator: PromptStep | None
+    aggregation: Aggregation
+    vote_field: str | None
+    failure_policy: BranchPolicy
+    quorum: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One node of a workflow, ready to run."""
 
@@ -97,8 +112,8 @@ class Node:
     agent: Plan | None
     """Of an agent node: what it runs as a child."""
     parents: tuple[str, ...]
-    ancestors: tuple[str, ...]
-    """All that it depends on, near or far: what its templates and expressions may read."""
+    reads: tuple[str, ...]
+    """Of the nodes that it depends on, near or far, those whose results its templates and expressions read."""
     condition: Expression | None
     map_over: Expression | None
     map_concurrency: int
@@ -113,7 +128,7 @@ class Workflow:
     nodes: Mapping[str, Node]
     joins: Mapping[str, Join]
     """Of the nodes that have one."""
-    on_failure: FailurePolicy
+    failure_policy: FailurePolicy
 
 
 _NO_LIMITS = Limits()
@@ -128,11 +143,14 @@ class Plan:
     agent_type: str
     version_id: str
     steps: tuple[PromptStep, ...]
+    """All its prompts, in the order in which they run."""
     input_validator: SchemaValidator | None
     output_validator: SchemaValidator | None
     limits: Limits
     version_lock: Mapping[str, Any]
     """JSON data: which agent version, prompt versions and tools, with their digests."""
+    gather: Gather | None = None
+    """Set for a multi_agent."""
     workflow: Workflow | None = None
     """The graph of a workflow, whose prompts are in `steps` as well, or of a composite."""
     budget: Limits = _NO_LIMITS

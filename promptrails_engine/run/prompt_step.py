@@ -28,8 +28,19 @@ class StepOutput:
 
     text: str
     output: dict[str, Any]
+    truncated: bool = False
+    """The answer ended at the token limit."""
+    unsaid: bool = False
+    """It is the run's answer, and the listeners have not heard its text yet."""
+    wrapped: bool = False
+    """The value is no object, and stands in the output under `value`."""
     handed_over: bool = False
-    """Whether another agent gave it, which took the run over."""
+    """Another agent gave it, which took the run over."""
+
+    @property
+    def value(self) -> Any:
+        """What the model answered under its schema; without one the output."""
+        return self.output["value"] if self.wrapped else self.output
 
 
 async def run_prompt_step(
@@ -49,16 +60,43 @@ async def run_prompt_step(
     Raises:
         PromptRailsError: of rendering, model, tools or schema.
     """
-    messages = await ctx.step("prompt", step.prompt_name, f"{step.key}/prompt", parent, _render, step, values, offered)
+    messages = await render_step(ctx, parent, step, values, offered)
     if not ctx.on_record:
         await ctx.begin()
+    return await answer_step(ctx, parent, step, messages, final=final)
+
+
+async def render_step(
+    ctx: RunContext,
+    parent: Span,
+    step: PromptStep,
+    values: Mapping[str, Any],
+    offered: Mapping[str, Any] | None = None,
+) -> list[Message]:
+    """The step's messages for this input, and for what the strategy offers beside it.
+
+    Raises:
+        PromptRailsError: of templates or input schema.
+    """
+    return await ctx.step("prompt", step.prompt_name, f"{step.key}/prompt", parent, _render, step, values, offered)
+
+
+async def answer_step(
+    ctx: RunContext, parent: Span, step: PromptStep, messages: list[Message], *, final: bool
+) -> StepOutput:
+    """The step's output for its messages; the execution must be on record.
+
+    Raises:
+        PromptRailsError: of model, tools or schema.
+    """
     validator = step.output_validator
     reply = await answer(ctx, parent, step, messages, step.key, show=final and validator is None)
     if reply.output is not None:
         return StepOutput(reply.text, reply.output, handed_over=True)
     if validator is None:
-        ctx.truncated = ctx.truncated or (final and reply.finish == "length")
-        return StepOutput(reply.text, {"content": reply.text, "type": "text"})
+        cut = reply.finish == "length"
+        ctx.truncated = ctx.truncated or (final and cut)
+        return StepOutput(reply.text, {"content": reply.text, "type": "text"}, cut)
     result = await _valid(ctx, parent, step, validator, messages, reply)
     if final and not result.handed_over:
         ctx.emit(ContentEvent(result.text))
@@ -88,7 +126,7 @@ async def _valid(
     messages: list[Message],
     reply: ModelReply,
 ) -> StepOutput:
-    """The answer's value and text; an answer that breaks the schema is sent back with the reasons, twice at most.
+    """The output of the answer; an answer that breaks the schema is sent back with the reasons, twice at most.
 
     Raises:
         OutputInvalidError: it still breaks the schema.
@@ -102,8 +140,10 @@ async def _valid(
             )
         try:
             value = _checked(validator, reply.text)
-            output = cast("dict[str, Any]", value) if isinstance(value, dict) else {"value": value}
-            return StepOutput(compact_json(value), output)
+            text = compact_json(value)
+            if isinstance(value, dict):
+                return StepOutput(text, cast("dict[str, Any]", value))
+            return StepOutput(text, {"value": value}, wrapped=True)
         except OutputInvalidError as error:
             if repair == _REPAIRS:
                 raise

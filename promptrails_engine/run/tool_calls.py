@@ -56,7 +56,11 @@ async def _run_call(
     ctx: RunContext, parent: Span, step: PromptStep, call: ToolCall, said: Sequence[Message], key: str
 ) -> Message:
     ctx.emit(ToolStartEvent(call.id, call.name))
-    text = await ctx.step("tool", call.name, key, parent, _call_tool, step, call, said)
+    try:
+        text = await ctx.step("tool", call.name, key, parent, _call_tool, step, call, said)
+    except BaseException:  # the run may go on without this branch, and its listeners wait for an end
+        ctx.emit(ToolEndEvent(call.id, call.name, "cancelled"))
+        raise
     summary = text if len(text) <= _SUMMARY_CHARS else text[: _SUMMARY_CHARS - 1] + "…"
     ctx.emit(ToolEndEvent(call.id, call.name, summary))
     return Message("tool", text, tool_call_id=call.id, name=call.name)
@@ -78,7 +82,11 @@ async def _call_tool(ctx: RunContext, span: Span, step: PromptStep, call: ToolCa
         if sub is not None:
             text = await delegate(ctx, span, sub, arguments, said)
         elif tool is not None:
-            text = result_text(to_json_data(await tool.call(arguments, tool_context(ctx, call.id)), call.name))
+            result = await tool.call(arguments, tool_context(ctx, call.id))
+            if ctx.being_cancelled():
+                await asyncio.sleep(0)  # where it is still on its way, it arrives here
+                raise asyncio.CancelledError  # once more, for the tool has swallowed the one that it got
+            text = result_text(to_json_data(result, call.name))
     except ToolError as error:
         error.message = mask(error.message)  # it may repeat whatever the tool was told
         fail_span(span, error)

@@ -36,6 +36,14 @@ def escape(text: str) -> str:
     return _ODD.sub(_escape_one, text)
 
 
+def escape_all(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Each of the texts in a form that every database keeps."""
+    whole = "".join(texts)
+    if whole.isascii() and "\x00" not in whole:
+        return texts
+    return tuple(map(escape, texts))
+
+
 def unescape(text: str) -> str:
     """What `escape` was given."""
     return text if text.isascii() else _ESCAPED.sub(_unescape_one, text)

@@ -85,7 +85,13 @@ def _simple_room(value: Any, room: int, depth: int) -> int:
     if depth == 0:
         return -1
     for item in items:
-        room = room - len(item) if item.__class__ is str else _simple_room(item, room - 2, depth - 1)
+        kind = item.__class__
+        if kind is str:
+            room -= len(item)
+        elif item is None or kind is int or kind is bool:
+            room -= 2
+        else:
+            room = _simple_room(item, room - 2, depth - 1)
         if room < 0:
             break
     return room

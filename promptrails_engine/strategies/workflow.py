@@ -62,7 +62,7 @@ async def run_workflow(ctx: RunContext, root: Span) -> StepOutput:
     ended = await run_graph(
         workflow.graph,
         run.node,
-        policy=workflow.on_failure,
+        policy=workflow.failure_policy,
         joins=workflow.joins,
         passed_over=run.pass_over,
     )
@@ -98,7 +98,9 @@ class _WorkflowRun:
     async def _run(self, ctx: RunContext, span: Span, node: Node) -> str | None:
         span.attributes["node_type"] = node.kind
         offered = self._offered(node)
-        values = {**ctx.row.input, **offered, "input": ctx.row.input}
+        values: dict[str, Any] = {}
+        if node.condition is not None or node.map_over is not None or node.mapping is not None:
+            values = {**ctx.row.input, **offered, "input": ctx.row.input}
         if node.condition is not None and not await holds_async(node.condition, values):
             reason = f"its condition is false: {node.condition.source}"
             span.attributes["skipped"] = reason
@@ -204,14 +206,13 @@ class _WorkflowRun:
 
     def _offered(self, node: Node) -> dict[str, Any]:
         """What the templates of a node may read beside the input."""
-        if not node.ancestors:
+        if not node.parents:
             return {}
         results = self._results
-        offered: dict[str, Any] = {name: results.get(name, _NOTHING).value for name in node.ancestors}
-        steps = {name: self._steps.get(name, {"output": None, "text": ""}) for name in node.ancestors}
+        offered: dict[str, Any] = {name: results.get(name, _NOTHING).value for name in node.reads}
+        offered["steps"] = {name: self._steps.get(name, {"output": None, "text": ""}) for name in node.reads}
         if len(node.parents) == 1:
             offered["previous_output"] = results.get(node.parents[0], _NOTHING).text
-        offered["steps"] = steps
         return offered
 
     def output(self, ended: GraphRun) -> StepOutput:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptrails_engine.definitions.checked import checked_agent
 from promptrails_engine.definitions.configs import (
     AGENT_TYPES,
     ChainAgentConfig,
@@ -42,6 +43,20 @@ EMITTED = [
     (
         MultiAgentConfig([PromptLink("p1", "a", 1), PromptLink("p2", "b", 2)]),
         {"type": "multi_agent", "prompt_ids": LINKS},
+    ),
+    (
+        MultiAgentConfig(
+            [PromptLink("p1", "a", 1), PromptLink("p2", "b", 2)], aggregation="prompt", aggregator_prompt_id="p3",
+            failure_policy="quorum", quorum=2, router_prompt_id="p4",
+        ),
+        {
+            "type": "multi_agent", "prompt_ids": LINKS, "aggregation": "prompt", "aggregator_prompt_id": "p3",
+            "failure_policy": "quorum", "quorum": 2, "router_prompt_id": "p4",
+        },
+    ),
+    (
+        MultiAgentConfig([PromptLink("p1", "a", 1), PromptLink("p2", "b", 2)], aggregation="vote", vote_field="x"),
+        {"type": "multi_agent", "prompt_ids": LINKS, "aggregation": "vote", "vote_field": "x"},
     ),
     (
         WorkflowAgentConfig([WorkflowNode("a", prompt_id="p"), WorkflowNode("b", ["a"], **MEDIA)]),
@@ -100,6 +115,26 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "same role": (
         {"type": "multi_agent", "prompt_ids": [LINKS[0], {**LINKS[1], "role": "a"}]}, "role 'a' is used twice",
     ),
+    **{
+        f"multi_agent: {words}": ({"type": "multi_agent", "prompt_ids": LINKS, **more}, words)
+        for more, words in [
+            ({"aggregation": "average"}, "aggregation"),
+            ({"aggregation": "prompt"}, "aggregation 'prompt' needs aggregator_prompt_id"),
+            ({"aggregator_prompt_id": "p"}, "aggregator_prompt_id is for aggregation 'prompt' only"),
+            ({"aggregation": "prompt", "aggregator_prompt_id": ""}, "aggregator_prompt_id"),
+            ({"vote_field": "x"}, "vote_field is for aggregation 'vote' only"),
+            ({"aggregation": "vote", "vote_field": ""}, "vote_field"),
+            ({"failure_policy": "ignore"}, "failure_policy"),
+            ({"failure_policy": "quorum"}, "failure_policy 'quorum' needs quorum"),
+            ({"quorum": 1}, "quorum is for failure_policy 'quorum' only"),
+            ({"failure_policy": "quorum", "quorum": 0}, "quorum"),
+            ({"failure_policy": "quorum", "quorum": 3}, "a quorum of 3 is more than the 2 prompts"),
+            ({"failure_policy": "quorum", "quorum": 1.5}, "quorum"),
+            ({"aggregation": "first_valid", "failure_policy": "settle"}, "leave failure_policy out"),
+            ({"router_prompt_id": ""}, "router_prompt_id"),
+            ({"failure_policy": "settle", "prompt_ids": [{**LINKS[0], "role": "errors"}]}, "no role may be 'errors'"),
+        ]
+    },
     "no nodes": ({"type": "workflow", "nodes": []}, "must not be empty"),
     "node without prompt": ({"type": "workflow", "nodes": [{"id": "a"}]}, "needs a prompt_id"),
     "media without model": ({"type": "workflow", "nodes": [{"id": "a", "node_type": "media"}]}, "media_model"),
@@ -139,7 +174,25 @@ def test_a_config_spoilt_after_it_was_made_is_refused() -> None:
 
 
 def test_the_prompts_that_a_config_links_to() -> None:
-    assert [prompt_refs(config) for config, _ in EMITTED] == [["p"], ["p"], ["p1", "p2"], ["p1", "p2"], ["p"], []]
+    both = ["p1", "p2"]
+    assert [prompt_refs(config) for config, _ in EMITTED] == [
+        ["p"], ["p"], both, both, [*both, "p3", "p4"], both, ["p"], [],
+    ]  # fmt: skip
+
+
+def test_an_extension_at_its_default_is_as_if_it_had_not_been_given() -> None:
+    plain = {"type": "multi_agent", "prompt_ids": LINKS}
+    said = parse_config({**plain, "aggregation": "mapping", "failure_policy": "fail_fast"})
+    assert said.to_dict() == plain
+    assert isinstance(said, MultiAgentConfig)
+    assert (said.aggregation, said.failure_policy) == ("mapping", "fail_fast")
+
+
+def test_the_first_valid_output_needs_a_schema_to_be_valid_under() -> None:
+    config = {"type": "multi_agent", "prompt_ids": LINKS, "aggregation": "first_valid"}
+    with pytest.raises(DefinitionError, match="give the agent one"):
+        checked_agent({"config": config}, None)
+    assert checked_agent({"config": config, "output_schema": {"type": "object"}}, None)["config"] == config
 
 
 NODES = st.lists(st.tuples(st.integers(0, 6), st.lists(st.integers(0, 6), max_size=3)), max_size=7)

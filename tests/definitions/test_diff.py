@@ -210,6 +210,33 @@ def test_a_role_that_is_gone_is_missed_by_consumers() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said", "breaking"),
+    [
+        ({}, {"failure_policy": "settle"}, "'a' -> 'a?', 'errors?'", True),
+        ({"failure_policy": "settle"}, {}, "'a?', 'errors?' -> 'a'", True),
+        ({}, {"router_prompt_id": "r"}, "'a' -> 'a?'", True),
+        ({"router_prompt_id": "r"}, {}, "'a?' -> 'a'", False),
+        ({}, {"aggregation": "vote"}, "'a' -> 'counts', 'value', 'votes'", True),
+        ({}, {"aggregation": "prompt", "aggregator_prompt_id": "p"}, "'a' -> nothing (one text)", True),
+        (
+            {"aggregation": "vote"},
+            {"aggregation": "vote", "failure_policy": "settle"},
+            "'votes' -> 'counts', 'err",
+            False,
+        ),
+    ],
+)
+def test_a_multi_agent_whose_output_gets_another_form(
+    old: dict[str, Any], new: dict[str, Any], said: str, breaking: bool
+) -> None:
+    base = {"type": "multi_agent", "prompt_ids": [link("p", "a", 1)]}
+    found = of_agents({"config": {**base, **old}}, {"config": {**base, **new}}).changes
+    (keys,) = [change for change in found if change.aspect == "keys"]
+    assert said in keys.summary
+    assert keys.breaking is breaking
+
+
 def test_a_workflow_whose_sinks_change() -> None:
     node = {"prompt_id": "p", "depends_on": []}
     old = {"type": "workflow", "nodes": [{"id": "a", **node}, {"id": "b", **node, "depends_on": ["a"]}]}

@@ -191,6 +191,10 @@ AGENTS: list[dict[str, Any]] = [
     },
     {"type": "multi_agent", "prompt_ids": [{"prompt_id": "P2", "role": "yes", "sort_order": 1}]},
     {
+        "type": "multi_agent", "prompt_ids": [{"prompt_id": "P2", "role": "yes", "sort_order": 1}],
+        "aggregation": "prompt", "aggregator_prompt_id": "P1", "router_prompt_id": "P2", "failure_policy": "settle",
+    },
+    {
         "type": "workflow",
         "nodes": [
             {"id": "a", "depends_on": [], "prompt_id": "P1"},
@@ -229,5 +233,5 @@ def test_an_agent_reads_back_with_its_links_by_name(tmp_path: Path, config: dict
 
 def _with(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, dict):
-        return {k: names[v] if k in ("prompt_id", "agent_id") else _with(v, names) for k, v in value.items()}
+        return {k: names[v] if k.endswith(("prompt_id", "agent_id")) else _with(v, names) for k, v in value.items()}
     return [_with(item, names) for item in value] if isinstance(value, list) else value

@@ -175,6 +175,24 @@ async def test_a_label_of_another_content_is_a_conflict(space: Any) -> None:
     assert [(e.outcome, e.version) for e in (await space.load()).entries] == [("updated", "v8")]
 
 
+async def test_all_prompts_of_a_multi_agent_are_found_by_name(space: Any) -> None:
+    body = (
+        "kind: agent\nname: side\nconfig:\n  type: multi_agent\n  prompt_ids: [{prompt: one, role: r, sort_order: 1}]\n"
+        "  aggregation: prompt\n  aggregator_prompt: join\n  router_prompt: pick\n"
+    )
+    space.put("a.yaml", prompt("x", "one"))
+    space.put("b.yaml", prompt("x", "join"))
+    space.put("side.yaml", body)
+    with pytest.raises(DefinitionError, match="'pick'"):
+        await space.load()
+    space.put("c.yaml", prompt("x", "pick"))
+    assert set(outcomes(await space.load()).values()) == {"created"}
+    config = (await space.agents.get("side")).current_version.config
+    names = ("aggregator_prompt_id", "router_prompt_id")
+    assert [config[name] for name in names] == [(await space.prompts.get(name)).id for name in ("join", "pick")]
+    assert set(outcomes(await space.load()).values()) == {"unchanged"}
+
+
 async def test_archived_deleted_renamed_and_retyped(space: Any) -> None:
     space.put("a.yaml", prompt("one"))
     space.put("b.yaml", prompt("one", "gone"))

@@ -10,6 +10,8 @@ from tests.repo.documents import ROOT, Block, blocks
 
 NAMES = (
     "getting-started",
+    "strategies",
+    "workflows",
     "models",
     "streams",
     "traces",

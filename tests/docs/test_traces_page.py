@@ -14,6 +14,8 @@ from promptrails_engine import (
     OTelSink,
     PromptLink,
     SimpleAgentConfig,
+    WorkflowAgentConfig,
+    WorkflowNode,
 )
 from promptrails_engine.ports.sink import SPAN_KINDS
 from promptrails_engine.testing import ScriptedProvider, ToolUse
@@ -37,7 +39,7 @@ def test_the_kinds_are_those_of_the_format() -> None:
 
 
 async def test_the_kinds_in_the_table_are_those_that_runs_leave() -> None:
-    replies: list[ToolUse | str] = [ToolUse("calculator", {"expression": "1+1"}), "{}", "a", "b"]
+    replies: list[ToolUse | str] = [ToolUse("calculator", {"expression": "1+1"}), "{}", "a", "b", "c"]
     async with AsyncEngine(providers=[ScriptedProvider(replies)], model="scripted/any") as engine:
         prompt = await engine.prompts.create("P", user_prompt="x")
         links = [PromptLink(prompt_id=prompt.id, role=role, sort_order=n) for n, role in enumerate("ab")]
@@ -49,7 +51,9 @@ async def test_the_kinds_in_the_table_are_those_that_runs_leave() -> None:
             output_schema=ANY_OBJECT,
         )
         await engine.agents.create("Chain", config=ChainAgentConfig(prompt_ids=links))
-        for name in ("Simple", "Chain"):
+        nodes = [WorkflowNode("n", prompt_id=prompt.id)]
+        await engine.agents.create("Workflow", config=WorkflowAgentConfig(nodes=nodes))
+        for name in ("Simple", "Chain", "Workflow"):
             (await engine.agents.execute(name, {})).raise_for_status()
         spans = await engine.traces.list(limit=100)
     assert {span.kind for span in spans} == set(table_kinds())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -232,6 +233,26 @@ async def test_a_tool_that_cancels_its_own_run_leaves_no_cancellation_for_the_ho
             return result.status
 
         assert await in_a_task(call) == "cancelled"
+
+
+async def test_a_model_that_swallows_the_callers_cancellation_at_its_very_end_does_not_keep_it():
+    said = asyncio.Event()
+
+    class Lingering(ScriptedProvider):
+        async def stream(self, request: ModelRequest) -> AsyncIterator[Delta]:
+            async for delta in super().stream(request):
+                yield delta
+            said.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    async with AsyncEngine(providers=[Lingering(["whole"])], model="scripted/m") as engine:
+        call = asyncio.create_task(engine.agents.execute(await one_prompt(engine), {}))
+        await said.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert [execution.status for execution in await engine.executions.list()] == ["cancelled"]
 
 
 async def test_a_tool_that_swallows_its_cancellation_leaves_none_for_the_host():

@@ -220,6 +220,7 @@ async def _all_ids(engine: AsyncEngine) -> dict[str, list[str]]:
 
 
 _ARGUMENTS: dict[str, Any] = {
+    "agent_id": "TheirAgent",  # the one of the workspace that asks
     "input": {},
     "data": {"input": {}},
     "metadata": {"x": 1},
@@ -260,7 +261,7 @@ async def _same(method: Any, arguments: dict[str, Any], key: str, foreign: str) 
 
 
 def _needed(method: Any) -> dict[str, Any]:
-    """Values for the parameters that have no default, but for ids."""
+    """Values for the parameters that have no default."""
     parameters = inspect.signature(method).parameters
     return {
         name: _ARGUMENTS[name]

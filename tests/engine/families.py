@@ -45,7 +45,7 @@ def step(id: str, *depends_on: str, **more: Any) -> CompositeStep:
 
 
 async def composite(
-    engine: AsyncEngine, *steps: CompositeStep, name: str = "Team", policy: Any = None, **more: Any
+    engine: AsyncEngine, *steps: CompositeStep, name: str = "Team", policy: Any = "fail_fast", **more: Any
 ) -> str:
     config = CompositeAgentConfig(list(steps), failure_policy=policy)
     return (await engine.agents.create(name, config=config, **more)).id

@@ -33,8 +33,8 @@ def node(id: str, *depends_on: str, **more: Any) -> WorkflowNode:
     return WorkflowNode(id, list(depends_on), **{"prompt_id": id, **more})
 
 
-async def workflow(engine: AsyncEngine, *nodes: WorkflowNode, on_failure: Any = None, **more: Any) -> str:
-    config = WorkflowAgentConfig(list(nodes), on_failure=on_failure)
+async def workflow(engine: AsyncEngine, *nodes: WorkflowNode, failure_policy: Any = "fail_fast", **more: Any) -> str:
+    config = WorkflowAgentConfig(list(nodes), failure_policy=failure_policy)
     return (await engine.agents.create("Flow", config=config, **more)).id
 
 

@@ -144,7 +144,7 @@ async def test_a_cancelled_child_leaves_the_rest_of_a_settling_run_alone():
         assert result.status == "completed", result.error
         assert result.output is not None
         assert result.output["c"] == {"content": "<C>", "type": "text"}
-        assert result.output["_errors"]["a"]["code"] == "child_cancelled"
+        assert result.output["errors"]["a"]["code"] == "child_cancelled"
 
 
 async def test_a_caller_that_is_cancelled_takes_the_tree_along():

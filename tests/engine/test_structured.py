@@ -93,3 +93,11 @@ async def test_listeners_hear_a_valid_answer_only():
         agent = await one_prompt(engine, "go", output_schema=SCHEMA)
         events = [e async for e in engine.agents.stream(agent, {})]
         assert [e.content for e in events if isinstance(e, ContentEvent)] == ['{"category":"order"}']
+
+
+async def test_an_answer_that_is_no_object_is_held_to_the_agents_schema_as_it_is():
+    async with scripted(['"hello"', "5", "5", "5"]) as (engine, _):
+        agent = await one_prompt(engine, agent_output_schema={"type": "string"})
+        result = await engine.agents.execute(agent, {})
+        assert (result.status, result.output, result.text) == ("completed", {"value": "hello"}, "hello")
+        assert (await engine.agents.execute(agent, {})).error_code == "output_invalid"

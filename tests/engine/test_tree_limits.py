@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from promptrails_engine import Limits, ToolArgsInvalidError, tool
 from promptrails_engine.testing import ToolUse
-from tests.engine.families import PRICED, THREE, agent, agents, composite, everything, step, two_levels
+from tests.engine.families import PRICED, THREE, Held, agent, agents, composite, everything, step, two_levels
 from tests.engine.kit import scripted
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -23,11 +24,10 @@ async def test_the_budget_of_the_root_holds_for_the_whole_tree():
         assert (await engine.agents.execute(outer, {}, limits=Limits(max_total_tokens=200))).status == "completed"
         result = await engine.agents.execute(outer, {}, limits=Limits(max_total_tokens=16))
         assert (result.status, result.error_code) == ("failed", "budget_exceeded")
-        assert "of the run that started it" not in result.error
         assert [request.messages[-1].content for request in provider.requests[3:]] == ["A"]
         failed = (await engine.executions.tree(result.execution_id)).children[0].children[1]
         assert (failed.status, failed.error_code) == ("failed", "budget_exceeded")
-        assert "16 tokens (12 left)" in failed.error
+        assert "16 tokens (12 left) of a run above it" in failed.error
 
 
 async def test_a_child_has_the_lower_of_its_own_budget_and_the_roots():
@@ -36,7 +36,7 @@ async def test_a_child_has_the_lower_of_its_own_budget_and_the_roots():
         team = await composite(engine, step("a"), step("again", "a", agent_id="a"))
         result = await engine.agents.execute(team, {"x": "y" * 30}, limits=Limits(max_total_tokens=1000))
         assert result.error_code == "budget_exceeded"
-        assert "the limit of 30 tokens (30 left) or the limit of 1000 tokens (1000 left) of the run" in result.error
+        assert "the limit of 30 tokens (30 left) or the limit of 1000 tokens (1000 left) of a run above" in result.error
         assert (
             await engine.agents.execute(team, {"x": "y"}, limits=Limits(max_total_tokens=1000))
         ).text == "one two three"
@@ -127,3 +127,38 @@ async def test_what_the_caller_says_of_each_call_holds_in_children():
         result = await engine.agents.execute(await composite(engine, step("a")), {}, limits=Limits(max_rounds=2))
         assert result.error_code == "tool_loop"
         assert len(provider.requests) == 2
+
+
+async def test_children_at_once_wait_for_what_the_others_leave_of_the_budget():
+    below = asyncio.Semaphore(1)  # the first call is given all that is left
+
+    async def replies(request: Any) -> Any:
+        assert not below.locked()
+        async with below:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            return "one two three"
+
+    async with agents(THREE, replies) as (engine, provider):
+        team = await composite(engine, step("a"), step("b"), step("c"))
+        result = await engine.agents.execute(team, {}, limits=Limits(max_total_tokens=40))
+        assert result.status == "completed", result.error
+        assert [request.max_tokens for request in provider.requests] == [31, 27, 23]
+        tight = await engine.agents.execute(team, {}, limits=Limits(max_total_tokens=14))
+        assert (tight.status, tight.error_code) == ("failed", "budget_exceeded")
+
+
+async def test_a_child_whose_own_budget_is_spent_does_not_wait_for_its_siblings():
+    held = Held("A")
+    async with agents({"a": {"user_prompt": "A", "max_tokens": 5}}, held) as (engine, _):
+        await agent(engine, "b", "B {{ x }}", run_budget={"max_total_tokens": 12})
+        team = await composite(engine, step("a"), step("b"), policy="settle")
+        limits = Limits(max_total_tokens=1000)
+        task = asyncio.create_task(engine.agents.execute(team, {"x": "y" * 30}, limits=limits))
+        await held.reached.wait()
+        while not [one for one in await everything(engine) if one.status == "failed"]:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        held.go.set()
+        result = await task
+        assert result.output is not None
+        assert result.output["errors"]["b"]["code"] == "budget_exceeded"

@@ -15,7 +15,6 @@ from promptrails_engine import (
     DefinitionError,
     InputInvalidError,
     ModelNotServedError,
-    MultiAgentConfig,
     NotFoundError,
     PromptLink,
     SimpleAgentConfig,
@@ -234,13 +233,12 @@ async def test_models_that_nobody_serves_are_refused_with_what_to_do():
                 await engine.agents.execute(agent.id, {})
 
 
-async def test_all_five_configs_are_stored_and_what_cannot_run_says_so():
+async def test_what_cannot_run_is_stored_and_says_so():
     async with scripted([]) as (engine, _):
         await one_prompt(engine)
         prompt = await engine.prompts.get("Prompt")
         link = [PromptLink(prompt.id, "r", 0)]
         configs = [
-            MultiAgentConfig(link),
             WorkflowAgentConfig(
                 [WorkflowNode("n", node_type="media", media_provider="p", media_type="image", media_model="m")]
             ),

@@ -181,3 +181,26 @@ async def test_tools_count_against_the_limit_of_the_run():
         assert (await engine.agents.execute(agent, {}, limits=Limits(max_tool_calls=3))).output == {"value": [2, 3, 4]}
         refused = await engine.agents.execute(agent, {}, limits=Limits(max_tool_calls=2))
         assert refused.error_code == BudgetExceededError.code
+
+
+async def test_only_what_is_read_is_handed_over_and_noted():
+    schema = {"type": "object", "properties": {"a": {}, "b": {}}}
+    templates = {
+        "a": "a",
+        "b": "b{{ previous_output }}",
+        "c": "c{{ steps.a.text }}",
+        "d": {"user_prompt": "d", "input_schema": schema},
+        "e": "{% set all = steps %}{{ all | list | join(' ') }}",
+    }
+    async with prompts(templates) as (engine, _):
+        nodes = node("a"), node("b", "a"), node("c", "b"), node("d", "c"), node("e", "d")
+        result = await engine.agents.execute(await workflow(engine, *nodes), {})
+        assert result.text == "<a b c d>"
+        spans = await spans_of(engine, result)
+        seen = {name: spans[f"nodes[{name}]/prompt"].input for name in "abcde"}
+        assert set(seen["a"]) == set()
+        assert set(seen["b"]) == {"steps", "previous_output"}
+        assert set(seen["c"]) == {"a", "steps", "previous_output"}
+        assert set(seen["c"]["steps"]) == {"a"}
+        assert set(seen["d"]) == {"a", "b", "steps", "previous_output"}
+        assert set(seen["e"]["steps"]) == {"a", "b", "c", "d"}

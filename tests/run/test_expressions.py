@@ -142,6 +142,10 @@ def test_the_names_that_are_read_are_known() -> None:
     assert expression.members("steps") == {"a", "b-c"}
     assert not expression.constant
     assert compile_expression("1 > 2").constant
+    assert expression.reads_whole("steps")
+    for source in ("steps | length", "{% set s = steps %}{{ s.a }}", "{{ steps.a }}{{ steps }}"):
+        assert compile_value("{{ " + source + " }}" if "{" not in source else source).reads_whole("steps")
+    assert not compile_expression("steps.a ~ steps['b'] ~ other").reads_whole("steps")
     template = compile_value("{% for step in all %}{{ steps.x }}{{ step }}{% endfor %}")
     assert template.variables == {"all", "steps"}
     assert template.members("steps") == {"x"}

@@ -9,6 +9,7 @@ import pytest
 
 from promptrails_engine.ports.store import Store
 from promptrails_engine.store import MemoryStore, SqlStore
+from promptrails_engine.store.sql.file_lock import FileLock
 from promptrails_engine.testing import StoreConformance
 
 
@@ -26,10 +27,11 @@ class TestSqlite(StoreConformance):
         return SqlStore(self.path, durability="relaxed")
 
 
-class TestSqliteWal(TestSqlite):
+class TestSqliteWithoutWal(TestSqlite):
     @pytest.fixture(autouse=True)
-    def _newer_sqlite(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 3))
+    def _no_lock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 2))
+        monkeypatch.setattr(FileLock, "is_supported", lambda self: False)
 
 
 class TestPostgres(StoreConformance):

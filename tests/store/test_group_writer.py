@@ -98,6 +98,24 @@ async def test_the_thread_outlives_a_commit_that_raises() -> None:
     await writer.close()
 
 
+async def test_a_rest_is_said_once_after_the_last_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "IDLE_S", 0.01)
+    rests: list[int] = []
+    committed = Committed()
+
+    def idle() -> None:
+        rests.append(len(committed.order))
+        raise ZeroDivisionError  # which the thread outlives
+
+    writer: GroupWriter[str] = GroupWriter(committed.commit, committed.release, idle)
+    for number in (1, 2):
+        await writer.submit(f"w{number}")
+        await until(lambda number=number: rests == list(range(1, number + 1)))
+        await asyncio.sleep(0.05)
+    assert rests == [1, 2]
+    await writer.close()
+
+
 async def test_a_posted_write_goes_before_what_follows_it() -> None:
     writer, committed = made()
     assert writer.post("begin", 1)

@@ -18,8 +18,7 @@ from promptrails_engine.errors import StoreVersionError
 from promptrails_engine.store import SqlStore
 from promptrails_engine.store.sql.database import Database, parse_url
 from promptrails_engine.store.sql.schema import REVISIONS, prepare
-from promptrails_engine.store.sql.tables import VERSION_TABLE
-from promptrails_engine.store.sql.tables import METADATA
+from promptrails_engine.store.sql.tables import METADATA, VERSION_TABLE
 from promptrails_engine.store.sql.upgrade import _MIGRATIONS
 
 OPEN = (

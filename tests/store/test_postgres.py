@@ -79,8 +79,11 @@ async def test_connections_that_break_off_are_made_again(postgres_url: str) -> N
 
     writers = [asyncio.create_task(write(n % 2 == 0)) for n in range(4)]
     for _ in range(6):
-        progress.clear()
-        await progress.wait()
+        # More than the writers there are: so one of them at least has come round since the last break.
+        enough = written + len(writers) + 1
+        while written < enough:
+            progress.clear()
+            await progress.wait()
         assert await asyncio.to_thread(_break_connections, admin) > 0
     stop = True
     await asyncio.gather(*writers)

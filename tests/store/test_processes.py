@@ -10,8 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from promptrails_engine.ports.store import ExecutionFilter, SpanFilter
 from promptrails_engine.store import SqlStore
 from promptrails_engine.testing.store_conformance.rows import definition, execution
@@ -59,10 +57,7 @@ async def holds(path: Path, ids: set[str]) -> None:
     await store.close()
 
 
-@pytest.mark.parametrize("version", [(3, 51, 2)])
-async def test_processes_share_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int]
-) -> None:
+async def test_processes_share_a_file(tmp_path: Path) -> None:
     path = tmp_path / "app.db"
     processes = [writer(path, f"p{n}", 80) for n in range(4)]
     said = [await asyncio.to_thread(process.communicate, timeout=100) for process in processes]
@@ -88,6 +83,28 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     partial = "SELECT count(*) FROM pr_executions e WHERE status = 'completed' AND 4 <> "
     spans = "(SELECT count(*) FROM pr_spans s WHERE s.execution_id = e.id)"
     assert connection.execute(partial + spans).fetchall() == [(0,)]
+    connection.close()
+
+
+async def test_what_was_acknowledged_survives_the_kill_of_all_who_write(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    acknowledged: set[str] = set()
+    for round_ in range(3):
+        processes = [writer(path, f"r{round_}p{n}", 100_000, "full") for n in range(3)]
+        for process in processes:
+            assert process.stdout is not None
+            acknowledged |= {process.stdout.readline().strip() for _ in range(15)}
+        for process in processes:  # one after another, so that the others go on beside a dead one
+            process.send_signal(signal.SIGKILL)
+            assert process.stdout is not None
+            rest = await asyncio.to_thread(process.communicate, timeout=60)
+            acknowledged |= {line for line in rest[0].split("\n") if line}
+    assert len(acknowledged) > 100
+    assert (tmp_path / "app.db-wal").exists()
+    await holds(path, acknowledged)
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()
 
 

@@ -92,6 +92,38 @@ async def test_runs_at_the_same_time_share_transactions(store: SqlStore, gate: G
     assert (await store.list_executions(ws, ExecutionFilter(status="completed"), offset=0, limit=1))[1] == 50
 
 
+@pytest.mark.parametrize("runs", [1, 7, 65, 127])
+async def test_groups_of_every_size_are_written_whole(store: SqlStore, gate: Gate, runs: int) -> None:
+    ws = unique("ws")
+    rows = [execution(ws) for _ in range(runs)]
+
+    async def one(row: ExecutionRow) -> None:
+        spans = [span(trace_of(row), f"{n}") for n in range(3)]
+        await store.finish_execution(ended(row), spans, events(row, row.id))
+
+    await grouped(gate, store.state_set(ws, "s", "k", 1), *map(one, rows))
+    assert gate.groups == [1, runs]
+    for row in rows:
+        assert await store.get_execution(ws, row.id) == ended(row)
+        assert [event.seq for event in await store.read_events(ws, row.id, 0)] == [1, 2, 3]
+        found, _ = await store.list_spans(ws, SpanFilter(execution_id=row.id), offset=0, limit=9)
+        assert sorted(found_span.name for found_span in found) == ["0", "1", "2"]
+
+
+async def test_of_many_beginnings_in_one_group_only_the_second_of_its_name_is_refused(
+    store: SqlStore, gate: Gate
+) -> None:
+    ws = unique("ws")
+    rows = [execution(ws) for _ in range(100)]
+    await store.begin_execution(rows[70], wait=True)
+    calls = [store.begin_execution(replace(row, agent_id="new"), wait=True) for row in rows]
+    results = await grouped(gate, store.state_set(ws, "s", "k", 1), *calls)
+    assert [n for n, result in enumerate(results[1:]) if isinstance(result, ConflictError)] == [70]
+    assert sum(result is None for result in results[1:]) == 99
+    assert await store.get_execution(ws, rows[70].id) == rows[70]
+    assert (await store.list_executions(ws, ExecutionFilter(agent_id="new"), offset=0, limit=1))[1] == 99
+
+
 async def test_a_write_that_fails_in_a_group_fails_alone(store: SqlStore, gate: Gate) -> None:
     ws = unique("ws")
     taken, row, twice = definition(ws, "Taken"), execution(ws), execution(ws)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import pwd
@@ -18,7 +19,9 @@ from sqlalchemy import event
 from promptrails_engine.errors import StoreCorruptError, StoreError, StoreUnavailableError, StoreVersionError
 from promptrails_engine.ports.store import ExecutionFilter, SpanFilter
 from promptrails_engine.store import SqlStore
-from promptrails_engine.store.sql import placement
+from promptrails_engine.store.sql import placement, transactions
+from promptrails_engine.store.sql import writer as writer_module
+from promptrails_engine.store.sql.file_lock import FileLock
 from promptrails_engine.store.sql.schema import REVISIONS
 from promptrails_engine.store.sql.tables import VERSION_TABLE
 from promptrails_engine.testing.store_conformance.rows import ended, execution
@@ -152,32 +155,134 @@ def as_nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
-@pytest.mark.parametrize(("version", "mode"), [((3, 51, 2), "truncate"), ((3, 51, 3), "wal"), ((4, 0, 0), "wal")])
+def mode_of(path: Path) -> str:
+    """The file's own part of the mode: "wal", or "delete" for any other one."""
+    return str(sql(path, "PRAGMA journal_mode")[0][0])
+
+
+@pytest.mark.parametrize("version", [(3, 51, 2), (3, 51, 3), (4, 0, 0)])
+@pytest.mark.parametrize("has_lock", [True, False])
 @pytest.mark.parametrize(("durability", "synchronous"), [("full", 2), ("relaxed", 1)])
 async def test_journal_and_durability_follow_the_rules(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     version: tuple[int, int, int],
-    mode: str,
+    has_lock: bool,
     durability: Any,
     synchronous: int,
 ) -> None:
+    mode = "wal" if has_lock or version >= (3, 51, 3) else "truncate"
     monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    if not has_lock:
+        monkeypatch.setattr(FileLock, "is_supported", lambda self: False)
     caplog.set_level(logging.INFO, "promptrails_engine.store")
     store = SqlStore(tmp_path / "app.db", durability=durability)
     await store.open()
     assert store._session is not None
-    with store._session._database.engine.connect() as connection:
-        found = {
-            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "busy_timeout", "mmap_size")
-        }
-    assert found == {"journal_mode": mode, "synchronous": synchronous, "busy_timeout": 30_000, "mmap_size": 0}
+    for _ in range(2):  # another connection each time
+        with store._session._database.engine.connect() as connection:
+            found = {
+                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+                for name in ("journal_mode", "synchronous", "busy_timeout", "mmap_size")
+            }
+            connection.invalidate()
+        assert found == {"journal_mode": mode, "synchronous": synchronous, "busy_timeout": 30_000, "mmap_size": 0}
     await store.state_set("ws", "s", "k", 1)
     await store.close()
     said = [record for record in caplog.records if "journal_mode=TRUNCATE" in record.getMessage()]
     assert len(said) == (mode == "truncate")
+    assert (tmp_path / "app.db-lock").exists() == has_lock
+
+
+@pytest.mark.parametrize(("version", "mode"), [((3, 51, 2), "delete"), ((3, 51, 3), "wal")])
+async def test_a_file_with_tables_of_the_host_is_in_wal_mode_only_where_that_needs_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int], mode: str
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    path = tmp_path / "host.db"
+    await opened(path)
+    assert mode_of(path) == "wal"
+    sql(path, "CREATE TABLE users (id INTEGER)")
+    await opened(path)
+    assert mode_of(path) == mode
+
+
+async def test_a_file_that_a_virtual_machine_has_from_its_host_is_not_in_wal_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"disk / ext4 rw 0 0\nshare {tmp_path} virtiofs rw 0 0\n")
+    monkeypatch.setattr(placement, "MOUNTS", mounts)
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 3))
+    await opened(tmp_path / "app.db")
+    assert mode_of(tmp_path / "app.db") == "delete"
+
+
+async def test_a_file_in_truncate_mode_goes_over_to_wal_with_all_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "app.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(FileLock, "is_supported", lambda self: False)
+        patch.setattr(sqlite3, "sqlite_version_info", (3, 51, 2))
+        store = SqlStore(path)
+        await store.open()
+        row = execution("ws")
+        await store.finish_execution(ended(row), [], [])
+        await store.close()
+    assert mode_of(path) == "delete"
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM pr_executions").fetchall()
+    busy = SqlStore(path)
+    await busy.open()  # not now: the file is in use
+    assert "the file is in use" in caplog.text
+    assert await busy.get_execution("ws", row.id) == ended(row)
+    reader.execute("COMMIT")
+    store = SqlStore(path)
+    await store.open()
+    assert mode_of(path) == "wal"
+    # A store that was opened before goes on with it.
+    await asyncio.gather(*(side.state_set("ws", "s", f"{n}", n) for side in (busy, store) for n in range(9)))
+    assert await busy.get_execution("ws", row.id) == ended(row)
+    assert len(await store.state_list("ws", "s")) == 9
+    await busy.close()
+    await store.close()
+    reader.close()
+    assert sql(path, "PRAGMA integrity_check") == [("ok",)]
+    assert not (tmp_path / "app.db-wal").exists()
+
+
+async def test_relaxed_writes_come_to_the_disk_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "IDLE_S", 0.01)
+    path = tmp_path / "app.db"
+    store = SqlStore(path, durability="relaxed")
+    await store.open()
+    row = execution("ws")
+    await store.finish_execution(ended(row), [], [])
+    async with asyncio.timeout(30):
+        while row.id not in ids_without_journal(path):  # noqa: ASYNC110  # it happens on a thread
+            await asyncio.sleep(0.01)
+    monkeypatch.setattr(writer_module, "IDLE_S", 1000.0)
+    monkeypatch.setattr(transactions, "SYNC_S", 0.0)
+    for _ in range(4):  # and also where there is no rest; one that had begun before may still come in between
+        row = execution("ws")
+        await store.finish_execution(ended(row), [], [])
+        if row.id in ids_without_journal(path):
+            break
+    assert row.id in ids_without_journal(path)
+    await store.close()
+
+
+def ids_without_journal(path: Path) -> set[str]:
+    """The executions in the main file alone, where only what was synced comes."""
+    copy = path.with_name("copy.db")
+    copy.write_bytes(path.read_bytes())
+    try:
+        return {id for (id,) in sql(copy, "PRAGMA journal_mode=DELETE", "SELECT id FROM pr_executions")}
+    except sqlite3.DatabaseError:  # read in the middle of a checkpoint
+        return set()
 
 
 async def test_a_file_that_the_host_keeps_in_wal_mode_is_used_as_it_is(

@@ -9,9 +9,11 @@ from promptrails_engine import (
     AsyncEngine,
     ChainAgentConfig,
     ContentEvent,
+    Drawing,
     Engine,
     ExecutionResult,
     Limits,
+    MultiAgentConfig,
     Page,
     Prompt,
     PromptLink,
@@ -44,8 +46,10 @@ def sync_service(store: str | None = None) -> str:
         agent = engine.agents.create(
             "A", config=ChainAgentConfig([PromptLink(prompt.id, "first", 1)]), labels=[version.version]
         )
+        engine.agents.create("M", config=MultiAgentConfig([PromptLink(prompt.id, "r", 1)], aggregation="vote"))
         result: ExecutionResult = engine.agents.execute(agent.id, {"text": "hi"}, session_id="s")
-        pieces: list[str] = []
+        drawing: Drawing = engine.agents.draw(agent.id, "svg", execution_id=result.execution_id)
+        pieces: list[str] = [drawing.text]
         for event in engine.agents.stream(agent.id, {"text": "hi"}):
             if isinstance(event, ContentEvent):
                 pieces.append(event.content)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sqlite3
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, Protocol
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
-from promptrails_engine.errors import ConfigurationError
+from promptrails_engine.errors import ConfigurationError, StoreUnavailableError
 from promptrails_engine.require import require
+from promptrails_engine.store.sql.file_lock import FileLock
 
 Durability = Literal["full", "relaxed"]
 READERS = 4
+LOCK_SUFFIX = "-lock"
 BUSY_TIMEOUT_S = 30
-WAL_SAFE_SINCE = (3, 51, 3)
-"""Before it, two connections that write and checkpoint at one moment can damage a WAL database."""
+CHECKPOINT_PAGES = 4000
+"""Pages of the WAL file after which SQLite copies them over: 16 MiB."""
 
 _STATEMENT_TIMEOUT_MS = 30_000
 _LOCK_TIMEOUT_MS = 10_000
@@ -32,7 +34,6 @@ _SCHEMES = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
-_log = logging.getLogger("promptrails_engine.store")
 
 
 class _Cursor(Protocol):
@@ -53,6 +54,11 @@ class Database:
         self.name = url.render_as_string(hide_password=True)
         self.dialect = url.get_backend_name()
         sqlite = self.dialect == "sqlite"
+        self.durability: Durability = durability
+        self.path = os.path.realpath(_plain_path(url.database or "")) if sqlite else ""
+        """Of the SQLite file; every name of it leads to the same lock."""
+        self.lock = FileLock(self.path + LOCK_SUFFIX, self.name) if sqlite else None
+        """Behind which a SQLite file is written and checkpointed; None where there is no such lock."""
         self.begin: str | None = "BEGIN IMMEDIATE" if sqlite else None
         """Opens a write transaction; None where the driver opens it by itself.
 
@@ -74,6 +80,24 @@ class Database:
         )
         settings = _sqlite_settings(durability) if sqlite else _postgres_settings(durability)
         event.listen(self.engine, "connect", _on_connect(settings))
+
+    def close(self) -> None:
+        """Close every connection, the last of which empties the WAL file, and the lock's file."""
+        try:
+            with self.writing():
+                self.engine.dispose()
+        except StoreUnavailableError:  # the last one to close has SQLite's own exclusive lock
+            self.engine.dispose()
+        if self.lock is not None:
+            self.lock.forget()
+
+    def writing(self) -> AbstractContextManager[None]:
+        """To be held over every write transaction and checkpoint, and while the database is opened or closed.
+
+        Raises:
+            StoreUnavailableError: another process held it for too long.
+        """
+        return nullcontext() if self.lock is None else self.lock
 
 
 def parse_url(target: str | os.PathLike[str]) -> URL:
@@ -108,19 +132,9 @@ def parse_url(target: str | os.PathLike[str]) -> URL:
     return url if url.database.startswith("file:") else url.set(database=os.path.abspath(url.database))
 
 
-def wal_is_safe() -> bool:
-    """Whether this SQLite has the fix of the WAL-reset defect."""
-    return sqlite3.sqlite_version_info >= WAL_SAFE_SINCE
-
-
-def report_journal_mode(database: Database) -> None:
-    """Say once per store why a SQLite file is not in WAL mode."""
-    if database.dialect == "sqlite" and not wal_is_safe():
-        _log.info(
-            "SQLite %s can damage a database in WAL mode (fixed in 3.51.3); %s uses journal_mode=TRUNCATE.",
-            sqlite3.sqlite_version,
-            database.name,
-        )
+def _plain_path(database: str) -> str:
+    """The path in what SQLite takes for a file: itself, or the part of a `file:` URI."""
+    return unquote(urlsplit(database).path) if database.startswith("file:") else database
 
 
 def _on_connect(settings: Callable[[_Cursor], None]) -> Callable[[_DriverConnection, object], None]:
@@ -138,29 +152,16 @@ def _sqlite_settings(durability: Durability) -> Callable[[_Cursor], None]:
     synchronous = "FULL" if durability == "full" else "NORMAL"
 
     def apply(cursor: _Cursor) -> None:
-        cursor.execute("PRAGMA busy_timeout=1000")  # a file that the host keeps in another mode is not waited for
-        _set_journal_mode(cursor, "wal" if wal_is_safe() else "truncate")
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+        cursor.execute("PRAGMA journal_mode")
+        if cursor.fetchone()[0] != "wal":  # which is a property of the file; the others are one of the connection
+            cursor.execute("PRAGMA journal_mode=truncate")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         cursor.execute(f"PRAGMA synchronous={synchronous}")
         cursor.execute("PRAGMA mmap_size=0")
         cursor.execute("PRAGMA cache_size=-16000")
 
     return apply
-
-
-def _set_journal_mode(cursor: _Cursor, wanted: str) -> None:
-    cursor.execute("PRAGMA journal_mode")
-    if cursor.fetchone()[0] == wanted:
-        return
-    try:
-        cursor.execute(f"PRAGMA journal_mode={wanted}")
-        if cursor.fetchone()[0] == wanted:
-            return
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorname not in ("SQLITE_BUSY", "SQLITE_LOCKED"):
-            raise
-    # Other connections are in it, such as the host's own; each mode is correct for all who share it.
-    _log.warning("The journal mode of the store could not be set to %s: the file is in use.", wanted)
 
 
 def _postgres_settings(durability: Durability) -> Callable[[_Cursor], None]:

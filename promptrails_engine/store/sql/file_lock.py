@@ -1,8 +1,8 @@
 """One lock for all who write to a SQLite file, held over each write transaction with the checkpoint that follows it.
 
 It lies on a file beside the database, never on the database itself: closing a second descriptor of that file would drop
-SQLite's own locks.  The kernel frees it when its holder dies, however that happens.  Descriptors are opened anew each
-time, so that two stores of one process exclude each other as well, and nothing is left to a forked child.
+SQLite's own locks.  The kernel frees it when its holder dies, however that happens.  It belongs to an open file and not
+to a process, so two stores of one process exclude each other as well.
 """
 
 from __future__ import annotations
@@ -10,33 +10,32 @@ from __future__ import annotations
 import errno
 import os
 import random
+import sys
 import threading
 import time
 from types import TracebackType
-from urllib.parse import unquote, urlsplit
 
 from promptrails_engine.errors import StoreUnavailableError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
-SUFFIX = "-lock"
 WAIT_S = 30.0
 _FIRST_PAUSE_S = 0.0005
 _LONGEST_PAUSE_S = 0.005
+_LOOK_AGAIN_S = 0.1
 _UNSUPPORTED = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL})
 
 
 class FileLock:
     """An exclusive lock between processes and within one; a context manager, for one thread at a time."""
 
-    def __init__(self, database: str, name: str) -> None:
-        self.path = os.path.realpath(_plain_path(database)) + SUFFIX
+    def __init__(self, path: str, name: str) -> None:
+        self.path = path
         self._name = name
         self._thread = threading.Lock()
         self._descriptor: int | None = None
+        self._seen_at = 0.0
 
     def is_supported(self) -> bool:
         """Whether this system and this file system know such locks.
@@ -44,7 +43,7 @@ class FileLock:
         Raises:
             StoreUnavailableError: the lock's file cannot be opened.
         """
-        if fcntl is None:
+        if sys.platform == "win32":
             return False
         descriptor = self._opened()
         try:
@@ -59,48 +58,52 @@ class FileLock:
         if not self._thread.acquire(timeout=WAIT_S):
             raise self._late()
         try:
-            self._descriptor = self._locked()
+            self._lock()
         except BaseException:
+            self.forget()
             self._thread.release()
             raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        descriptor, self._descriptor = self._descriptor, None
         try:
-            if descriptor is not None:
-                # Said outright: a process that was forked meanwhile has a descriptor of the same lock.
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
-                os.close(descriptor)
+            if self._descriptor is not None:
+                # Said outright: a process that was forked meanwhile may have a descriptor of the same lock.
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         finally:
             self._thread.release()
 
     def forget(self) -> None:
-        """In a forked child: let go of the parent's lock, so that it cannot outlive the parent here."""
+        """Close the file; in a forked child, so that the parent's lock cannot outlive the parent here."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
 
-    def _locked(self) -> int:
+    def _lock(self) -> None:
         give_up_at = time.monotonic() + WAIT_S
         pause = _FIRST_PAUSE_S
-        while True:
-            descriptor = self._opened()
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.fstat(descriptor).st_nlink:  # else somebody removed the file, and others lock a new one
-                    return descriptor
-            except BlockingIOError:
-                pass
-            except BaseException:
-                os.close(descriptor)
-                raise
-            os.close(descriptor)
+        while not self._tried():
             if time.monotonic() > give_up_at:
                 raise self._late()
             time.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+
+    def _tried(self) -> bool:
+        if self._descriptor is None:
+            self._descriptor = self._opened()
+            self._seen_at = 0.0
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        now = time.monotonic()
+        if now - self._seen_at > _LOOK_AGAIN_S:
+            if os.fstat(self._descriptor).st_nlink == 0:  # somebody removed the file, and others lock a new one
+                self.forget()
+                return False
+            self._seen_at = now
+        return True
 
     def _opened(self) -> int:
         try:
@@ -118,8 +121,3 @@ class FileLock:
             "Let that process finish, or end it, then try again.",
             details={"lock": self.path},
         )
-
-
-def _plain_path(database: str) -> str:
-    """The path in what SQLite takes for a file: itself, or the part of a `file:` URI."""
-    return unquote(urlsplit(database).path) if database.startswith("file:") else database

@@ -9,10 +9,13 @@ from promptrails_engine.errors import StoreUnavailableError
 from promptrails_engine.store.sql.database import Database
 
 MOUNTS = Path("/proc/self/mounts")
+UNC = "UNC path"
 NETWORK_TYPES = frozenset({
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs",
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", UNC,
 })  # fmt: skip
 """Their locks do not hold between machines, and their syncs may not reach a disk."""
+SHARED_TYPES = frozenset({"9p", "virtiofs", "vboxsf", "prl_fs", "fuse.vmhgfs-fuse", "fuse.grpcfuse", "fakeowner"})
+"""Folders that a virtual machine has from its host."""
 
 
 def check_placement(database: Database) -> None:
@@ -36,8 +39,13 @@ def check_placement(database: Database) -> None:
             f"The store {database.name} cannot be opened: it is a directory. Give the path of a file in it.",
             details={"directory": path},
         )
-    kind = network_type(os.path.realpath(path))
-    if kind:
+    if not _is_writable(folder) or (os.path.exists(path) and not _is_writable(path)):
+        raise StoreUnavailableError(
+            f"The store {database.name} cannot be used: the file or its directory is read-only: make both writable.",
+            details={"path": path},
+        )
+    kind = file_system_type(os.path.realpath(path))
+    if kind in NETWORK_TYPES:
         raise StoreUnavailableError(
             f"The store {database.name} is on a network file system ({kind}), where SQLite can lose or damage data. "
             "Use a local disk, or PostgreSQL.",
@@ -45,10 +53,19 @@ def check_placement(database: Database) -> None:
         )
 
 
-def network_type(path: str) -> str | None:
-    """The type of the network file system that holds the path; None if it is local, or nobody can tell."""
+def is_shared_by_kernels(database: Database) -> bool:
+    """Whether another kernel may have the file open, as far as can be told."""
+    return file_system_type(database.path) in SHARED_TYPES
+
+
+def _is_writable(path: str) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def file_system_type(path: str) -> str | None:
+    """The type of the file system that holds the path; None where nobody can tell."""
     if path.startswith("\\\\"):
-        return "UNC path"
+        return UNC
     try:
         lines = MOUNTS.read_text(errors="replace").splitlines()
     except OSError:
@@ -59,4 +76,4 @@ def network_type(path: str) -> str | None:
         point = point.replace("\\040", " ").rstrip("/")
         if len(point) >= len(best) and (path == point or path.startswith(point + "/")):
             best, kind = point, found
-    return kind if kind in NETWORK_TYPES else None
+    return kind or None

@@ -12,12 +12,14 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from promptrails_engine.events import Event, event_from_dict, event_to_dict
+from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.sink import Span, TraceInfo
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.store.codec import (
     dump_json,
     dump_metadata,
     escape,
+    escape_all,
     load_json,
     unescape,
 )
@@ -29,6 +31,8 @@ from promptrails_engine.tracing.payload import plain_payload
 Values = tuple[Any, ...]
 DAY_SECONDS = 86_400
 
+_identity_texts = attrgetter("workspace_id", "id", "agent_id", "agent_version_id", "trace_id", "user_id", "session_id")
+_trace_texts = attrgetter("workspace_id", "execution_id", "trace_id", "agent_id", "session_id", "user_id")
 _SPAN_FILTERED = attrgetter("kind", "status", "model_name", "started_at")
 _SPAN_DATA = (
     "name",
@@ -57,26 +61,37 @@ _INPUT, _OUTPUT, _TAGS = (2 + _SPAN_DATA.index(name) for name in ("input", "outp
 _LARGE = ("input", "version_lock", "metadata", "output", "error", "events")
 _large_texts = itemgetter(*(executions.c.keys().index(name) for name in _LARGE))
 _SMALL_COLUMNS = 400
+_LISTS = (list, tuple)
 
 
 def identity_values(row: ExecutionRow) -> Values:
     """The columns that the end of an execution leaves alone."""
+    workspace, key, agent, version, trace, user, session = escape_all(_identity_texts(row))
     return (
-        escape(row.workspace_id),
-        escape(row.id),
-        escape(row.agent_id),
-        escape(row.agent_version_id),
-        escape(row.trace_id),
+        workspace,
+        key,
+        agent,
+        version,
+        trace,
         dump_json(row.input),
         dump_json(dict(row.version_lock)),
         dump_metadata(row.metadata),
         row.created_at,
         int(row.created_at // DAY_SECONDS),
-        escape(row.user_id),
-        escape(row.session_id),
+        user,
+        session,
         None if row.parent_execution_id is None else escape(row.parent_execution_id),
         None if row.root_execution_id is None else escape(row.root_execution_id),
     )
+
+
+def begin_values(row: ExecutionRow) -> Values:
+    """A new execution: the whole row, of which mostly nothing is known yet."""
+    identity = identity_values(row)
+    if row.output is not None or row.token_usage or row.error or row.error_code:
+        return (*identity, *end_values(row), None)
+    state = (row.status, row.started_at, row.completed_at, row.duration_ms, None, "", "", "{}", 0)
+    return (*identity, *state, row.cost, row.cost_known, row.truncated, None)
 
 
 def end_values(row: ExecutionRow) -> Values:
@@ -142,8 +157,7 @@ def span_values(spans: Sequence[Span]) -> list[Values]:
     for span in spans:
         if span.trace is not info:
             info = span.trace
-            workspace, execution, trace = escape(info.workspace_id), escape(info.execution_id), escape(info.trace_id)
-            agent, session, user = escape(info.agent_id), escape(info.session_id), escape(info.user_id)
+            workspace, execution, trace, agent, session, user = escape_all(_trace_texts(info))
             trace_key = trace
         kind, status, model, started = _SPAN_FILTERED(span)
         rows.append(
@@ -169,6 +183,8 @@ def span_values(spans: Sequence[Span]) -> list[Values]:
 
 def _span_text(span: Span) -> str:
     data: Values = _span_data(span)
+    if data[_INPUT].__class__ in _LISTS or data[_OUTPUT].__class__ in _LISTS:
+        data = _with_payloads(data, _messages_as_dicts)
     if not (is_simple(data[_INPUT]) and is_simple(data[_OUTPUT])):
         data = _with_payloads(data, plain_payload)
         if is_huge(data[_INPUT]) or is_huge(data[_OUTPUT]):
@@ -181,6 +197,14 @@ def _span_text(span: Span) -> str:
         if len(text) <= PAYLOAD_BYTES:  # so neither part of it can be larger
             return text.decode()
     return lenient_json(_with_payloads(data, capped))
+
+
+def _messages_as_dicts(payload: Any) -> Any:
+    """The usual payload as `plain_payload` gives it, where what is in the messages is simple."""
+    if payload.__class__ not in _LISTS:
+        return payload
+    dicts = [item.to_dict() for item in payload if item.__class__ is Message]
+    return dicts if len(dicts) == len(payload) else payload
 
 
 def _with_payloads(data: Values, change: Callable[[Any], Any]) -> Values:
@@ -244,4 +268,4 @@ def events_of(text: str, after: int) -> list[Event]:
 
 def execution_size(values: Values) -> int:
     """About how many characters a row of `pr_executions` holds."""
-    return _SMALL_COLUMNS + sum([len(text) for text in _large_texts(values) if text is not None])
+    return _SMALL_COLUMNS + sum([len(text) for text in _large_texts(values) if text])

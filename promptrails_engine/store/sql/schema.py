@@ -12,9 +12,10 @@ from promptrails_engine.errors import StoreVersionError
 from promptrails_engine.store import sql
 from promptrails_engine.store.sql.database import Database
 from promptrails_engine.store.sql.failures import translate
+from promptrails_engine.store.sql.journal import set_journal_mode
 from promptrails_engine.store.sql.placement import check_placement
+from promptrails_engine.store.sql.tables import VERSION_TABLE
 
-VERSION_TABLE = "pr_schema_version"
 REVISIONS = ("0001", "0002")
 """Every revision that this library knows, oldest first."""
 
@@ -30,15 +31,24 @@ def prepare(database: Database) -> None:
         StoreVersionError: written by a newer library; nothing was touched.
     """
     check_placement(database)
+    if database.lock is not None and not database.lock.is_supported():
+        database.lock = None
     try:
-        with database.engine.connect() as connection:
-            if _is_current(connection, database):
-                _check_writable(connection, database)
-                return
-        with database.engine.connect() as connection:
-            _upgrade(connection, database)
+        with database.writing():
+            _prepare(database)
     except SQLAlchemyError as error:
         raise translate(error, database.name) from None
+
+
+def _prepare(database: Database) -> None:
+    with database.engine.connect() as connection:
+        is_current = _is_current(connection, database)
+        set_journal_mode(connection, database)
+        if is_current:
+            _check_writable(connection, database)
+            return
+    with database.engine.connect() as connection:
+        _upgrade(connection, database)
 
 
 def _is_current(connection: Connection, database: Database) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -14,7 +14,7 @@ from weakref import WeakSet
 from sqlalchemy import Connection
 
 from promptrails_engine.store.sql import definitions
-from promptrails_engine.store.sql.database import READERS, Database, report_journal_mode
+from promptrails_engine.store.sql.database import READERS, Database
 from promptrails_engine.store.sql.failures import translate
 from promptrails_engine.store.sql.retry import with_retries
 from promptrails_engine.store.sql.rows import Values, execution_size
@@ -39,11 +39,12 @@ class Session:
         try:
             prepare(database)
         except BaseException:
-            database.engine.dispose()
+            database.close()
             raise
-        report_journal_mode(database)
         self._committer = GroupCommitter(database)
-        self._writer: GroupWriter[Write] = GroupWriter(self._committer.commit, self._committer.release)
+        self._writer: GroupWriter[Write] = GroupWriter(
+            self._committer.commit, self._committer.release, self._committer.sync
+        )
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="promptrails-store-reader")
         _open_locks.add(self._committer)
 
@@ -60,14 +61,13 @@ class Session:
         """What the write returns, once it is committed."""
         return await self._writer.submit(call, size)
 
-    async def write(self, write: RunWrite) -> None:
-        """Returns once the write is committed."""
-        await self._writer.submit(write, _size(write))
+    def write(self, write: RunWrite) -> Awaitable[Any]:
+        """To be awaited at once: done when the write is committed."""
+        return self._writer.submitted(write, _size(write))
 
-    async def post(self, write: RunWrite) -> None:
-        """Leave a write to go out with the next ones; waits for it where the queue is full."""
-        if not self._writer.post(write, _size(write)):
-            await self.write(write)
+    def post(self, write: RunWrite) -> bool:
+        """Leave a write to go out with the next ones; False, and nothing done, where the queue is full."""
+        return self._writer.post(write, _size(write))
 
     async def close(self) -> None:
         """Write what is queued and free everything.  May be called twice."""
@@ -118,7 +118,7 @@ class Session:
 
     def _free(self) -> None:
         self._readers.shutdown(wait=True)
-        self._database.engine.dispose()
+        self._database.close()
 
 
 def _size(write: RunWrite) -> int:
@@ -144,9 +144,15 @@ def _before_fork() -> None:
             _held.append(committer.in_transaction)
 
 
+def _after_fork_in_child() -> None:
+    _held.clear()
+    for committer in list(_open_locks):
+        committer.forget()
+
+
 def _after_fork_in_parent() -> None:
     while _held:
         _held.pop().release()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_held.clear)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

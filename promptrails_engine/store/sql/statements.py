@@ -5,7 +5,11 @@ All of them may run twice: a transaction is repeated when its outcome is unknown
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
 from importlib import import_module
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Table, text
@@ -17,11 +21,41 @@ from promptrails_engine.store.sql.tables import IDENTITY_COLUMNS, events, execut
 
 _POSITIONAL = {"sqlite": ("sqlite.pysqlite", "qmark"), "postgresql": ("postgresql.psycopg", "format")}
 """Driver and style of parameters, by dialect."""
+BLOCKS = (64, 32, 16, 8, 7, 6, 5, 4, 3, 2)
+"""Rows of one statement in SQLite.  After each one the thread has to wait for the interpreter's lock, which beside a
+busy loop costs more than the rows.  (PostgreSQL's driver sends many in one batch.)"""
 
 
 def insert_into(table: Table, dialect_name: str) -> Any:
     """An `INSERT` that knows `ON CONFLICT`; only the dialect in use is loaded."""
     return import_module(f"sqlalchemy.dialects.{dialect_name}").insert(table)
+
+
+@dataclass(frozen=True, slots=True)
+class RowsStatement:
+    """An insert of one row; and of so many rows at once, most first."""
+
+    one: str
+    blocks: tuple[tuple[int, str], ...] = ()
+
+    def execute(self, cursor: Any, rows: list[tuple[Any, ...]]) -> int:
+        """How many rows were written or changed."""
+        if len(rows) == 1:
+            cursor.execute(self.one, rows[0])
+            return int(cursor.rowcount)
+        changed, start, left = 0, 0, len(rows)
+        for size, sql in self.blocks:
+            while left >= size:
+                cursor.execute(sql, list(chain.from_iterable(rows[start : start + size])))
+                changed += cursor.rowcount
+                start += size
+                left -= size
+            if not left:
+                return changed
+        if left:
+            cursor.executemany(self.one, rows[start:])
+            changed += cursor.rowcount
+        return changed
 
 
 class HotStatements:
@@ -53,9 +87,16 @@ class HotStatements:
         """A block of events: of two that begin alike the longer one counts."""
 
 
-def _compiled(statement: Any, dialect: Dialect, table: Table) -> str:
+def _compiled(statement: Any, dialect: Dialect, table: Table) -> RowsStatement:
     compiled = statement.compile(dialect=dialect)
     expected = [column.name for column in table.c]
     if list(compiled.positiontup) != expected:
         raise AssertionError(f"parameters of {table.name} are not in column order: {compiled.positiontup}")
-    return str(compiled)
+    one = str(compiled)
+    row = f"({', '.join('?' * len(expected))})"
+    if row not in one:
+        return RowsStatement(one)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        most = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(expected)
+    blocks = tuple((size, one.replace(row, ", ".join([row] * size))) for size in BLOCKS if size <= most)
+    return RowsStatement(one, blocks)

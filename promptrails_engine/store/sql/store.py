@@ -29,8 +29,16 @@ from promptrails_engine.ports.store import (
 from promptrails_engine.store.codec import dump_json, dump_metadata
 from promptrails_engine.store.sql import definitions, queries, state
 from promptrails_engine.store.sql.database import Database, Durability, parse_url
-from promptrails_engine.store.sql.rows import end_values, events_text, events_values, identity_values, span_values
+from promptrails_engine.store.sql.rows import (
+    begin_values,
+    end_values,
+    events_text,
+    events_values,
+    identity_values,
+    span_values,
+)
 from promptrails_engine.store.sql.session import Session
+from promptrails_engine.store.sql.tables import IDENTITY_COLUMNS
 from promptrails_engine.store.sql.transactions import Call, RunWrite
 
 T = TypeVar("T")
@@ -159,15 +167,20 @@ class SqlStore:
         Raises:
             ConflictError: with `wait`, an execution with this id exists.  Without, the first one stands.
         """
-        session = await self._live()
-        identity = identity_values(row)
-        session.keep_identity((row.workspace_id, row.id), identity)
-        write = RunWrite(begin=(*identity, *end_values(row), None), exclusive=wait)
-        await (session.write(write) if wait else session.post(write))
+        session = self._session
+        if session is None or session.pid != os.getpid():
+            session = await self._reopened()
+        begin = begin_values(row)
+        session.keep_identity((row.workspace_id, row.id), begin[:IDENTITY_COLUMNS])
+        write = RunWrite(begin=begin, exclusive=wait)
+        if wait or not session.post(write):
+            await session.write(write)
 
     async def finish_execution(self, row: ExecutionRow, spans: Sequence[Span], events: Sequence[Event]) -> None:
         """See the port.  The input, the version lock and the metadata stay as begun; a second end changes nothing."""
-        session = await self._live()
+        session = self._session
+        if session is None or session.pid != os.getpid():
+            session = await self._reopened()
         identity = session.take_identity((row.workspace_id, row.id)) or identity_values(row)
         write = RunWrite(spans=span_values(spans))
         if events and row.status in EXECUTION_TERMINAL:

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 METADATA = MetaData()
+VERSION_TABLE = "pr_schema_version"
 STRING = Text().with_variant(Text(collation="C"), "postgresql")
 KEY_LENGTH_LIMIT = 200
 """Longer session and user ids are kept, and left out of their index, where PostgreSQL takes no row over 2.7 kB."""
@@ -161,3 +162,6 @@ state = Table(
     _string("value"),
     PrimaryKeyConstraint("workspace_id", "scope_key", "key_key", name="pr_state_key"),
 )
+
+OWN_TABLES = frozenset({VERSION_TABLE, *METADATA.tables})
+"""Every table of this package; any other one in the same database is the host's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from promptrails_engine.store.sql.rows import Values
 from promptrails_engine.store.sql.statements import HotStatements
 from promptrails_engine.store.sql.writer import Outcome
 
+SYNC_S = 1.0
+"""The age of relaxed commits at which they are brought to the disk."""
 _IDENTITY_KEY = slice(0, 2)
 _log = logging.getLogger("promptrails_engine.store")
 
@@ -61,6 +64,8 @@ class GroupCommitter:
         self._database = database
         self._statements = HotStatements(database.dialect)
         self._connection: Connection | None = None
+        self._syncs = database.dialect == "sqlite" and database.durability == "relaxed"
+        self._unsynced_since: float | None = None
 
     def commit(self, writes: list[Write]) -> list[Outcome]:
         """One transaction for all of them; if a write spoils it, one for each."""
@@ -72,21 +77,53 @@ class GroupCommitter:
             if len(writes) > 1 and is_of_one_write(error):
                 return [self.commit([write])[0] for write in writes]
             return [Outcome(error=translate(error, self._database.name)) for _ in writes]
+        self._sync_at_times()
         for write, outcome in zip(writes, outcomes, strict=True):
             if isinstance(write, Call) and write.committed is not None and outcome.error is None:
                 write.committed(outcome.value)
         return outcomes
 
+    def sync(self) -> None:
+        """Bring relaxed commits to the disk; the others are there already."""
+        if self._unsynced_since is None or self._connection is None:
+            return
+        with self.in_transaction, self._database.writing():
+            raw = cast("Any", self._connection.connection.dbapi_connection)
+            _busy, written, copied = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if copied == written:  # else a reader was in the way
+            self._unsynced_since = None
+
     def release(self) -> None:
         """Give the connection back."""
+        self._sync_quietly()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
+    def _sync_at_times(self) -> None:
+        if not self._syncs:
+            return
+        now = time.monotonic()
+        if self._unsynced_since is None:
+            self._unsynced_since = now
+        elif now - self._unsynced_since >= SYNC_S:
+            self._sync_quietly()
+
+    def _sync_quietly(self) -> None:
+        try:
+            self.sync()
+        except Exception as error:
+            _log.warning("Relaxed commits are not on the disk yet: %s", translate(error, self._database.name))
+
+    def forget(self) -> None:
+        """In a forked child: keep nothing that is the parent's."""
+        if self._database.lock is not None:
+            self._database.lock.forget()
+
     # ------------------------------------------------------------------ one transaction
 
     def _transaction(self, writes: list[Write], *, again: bool) -> list[Outcome]:
-        with self.in_transaction:
+        with self.in_transaction, self._database.writing():
             connection = self._open()
             raw = cast("Any", connection.connection.dbapi_connection)
             try:
@@ -130,6 +167,9 @@ class GroupCommitter:
         connection.close()
 
     def _apply(self, connection: Connection, raw: Any, writes: list[Write], again: bool) -> list[Outcome]:
+        if Call not in map(type, writes):
+            self._write_runs(raw, cast("list[RunWrite]", writes), again)
+            return [Outcome() for _ in writes]
         outcomes: list[Outcome] = []
         for is_call, part in groupby(writes, key=_is_call):
             if is_call:
@@ -141,7 +181,8 @@ class GroupCommitter:
         return outcomes
 
     def _write_runs(self, raw: Any, runs: list[RunWrite], again: bool) -> None:
-        _refuse_rivals(runs)
+        if len(runs) > 1:
+            _refuse_rivals(runs)
         begins = {run.begin[_IDENTITY_KEY]: run.begin for run in runs if run.begin is not None}
         ends: dict[Values, Values] = {}
         for run in runs:
@@ -153,15 +194,15 @@ class GroupCommitter:
         statements = self._statements
         try:
             if begins:
-                cursor.executemany(statements.begin, list(begins.values()))
-                if not again and cursor.rowcount < len(begins):
+                written = statements.begin.execute(cursor, list(begins.values()))
+                if not again and written < len(begins):
                     _refuse_exclusive(runs)
             if ends:
-                cursor.executemany(statements.finish, list(ends.values()))
+                statements.finish.execute(cursor, list(ends.values()))
             if spans := [row for run in runs for row in run.spans]:
-                cursor.executemany(statements.spans, spans)
+                statements.spans.execute(cursor, spans)
             if events := [run.events for run in runs if run.events is not None]:
-                cursor.executemany(statements.events, events)
+                statements.events.execute(cursor, events)
         finally:
             cursor.close()
 

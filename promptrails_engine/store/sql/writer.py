@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -27,6 +27,8 @@ MAX_QUEUED = 10_000
 MAX_QUEUED_SIZE = 64 * 1024 * 1024
 GROUP_WRITES = 256
 GROUP_SIZE = 8 * 1024 * 1024
+IDLE_S = 1.0
+"""After so long without a write `idle` is called, once."""
 
 _log = logging.getLogger("promptrails_engine.store")
 
@@ -52,13 +54,20 @@ class _Ticket(Generic[W]):
 class GroupWriter(Generic[W]):
     """Gives writes to `commit` in groups, in the order in which they came; posted ones before the rest of the group.
 
-    `commit` returns one outcome for each write, and is only ever called on the writer's thread; `release` is its last
-    call there.
+    `commit` returns one outcome for each write, and is only ever called on the writer's thread; so is `idle`, and
+    `release` is the last call there.
     """
 
-    def __init__(self, commit: Callable[[list[W]], Sequence[Outcome]], release: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        commit: Callable[[list[W]], Sequence[Outcome]],
+        release: Callable[[], None],
+        idle: Callable[[], None] | None = None,
+    ) -> None:
         self._commit = commit
         self._release = release
+        self._idle = idle
+        self._wrote = False
         self._queue: SimpleQueue[_Ticket[W]] = SimpleQueue()
         self._posted: deque[_Ticket[W]] = deque()
         self._posting = False
@@ -81,9 +90,17 @@ class GroupWriter(Generic[W]):
         loop = asyncio.get_running_loop()
         while not self._reserve(size):
             await self._room(loop)
+        return await self._queued(loop, write, size)
+
+    def submitted(self, write: W, size: int) -> Awaitable[Any]:
+        """As `submit`, for the path of each run: what is returned is to be awaited at once."""
+        loop = asyncio.get_running_loop()
+        return self._queued(loop, write, size) if self._reserve(size) else self.submit(write, size)
+
+    def _queued(self, loop: asyncio.AbstractEventLoop, write: W | None, size: int) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = loop.create_future()
         self._queue.put(_Ticket(write, size, loop, future))
-        return await future
+        return future
 
     def post(self, write: W, size: int) -> bool:
         """Leave a write for the next group; False, and nothing done, where the queue is full."""
@@ -159,11 +176,11 @@ class GroupWriter(Generic[W]):
             _log.warning("The store's connection did not close cleanly.", exc_info=True)
 
     def _collect(self) -> list[_Ticket[W]]:
-        # Once closed, nobody may be left to put the ticket that a posted write waits for.
         try:
-            queued = [self._queue.get(timeout=LINGER_S if self._closed else None)]
+            queued = [self._queue.get(timeout=self._patience())]
         except Empty:
             queued = []
+            self._rest()
         size = queued[0].size if queued else 0
         while len(queued) < GROUP_WRITES and size < GROUP_SIZE:
             try:
@@ -180,10 +197,24 @@ class GroupWriter(Generic[W]):
         self._posting = bool(posted)
         return posted + [ticket for ticket in queued if ticket.write is not None or ticket.future is not None]
 
+    def _patience(self) -> float | None:
+        if self._closed:  # nobody may be left to put the ticket that a posted write waits for
+            return LINGER_S
+        return IDLE_S if self._wrote and self._idle is not None else None
+
+    def _rest(self) -> None:
+        self._wrote = False
+        if self._idle is not None and not self._closed:
+            try:
+                self._idle()
+            except Exception:
+                _log.warning("What the store's writer does between writes failed.", exc_info=True)
+
     def _write(self, tickets: list[_Ticket[W]]) -> None:
         writes = [ticket.write for ticket in tickets if ticket.write is not None]
         outcomes = iter(self._committed(writes))
         self._posting = False
+        self._wrote = True
         by_loop: defaultdict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Outcome]]] = defaultdict(list)
         size = 0
         for ticket in tickets:
