@@ -126,7 +126,6 @@ class RunContext:
         """Child executions, near or far."""
         self.truncated = False
         self.begun = False
-        """Whether it is being put on record, or is there already."""
         self.on_record = False
         self._began: asyncio.Future[None] | None = None
         """Set, if a branch waits for it, once another one has put the execution on record."""

@@ -73,16 +73,15 @@ async def _call_tool(ctx: RunContext, span: Span, step: PromptStep, call: ToolCa
     sub = step.sub_agents.get(call.name) if step.sub_agents else None
     attributes["tool_type"] = "function" if sub is None else "agent"
     try:
-        tool = step.tools.get(call.name)
-        if tool is None and sub is None:
+        if sub is None and call.name not in step.tools:
             there = ", ".join([*step.tools, *step.sub_agents])
             raise ToolUnknownError(f"there is no tool '{call.name}'; there are: {there}")
         arguments = parse_arguments(call.arguments)
         attributes["parameters"] = span.input = arguments
         if sub is not None:
             text = await delegate(ctx, span, sub, arguments, said)
-        elif tool is not None:
-            result = await tool.call(arguments, tool_context(ctx, call.id))
+        else:
+            result = await step.tools[call.name].call(arguments, tool_context(ctx, call.id))
             if ctx.being_cancelled():
                 await asyncio.sleep(0)  # where it is still on its way, it arrives here
                 raise asyncio.CancelledError  # once more, for the tool has swallowed the one that it got
