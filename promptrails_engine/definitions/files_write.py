@@ -110,8 +110,8 @@ def write_agent(
     data: dict[str, Any] = {**_head(agent, version, labelled), "type": agent.type}
     data["config"] = _short_config(content.get("config", {}))
     data.update({name: value for name, value in content.items() if name != "config"})
-    if "sub_agents" in data:
-        data["sub_agents"] = [_short_config(sub) for sub in data["sub_agents"]]
+    if "sub_agents" in content:
+        data["sub_agents"] = [_short_config(sub) for sub in content["sub_agents"]]
     return cast("AgentFile", place.write(data, {}, content_digest(checked_agent(content, agent.type))))
 
 

@@ -126,7 +126,6 @@ class RunContext:
         self.children = 0  # near or far
         self.truncated = False
         self.begun = False
-        """Whether it is being put on record, or is there already."""
         self.on_record = False
         self._begins = False
         self._beginning: asyncio.Future[None] | None = None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import Any
 
 import pytest
 
 from promptrails_engine import (
     AsyncEngine,
+    ConsoleSink,
     Limits,
+    MemorySink,
     NotFoundError,
     StoreUnavailableError,
     tool,
@@ -306,3 +309,27 @@ async def test_branches_at_once_do_nothing_where_the_beginning_could_not_be_put_
         output = result.output or {}
         assert (result.status, output["errors"]["a"]["code"]) == ("completed", "store_unavailable")
         assert (output["b"], output["c"], seen) == ({"value": 1}, {"value": 1}, [1, 1])
+
+
+async def test_sinks_get_a_tree_as_one_trace():
+    printed = io.StringIO()
+    memory = MemorySink()
+    async with agents(THREE, sinks=[ConsoleSink(printed), memory]) as (engine, _):
+        result = await engine.agents.execute(await two_levels(engine), {})
+        await engine.flush()
+        assert {span.trace.trace_id for span in memory.spans} == {result.trace_id}
+        lines = [line for line in printed.getvalue().splitlines() if line.strip()]
+        assert [line for line in lines if not line.startswith((" ", "│", "├", "└"))] == lines[:1]
+        assert sum("llm" in line for line in lines) == 3
+
+
+async def test_a_drawing_of_a_run_shows_what_the_agents_cost():
+    async with agents(THREE, models=[PRICED]) as (engine, _):
+        outer = await two_levels(engine)
+        result = await engine.agents.execute(outer, {})
+        picture = (await engine.agents.draw("outer", execution_id=result.execution_id)).text
+        assert "agent inner" in picture
+        assert "4 USD" in picture
+        (inner, _c) = (await engine.executions.get(result.execution_id)).children
+        below = (await engine.agents.draw("inner", execution_id=inner.id)).text
+        assert below.count("2 USD") == 2
