@@ -277,7 +277,7 @@ class Planner:
 _NO_OVERRIDES = SimpleAgentConfig(prompt_id="-")
 
 
-def _links(config: AnyAgentConfig, name: str) -> list[PlannedPrompt]:
+def _links(config: SimpleAgentConfig | ChainAgentConfig | MultiAgentConfig, name: str) -> list[PlannedPrompt]:
     """The prompts of an agent in the order in which they run.
 
     Raises:
@@ -285,11 +285,6 @@ def _links(config: AnyAgentConfig, name: str) -> list[PlannedPrompt]:
     """
     if isinstance(config, MultiAgentConfig):
         return multi_agent_prompts(config)
-    if not isinstance(config, SimpleAgentConfig | ChainAgentConfig):
-        raise ConfigurationError(
-            f"agent '{name}' is of type '{config.type}', which this version of promptrails-engine can store and "
-            "check but not run; it runs agents of the other types"
-        )
     if config.approval_required:
         raise ConfigurationError(
             f"agent '{name}' requires approval, which this version of promptrails-engine cannot ask for; "

@@ -107,7 +107,7 @@ def write_agent(
     """
     content = named_content(content_of(version), names)
     place = _Place(folder, "agent", agent.name, existing, format)
-    data = {**_head(agent, version, labelled), "type": agent.type}
+    data: dict[str, Any] = {**_head(agent, version, labelled), "type": agent.type}
     data["config"] = _short_config(content.get("config", {}))
     data.update({name: value for name, value in content.items() if name != "config"})
     if "sub_agents" in content:

@@ -1,15 +1,15 @@
 """What one run may still spend: reserved before a call at its worst, settled after it at what it was.
 
-The runs of a tree share the budget of their root; a child may have limits of its own within that.  Steps that run side
-by side share it: a call without a limit of its own gets an equal part of what is left, and one that does not fit for
-now waits until another has settled.  The worst case of a prompt is one token per byte of UTF-8: no byte-level
-tokenizer makes more.
+Steps that run side by side share it: a call without a limit of its own gets an equal part of what is left, and one that
+does not fit for now waits until another has settled.  The runs of a tree share the budget of their root; a child may
+have limits of its own within that.  The worst case of a prompt is one token per byte of UTF-8: no byte-level tokenizer
+makes more.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptrails_engine.definitions.settings import Limits
@@ -33,18 +33,24 @@ class Reservation:
 class Budget:
     """Spent and reserved tokens and USD of one run; refuses a call whose worst case would pass a limit."""
 
-    __slots__ = ("_max_cost", "_max_tokens", "_settled", "_under_way", "_within", "cost", "sharers", "tokens")
+    __slots__ = ("_levels", "_max_cost", "_max_tokens", "_settled", "_under_way", "cost", "sharers", "tokens")
 
     def __init__(self, limits: Limits, within: Budget | None = None) -> None:
         self._max_cost = limits.max_cost
         self._max_tokens = limits.max_total_tokens
-        self._within = within
+        self._levels: tuple[Budget, ...] = (self, *(() if within is None else within._levels))
+        """This one and those that it is within, the root's last."""
         self.cost = 0.0
         self.tokens = 0
         self.sharers = 1
         """How many steps run side by side."""
         self._under_way = 0
         self._settled: asyncio.Event | None = None
+
+    def share(self, more: int) -> None:
+        """So many more steps run side by side now; fewer, where it is negative."""
+        for level in self._levels:
+            level.sharers += more
 
     async def reserve(self, request: ModelRequest, price: Price | None, max_output_tokens: int | None) -> Reservation:
         """Set aside the worst case of a call; where `request` names no max_tokens, it is given what is affordable.
@@ -53,25 +59,17 @@ class Budget:
             BudgetExceededError: the worst case would pass a limit, or the price is unknown under a limit in USD.
         """
         prompt = prompt_token_bound(request)
-        levels = list(self._levels())
         while True:
-            fits = [level._fitting(prompt, price) for level in levels]
-            answer = min(fits)
+            room = {level: level._affordable(prompt, price) for level in self._levels}
             wanted = request.max_tokens
             if wanted is None:
-                wanted = answer // max(max(1, level.sharers - level._under_way) for level in levels)
-                wanted = wanted if max_output_tokens is None else min(wanted, max_output_tokens)
-            if 1 <= wanted <= answer:
+                room = {level: answer // max(1, level.sharers - level._under_way) for level, answer in room.items()}
+                wanted = min(*room.values(), max_output_tokens or _ANY)
+            needed = max(wanted, 1)
+            tight = [level for level, answer in room.items() if answer < needed]
+            if not tight:
                 break
-            short = [level for level, fit in zip(levels, fits, strict=True) if fit < (request.max_tokens or 1)] or [
-                self
-            ]
-            if not all(level._under_way for level in short):
-                raise BudgetExceededError(
-                    f"the next model call could take up to {prompt} prompt and {max(wanted, 1)} answer tokens, "
-                    f"which could pass {self._left()}; raise the limit, or shorten the prompt or its max_tokens"
-                )
-            await levels[-1]._settling()
+            await self._turn(tight, prompt, needed)
         request.max_tokens = wanted
         cost = 0.0 if price is None else (prompt * price.input + wanted * price.output) / _MILLION
         reservation = Reservation(prompt + wanted, cost)
@@ -80,26 +78,19 @@ class Budget:
 
     def settle(self, reservation: Reservation, usage: TokenUsage | None, cost: float | None) -> None:
         """Replace what was reserved by what was used; where the provider did not say, the worst case stands."""
-        if usage is None or usage.total_tokens is None:
-            self._add(0, 0.0, calls=-1)
-        else:
+        tokens, more = 0, 0.0
+        if usage is not None and usage.total_tokens is not None:
+            tokens = usage.total_tokens - reservation.tokens
             more = 0.0 if cost is None else cost - reservation.cost
-            self._add(usage.total_tokens - reservation.tokens, more, calls=-1)
+        self._add(tokens, more, calls=-1)
 
     def release(self, reservation: Reservation) -> None:
         """Give back what was reserved for a call that the provider refused."""
         self._add(-reservation.tokens, -reservation.cost, calls=-1)
 
-    def _levels(self) -> Iterator[Budget]:
-        """This budget, the one that it is within, and so on."""
-        level: Budget | None = self
-        while level is not None:
-            yield level
-            level = level._within
-
     def _add(self, tokens: int, cost: float, *, calls: int) -> None:
-        """Add to what is spent and reserved, and to the calls under way, here and above."""
-        for level in self._levels():
+        """Here and above; where a call has ended, all who wait for one look again."""
+        for level in self._levels:
             level.tokens += tokens
             level.cost += cost
             level._under_way += calls
@@ -107,12 +98,22 @@ class Budget:
                 level._settled.set()
                 level._settled = None
 
-    async def _settling(self) -> None:
-        """Wait until a call of the tree has settled."""
-        self._settled = self._settled or asyncio.Event()
-        await self._settled.wait()
+    async def _turn(self, tight: Sequence[Budget], prompt: int, needed: int) -> None:
+        """Return when there may be more left in these budgets.
 
-    def _fitting(self, prompt: int, price: Price | None) -> int:
+        Raises:
+            BudgetExceededError: nothing is under way in one of them that could leave more.
+        """
+        if not all(level._under_way for level in tight):
+            raise BudgetExceededError(
+                f"the next model call could take up to {prompt} prompt and {needed} answer tokens, "
+                f"which could pass {self._left()}; raise the limit, or shorten the prompt or its max_tokens"
+            )
+        waiting = tight[0]
+        waiting._settled = waiting._settled or asyncio.Event()
+        await waiting._settled.wait()
+
+    def _affordable(self, prompt: int, price: Price | None) -> int:
         """Answer tokens that fit under its own limits after this prompt."""
         fits = [_ANY]
         if self._max_tokens is not None:
@@ -129,7 +130,7 @@ class Budget:
 
     def _left(self) -> str:
         parts: list[str] = []
-        for level in self._levels():
+        for level in self._levels:
             above = "" if level is self else " of a run above it"
             if level._max_tokens is not None:
                 left = max(level._max_tokens - level.tokens, 0)

@@ -47,7 +47,8 @@ class RunContext:
     """All that the steps of one run may use.  Lives as long as the run."""
 
     __slots__ = (
-        "_began",
+        "_beginning",
+        "_begins",
         "_epoch",
         "_monotonic",
         "_span_id",
@@ -122,13 +123,13 @@ class RunContext:
         self.cost_known = 0.0
         self.cost_unknown = False
         self.tool_calls = 0
-        self.children = 0
-        """Child executions, near or far."""
+        self.children = 0  # near or far
         self.truncated = False
         self.begun = False
         self.on_record = False
-        self._began: asyncio.Future[None] | None = None
-        """Set, if a branch waits for it, once another one has put the execution on record."""
+        self._begins = False
+        self._beginning: asyncio.Future[None] | None = None
+        """Set, if a branch waits for it, once another one has tried to put the execution on record."""
         self.task: asyncio.Task[Any] | None = None
         self.baseline = 0
         """`task.cancelling()` when the run began: what it owes to others."""
@@ -159,32 +160,30 @@ class RunContext:
 
         Until then a run leaves no trace, so that input which cannot be run changes nothing.
         """
-        if self.begun:
-            await self._begun_elsewhere()
+        while self._begins:  # in another branch, and no event or effect of a run comes before its beginning
+            if self._beginning is None:
+                self._beginning = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._beginning)
+        if self.on_record:
             return
-        self.begun = True
+        self.begun = self._begins = True
         try:
             if self.parent is not None and not self.parent.on_record:
                 await self.parent.begin()
             self.row.status = "running"
             await self.services.store.begin_execution(self.row, wait=self.detached)
+            self.on_record = True
             self.log.append(ExecutionEvent(self.row.id))
         finally:
-            self.on_record = True
-            if self._began is not None and not self._began.done():
-                self._began.set_result(None)
+            self._begins = False
+            if self._beginning is not None:
+                self._beginning.set_result(None)
+                self._beginning = None
 
     def begin_late(self) -> None:
         """Count as begun, so that the end puts it on record as a whole: a child that failed before its first effect."""
         self.begun = self.on_record = True
         self.log.append(ExecutionEvent(self.row.id))
-
-    async def _begun_elsewhere(self) -> None:
-        """Wait for the branch that was first: no event and no effect of a run comes before its beginning."""
-        if not self.on_record:
-            if self._began is None:
-                self._began = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._began)
 
     # -------------------------------------------------------------- the step
 

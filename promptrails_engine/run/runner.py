@@ -248,7 +248,7 @@ class Runner:
         """
         while self._live:
             await asyncio.sleep(_FLUSH_S)
-            for ctx in [ctx for ctx in self._live.values() if ctx.begun and ctx.detached]:
+            for ctx in [ctx for ctx in self._live.values() if ctx.on_record and ctx.detached]:
                 try:
                     await self._flush(ctx)
                 except PromptRailsError as error:

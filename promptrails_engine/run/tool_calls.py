@@ -15,7 +15,7 @@ from promptrails_engine.ports.provider import Message, ToolCall
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import ToolContext
 from promptrails_engine.run.context import RunContext, fail_span
-from promptrails_engine.run.plan import PromptStep
+from promptrails_engine.run.plan import PromptStep, SubAgent
 from promptrails_engine.run.sub_agents import delegate
 from promptrails_engine.run.tool_result import result_text, to_json_data
 from promptrails_engine.run.tool_state import RunState
@@ -70,18 +70,18 @@ async def _call_tool(ctx: RunContext, span: Span, step: PromptStep, call: ToolCa
     """The text that the model sees; a failure is recorded on the span and becomes that text."""
     attributes = span.attributes
     attributes["tool_name"] = call.name
-    sub = step.sub_agents.get(call.name) if step.sub_agents else None
-    attributes["tool_type"] = "function" if sub is None else "agent"
+    called = step.tools.get(call.name, step.sub_agents.get(call.name))
+    attributes["tool_type"] = "agent" if isinstance(called, SubAgent) else "function"
     try:
-        if sub is None and call.name not in step.tools:
+        if called is None:
             there = ", ".join([*step.tools, *step.sub_agents])
             raise ToolUnknownError(f"there is no tool '{call.name}'; there are: {there}")
         arguments = parse_arguments(call.arguments)
         attributes["parameters"] = span.input = arguments
-        if sub is not None:
-            text = await delegate(ctx, span, sub, arguments, said)
+        if isinstance(called, SubAgent):
+            text = await delegate(ctx, span, called, arguments, said)
         else:
-            result = await step.tools[call.name].call(arguments, tool_context(ctx, call.id))
+            result = await called.call(arguments, tool_context(ctx, call.id))
             if ctx.being_cancelled():
                 await asyncio.sleep(0)  # where it is still on its way, it arrives here
                 raise asyncio.CancelledError  # once more, for the tool has swallowed the one that it got

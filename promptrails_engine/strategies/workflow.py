@@ -16,7 +16,7 @@ from promptrails_engine.run.children import run_child
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.expressions import Expression, evaluate_async, holds_async
 from promptrails_engine.run.graph import GraphRun, run_each, run_graph
-from promptrails_engine.run.plan import Node, Plan, PromptStep, Workflow
+from promptrails_engine.run.plan import Node, Plan, Workflow
 from promptrails_engine.run.prompt_step import StepOutput, run_prompt_step
 from promptrails_engine.run.tool_result import result_text
 from promptrails_engine.run.tool_step import run_tool_step
@@ -184,7 +184,7 @@ class _WorkflowRun:
         final = node.map_over is None and self._workflow.graph.sinks == (node.id,)
         found = await run_prompt_step(ctx, span, step, ctx.row.input, {**offered, **mapped}, final=final)
         self.shown = self.shown or final
-        return _Result(found.text, found.output, _value(step, found))
+        return _Result(found.text, found.output, found.text if step.output_validator is None else found.value)
 
     async def _child(self, ctx: RunContext, span: Span, node: Node, agent: Plan, values: Mapping[str, Any]) -> _Result:
         """What another agent comes to, as a child execution."""
@@ -260,11 +260,3 @@ def _items(node: Node, over: Expression, items: Any) -> list[Any]:
     if len(items) > _MOST_ITEMS:
         raise TemplateError(f"map_over of node '{node.id}' gives {len(items)} items; at most {_MOST_ITEMS} are run")
     return items
-
-
-def _value(step: PromptStep, found: StepOutput) -> Any:
-    """What the flat name of a prompt node stands for."""
-    if step.output_validator is None:
-        return found.text
-    wrapped = found.output.keys() == {"value"} and compact_json(found.output) != found.text
-    return found.output["value"] if wrapped else found.output

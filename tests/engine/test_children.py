@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 
 from promptrails_engine import (
+    AsyncEngine,
     ConsoleSink,
     Limits,
     MemorySink,
     NotFoundError,
+    StoreUnavailableError,
     tool,
 )
+from promptrails_engine.ports.store import ExecutionRow
+from promptrails_engine.store.memory import MemoryStore
 from promptrails_engine.testing import Reply
 from tests.engine.families import PRICED, THREE, Held, agents, composite, everything, names_of, step, two_levels
 from tests.engine.flows import echo, node, spans_of, workflow
@@ -275,6 +279,36 @@ async def test_nothing_is_said_or_done_before_the_beginning_is_on_record():
         events = [event async for event in engine.agents.stream(flow, {})]
         assert [event.type for event in events][:2] == ["execution", "tool_start"]
         assert seen == [1, 1, 1]
+
+
+class FailsOnce(MemoryStore):
+    """Cannot put the first execution on record, at the first attempt."""
+
+    failed = False
+
+    async def begin_execution(self, row: ExecutionRow, *, wait: bool) -> None:
+        await asyncio.sleep(0)
+        if not self.failed:
+            self.failed = True
+            raise StoreUnavailableError("the store is away")
+        await super().begin_execution(row, wait=wait)
+
+
+async def test_branches_at_once_do_nothing_where_the_beginning_could_not_be_put_on_record():
+    seen: list[int] = []
+
+    @tool
+    async def look() -> int:
+        """How many executions are on record."""
+        seen.append((await engine.executions.list()).meta.total)
+        return seen[-1]
+
+    async with AsyncEngine(FailsOnce(), tools=[look]) as engine:
+        flow = await workflow(engine, *(node(name, tool="look") for name in "abc"), failure_policy="settle")
+        result = await engine.agents.execute(flow, {})
+        output = result.output or {}
+        assert (result.status, output["errors"]["a"]["code"]) == ("completed", "store_unavailable")
+        assert (output["b"], output["c"], seen) == ({"value": 1}, {"value": 1}, [1, 1])
 
 
 async def test_sinks_get_a_tree_as_one_trace():

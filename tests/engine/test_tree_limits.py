@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from promptrails_engine import Limits, ToolArgsInvalidError, tool
+from promptrails_engine import Limits, MultiAgentConfig, PromptLink, ToolArgsInvalidError, tool
 from promptrails_engine.testing import ToolUse
 from tests.engine.families import PRICED, THREE, Held, agent, agents, composite, everything, step, two_levels
 from tests.engine.kit import scripted
@@ -162,3 +162,15 @@ async def test_a_child_whose_own_budget_is_spent_does_not_wait_for_its_siblings(
         result = await task
         assert result.output is not None
         assert result.output["errors"]["b"]["code"] == "budget_exceeded"
+
+
+async def test_steps_at_once_in_a_child_share_what_the_root_has_left_and_then_leave_it_whole():
+    async with scripted(lambda _: "one two three") as (engine, provider):
+        links = [PromptLink((await engine.prompts.create(name, user_prompt=name)).id, name, 0) for name in "xy"]
+        await engine.agents.create("side", config=MultiAgentConfig(links))
+        await agent(engine, "b", "B")
+        team = await composite(engine, step("side"), step("b", "side"))
+        result = await engine.agents.execute(team, {}, limits=Limits(max_total_tokens=109))
+        assert result.status == "completed", result.error
+        first, _, last = [request.max_tokens for request in provider.requests]
+        assert (first, last) == ((109 - 9) // 2, 109 - 2 * 4 - 9)
