@@ -296,17 +296,21 @@ class RunContext:
         Raises:
             BudgetExceededError: there are not so many left.
         """
-        for ctx in self.lineage():
+        ctx: RunContext | None = self
+        while ctx is not None:
             most = ctx.limits.max_tool_calls
-            if most is None:
-                most = _TOOL_CALLS if ctx.parent is None else None
+            if most is None and ctx.parent is None:
+                most = _TOOL_CALLS
             if most is not None and ctx.tool_calls + number > most:
                 raise BudgetExceededError(
                     f"{ctx.called} may make {most} tool calls, and {ctx.tool_calls + number} would be needed; "
                     "raise max_tool_calls"
                 )
-        for ctx in self.lineage():
+            ctx = ctx.parent
+        ctx = self
+        while ctx is not None:
             ctx.tool_calls += number
+            ctx = ctx.parent
 
     @property
     def called(self) -> str:
