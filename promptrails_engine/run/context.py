@@ -82,6 +82,7 @@ class RunContext:
         "trace",
         "truncated",
         "usage",
+        "watched",
     )
 
     def __init__(
@@ -136,6 +137,8 @@ class RunContext:
         self.deadline: Deadline | None = None
         """The run's own limit of time."""
         self.cancel_requested = False
+        self.watched = parent is not None
+        """Whether anything can have stopped the run: else a step need not look."""
         self.ending = False
         """Its end is being written: it can no longer be stopped."""
         self.ended: asyncio.Future[None] | None = None
@@ -204,7 +207,11 @@ class RunContext:
         Raises:
             RunCancelledError, RunTimeoutError: the run was stopped before this step began.
         """
-        span = self.open_span(kind, name, key, parent)
+        # As `open_span` does: a call here would be one for every step.
+        if self.watched:
+            self._check_stopped()
+        started = self._epoch + self._monotonic()
+        span = new_span(self.trace, self._span_id(), parent.span_id, name, kind, started, key)
         try:
             return await action(self, span, *args)
         except BaseException as error:
@@ -220,7 +227,7 @@ class RunContext:
         Raises:
             RunCancelledError, RunTimeoutError: the run was stopped before this step began.
         """
-        if self.cancel_requested or (self.deadline is not None and self.deadline.expired) or self.parent is not None:
+        if self.watched:
             self._check_stopped()
         started = self._epoch + self._monotonic()
         return new_span(self.trace, self._span_id(), parent.span_id, name, kind, started, key)
@@ -238,7 +245,7 @@ class RunContext:
         """Ask the run to stop: no further step begins, and what is waiting is cancelled."""
         if self.cancel_requested or self.ending:
             return
-        self.cancel_requested = True
+        self.cancel_requested = self.watched = True
         if self.task is not None:
             self.task.cancel("the execution was cancelled")
 

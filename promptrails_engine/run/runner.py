@@ -161,6 +161,7 @@ class Runner:
             ctx.baseline = task.cancelling()
         if ctx.limits.timeout_s is not None:
             ctx.deadline = ctx.deadlines.start(ctx.deadlines.now(), ctx.limits.timeout_s)
+            ctx.watched = True
         if self._flusher is None and self._services.store.shared:
             self._flusher = asyncio.get_running_loop().create_task(self._flush_live())
         try:

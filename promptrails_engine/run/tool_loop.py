@@ -64,7 +64,8 @@ async def _rounds(
         elif over is not None:
             results = refuse_calls(reply.tool_calls, f"'{over.spec.name}' takes over; none was run. Call it alone.")
         else:
-            results = await _run(ctx, parent, step, reply.tool_calls, said, f"{key}/llm[{number}]")
+            refused = _refused(ctx, reply.tool_calls)
+            results = refused or await run_calls(ctx, parent, step, reply.tool_calls, said, f"{key}/llm[{number}]")
         messages = [*messages, Message("assistant", reply.text, tool_calls=reply.tool_calls), *results]
     raise ToolLoopError(
         f"model '{step.model.name}' still asked for tools after {rounds} rounds; raise Limits(max_rounds=...) "
@@ -72,16 +73,17 @@ async def _rounds(
     )
 
 
-async def _run(
-    ctx: RunContext, parent: Span, step: PromptStep, calls: Sequence[ToolCall], said: Sequence[Message], key: str
-) -> list[Message]:
+def _refused(ctx: RunContext, calls: Sequence[ToolCall]) -> list[Message] | None:
+    """The results of an answer none of whose calls is to be run; None for one that is all right."""
+    if len(calls) == 1:
+        return None
     ids = {call.id for call in calls}
     if len(ids) != len(calls):
         return refuse_calls(calls, "two calls of one answer share an id; none was run. Ask again with one call.")
     most = ctx.limits.max_parallel_calls or 32
     if len(calls) > most:
         return refuse_calls(calls, f"{len(calls)} calls in one answer; none was run. Ask for {most} at most.")
-    return await run_calls(ctx, parent, step, calls, said, key)
+    return None
 
 
 def _count(ctx: RunContext, seen: dict[tuple[str, str], int], calls: Sequence[ToolCall]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic_core import to_jsonable_python
+from pydantic_core import to_json, to_jsonable_python
 
 from promptrails_engine.errors import ToolError
 
@@ -36,7 +36,7 @@ def result_text(value: Any, limit_bytes: int = RESULT_LIMIT_BYTES) -> str:
     """The text of a tool's result: a string as it is, other JSON data as compact JSON; valid UTF-8, at most
     `limit_bytes` long.  A longer one is cut, and its end says so.
     """
-    text = value if isinstance(value, str) else _ENCODER.encode(value)
+    text = value if isinstance(value, str) else _json_text(value)
     if text.isascii():
         return text if len(text) <= limit_bytes else _cut(text.encode(), limit_bytes)
     try:
@@ -45,6 +45,13 @@ def result_text(value: Any, limit_bytes: int = RESULT_LIMIT_BYTES) -> str:
         data = text.encode("utf-8", "backslashreplace")
         text = data.decode()
     return text if len(data) <= limit_bytes else _cut(data, limit_bytes)
+
+
+def _json_text(value: Any) -> str:
+    try:
+        return to_json(value).decode()
+    except ValueError:  # half of a surrogate pair
+        return _ENCODER.encode(value)
 
 
 def _cut(data: bytes, limit_bytes: int) -> str:
