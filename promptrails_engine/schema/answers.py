@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, NoReturn, cast
 
+from pydantic_core import from_json
+
 from promptrails_engine.errors import InputInvalidError, OutputInvalidError, ToolArgsInvalidError, Violation
 from promptrails_engine.schema.instance import MAX_DEPTH, kind_of
 from promptrails_engine.schema.kinds import is_array, is_object
@@ -22,6 +24,7 @@ MAX_DIGITS = 1_000
 
 _LONG_NUMBER = re.compile(rf"\d{{{MAX_DIGITS + 1}}}")
 _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})[ \t]*([A-Za-z0-9_+.-]*)[ \t]*$", re.MULTILINE)
+_ATOMS: frozenset[type] = frozenset({str, int, bool, type(None)})
 _JSON_FENCES = frozenset({"", "json", "json5", "jsonc", "application/json"})
 
 
@@ -48,6 +51,22 @@ def _no_constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_float=_finite, parse_constant=_no_constant)
+
+
+def _flat(text: str) -> dict[str, Any] | None:
+    """The object in a short text, if it holds nothing but texts, whole numbers, booleans and null; None for any other.
+
+    Most tool calls are such, and this takes a fifth of the time.  As many colons as members: so none is there twice.
+    """
+    if len(text) > MAX_DIGITS:
+        return None
+    try:
+        value = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return None
+    if not is_object(value) or text.count(":") != len(value):
+        return None
+    return value if all(type(item) in _ATOMS for item in value.values()) else None
 
 
 def _decode(text: str) -> Any:
@@ -100,6 +119,9 @@ def parse_arguments(text: str) -> dict[str, Any]:
     """
     if len(text) > MAX_ARGUMENTS // 4 and len(text.encode("utf-8", "surrogatepass")) > MAX_ARGUMENTS:
         raise ToolArgsInvalidError(f"the arguments are longer than {MAX_ARGUMENTS} bytes; send less")
+    flat = _flat(text)
+    if flat is not None:
+        return flat
     try:
         value = _decode(text)
     except _BadJsonError as exc:

@@ -7,9 +7,11 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from promptrails_engine.errors import InputInvalidError, OutputInvalidError, ToolArgsInvalidError, ValidationError
-from promptrails_engine.schema import check_input, compile_schema, extract_json, parse_arguments
+from promptrails_engine.schema import answers, check_input, compile_schema, extract_json, parse_arguments
 
 DEEP = "[" * 65 + "]" * 65
 
@@ -160,3 +162,32 @@ def test_input_that_breaks_the_schema() -> None:
     assert [one.pointer for one in caught.value.violations] == ["", "/count"]
     assert caught.value.message.startswith("input of prompt 'p': ")
     assert caught.value.code == "input_invalid"
+
+
+_ODD = st.text(st.sampled_from('{}":, ab\\u00d81n-.e\t'), max_size=24)
+_MEMBERS = st.dictionaries(
+    st.text(max_size=4),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=6), st.floats(allow_nan=False), st.just([1])),
+    max_size=3,
+)
+
+
+@given(st.one_of(_ODD, st.builds("{{{}}}".format, _ODD), _MEMBERS.map(json.dumps)))
+@example('{"a": 1, "a": 2}')
+@example('{"a:a": 1}')
+@example('{"a": "\\ud800"}')
+@example('{"a": 1e400}')
+@example('{"a": NaN}')
+@example('{"a": -0}')
+def test_short_arguments_are_read_like_all_others(text: str) -> None:
+    def read(text: str) -> object:
+        try:
+            return parse_arguments(text)
+        except ToolArgsInvalidError as error:
+            return error.message
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(answers, "_flat", lambda text: None)
+        expected = read(text)
+    assert read(text) == expected
+    assert repr(read(text)) == repr(expected)
