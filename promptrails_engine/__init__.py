@@ -38,6 +38,9 @@ _ROOMS = {
         "AgentExecution", "CostSummary", "ExecutionResult", "Page", "PaginationMeta", "PromptPreview",
         "RunPromptResponse", "Trace",
     ),
+    "promptrails_engine.comparison.records": (
+        "Difference", "ExecutionDiff", "ExecutionFacts", "StepDiff", "StepFacts",
+    ),
     "promptrails_engine.events": (
         "ContentEvent", "DoneEvent", "ErrorEvent", "Event", "ExecutionEvent", "ThinkingEvent", "TokenUsage",
         "ToolEndEvent", "ToolStartEvent", "event_from_dict", "event_to_dict",
@@ -101,6 +104,9 @@ _ROOMS = {
 if TYPE_CHECKING:
     from promptrails_engine.catalog.folder_report import (
         LoadReport, SaveReport,
+    )
+    from promptrails_engine.comparison.records import (
+        Difference, ExecutionDiff, ExecutionFacts, StepDiff, StepFacts,
     )
     from promptrails_engine.definitions.configs import (
         AgentConfig, AnyAgentConfig, ChainAgentConfig, CompositeAgentConfig, CompositeStep,
@@ -183,25 +189,25 @@ __all__ = [
     "Clock", "Delta", "Effect", "IdFactory", "State", "SystemClock", "ToolCall",
     "__version__", "Agent", "AgentConfig", "AgentExecution", "AgentVersion", "AnyAgentConfig", "ArchivedError",
     "AsyncEngine", "AsyncEventStream", "AuthError", "AvailableModelGroup", "BadRequestError",
-    "BranchesFailedError", "BudgetExceededError", "ChainAgentConfig", "Change", "CompositeAgentConfig", "CompositeStep",
-    "ConfigurationError", "ConflictError", "ConsoleSink", "ContentEvent", "ContentFilteredError",
-    "ContextOverflowError", "CostSummary", "DefinitionError", "DoneEvent", "Drawing", "EmptyOutputError", "Engine",
-    "EngineClosedError", "EngineUsageError", "ErrorEvent", "Event", "EventStream", "ExecutionEvent",
-    "ExecutionResult", "Finish", "ForbiddenError", "FunctionTool", "InputInvalidError", "JsonlSink", "LLMModel",
-    "Limits", "LoadReport", "MemorySink", "Message", "MissingExtraError", "ModelCapabilities", "ModelConfig",
-    "ModelNotFoundError", "ModelNotServedError", "ModelRequest", "MultiAgentConfig", "NotFoundError",
-    "OTelSink", "OutputInvalidError", "OutputTruncatedError", "Page", "PaginationMeta", "Prompt", "PromptLink",
-    "PromptPreview", "PromptRailsError", "PromptVersion", "Provider", "ProviderError", "ProviderProtocolError",
-    "ProviderTimeoutError", "ProviderUnavailableError", "QuotaExceededError", "RateLimitError",
-    "RedirectRefusedError", "RefusalDelta", "RefusedError", "ResponseTooLargeError", "RunBudget",
-    "RunCancelledError", "RunError", "RunFailedError", "RunPromptResponse", "RunTimeoutError", "SaveReport",
-    "SchemaViolationError", "Secret", "ServerError", "SimpleAgentConfig", "Sink", "Span", "Store",
-    "StoreCorruptError", "StoreError", "StoreUnavailableError", "StoreVersionError", "StreamInterruptedError",
-    "TemplateError", "TemplateLimitError", "TextDelta", "ThinkingDelta", "ThinkingEvent", "TokenUsage", "Tool",
-    "ToolArgsInvalidError", "ToolAttachment", "ToolCallDelta", "ToolContext", "ToolEndEvent", "ToolError",
-    "ToolLoopError", "ToolSpec", "ToolStartEvent", "ToolUnknownError", "Trace", "UnauthorizedError",
-    "UsageDelta", "ValidationError", "VersionDiff", "VersionMismatchError", "Violation", "WorkflowAgentConfig",
-    "WorkflowNode", "diff_versions", "event_from_dict", "event_to_dict", "tool",
+    "BranchesFailedError", "BudgetExceededError", "ChainAgentConfig", "Change", "CompositeAgentConfig",
+    "CompositeStep", "ConfigurationError", "ConflictError", "ConsoleSink", "ContentEvent", "ContentFilteredError",
+    "ContextOverflowError", "CostSummary", "DefinitionError", "Difference", "DoneEvent", "Drawing",
+    "EmptyOutputError", "Engine", "EngineClosedError", "EngineUsageError", "ErrorEvent", "Event", "EventStream",
+    "ExecutionDiff", "ExecutionEvent", "ExecutionFacts", "ExecutionResult", "Finish", "ForbiddenError",
+    "FunctionTool", "InputInvalidError", "JsonlSink", "LLMModel", "Limits", "LoadReport", "MemorySink", "Message",
+    "MissingExtraError", "ModelCapabilities", "ModelConfig", "ModelNotFoundError", "ModelNotServedError",
+    "ModelRequest", "MultiAgentConfig", "NotFoundError", "OTelSink", "OutputInvalidError", "OutputTruncatedError",
+    "Page", "PaginationMeta", "Prompt", "PromptLink", "PromptPreview", "PromptRailsError", "PromptVersion",
+    "Provider", "ProviderError", "ProviderProtocolError", "ProviderTimeoutError", "ProviderUnavailableError",
+    "QuotaExceededError", "RateLimitError", "RedirectRefusedError", "RefusalDelta", "RefusedError",
+    "ResponseTooLargeError", "RunBudget", "RunCancelledError", "RunError", "RunFailedError", "RunPromptResponse",
+    "RunTimeoutError", "SaveReport", "SchemaViolationError", "Secret", "ServerError", "SimpleAgentConfig", "Sink",
+    "Span", "StepDiff", "StepFacts", "Store", "StoreCorruptError", "StoreError", "StoreUnavailableError",
+    "StoreVersionError", "StreamInterruptedError", "TemplateError", "TemplateLimitError", "TextDelta",
+    "ThinkingDelta", "ThinkingEvent", "TokenUsage", "Tool", "ToolArgsInvalidError", "ToolAttachment", "ToolCallDelta",
+    "ToolContext", "ToolEndEvent", "ToolError", "ToolLoopError", "ToolSpec", "ToolStartEvent", "ToolUnknownError",
+    "Trace", "UnauthorizedError", "UsageDelta", "ValidationError", "VersionDiff", "VersionMismatchError", "Violation",
+    "WorkflowAgentConfig", "WorkflowNode", "diff_versions", "event_from_dict", "event_to_dict", "tool",
 ]
 # fmt: on
 
