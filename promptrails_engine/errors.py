@@ -295,6 +295,16 @@ class RunFailedError(RunError):
     code = "run_failed"
 
 
+class ChildFailedError(RunError):
+    """A child execution did not complete.
+
+    `code` is that of the error which ended it, `child_cancelled` where somebody cancelled it; `details` holds its
+    `execution_id`, `agent_id` and `status`.
+    """
+
+    code = "child_failed"
+
+
 class ToolError(PromptRailsError):
     """Raise it in a tool to tell the model what went wrong: its text is the result that the model sees."""
 

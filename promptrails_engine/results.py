@@ -64,7 +64,7 @@ class ExecutionResult:
         error_code: `code` of the error tree; "" if it did not fail.
         status: completed, failed or cancelled.
         token_usage: prompt_tokens, completion_tokens, total_tokens and, where reported, finer counts.
-        cost: USD; None where the price of a call is unknown.
+        cost: USD, with what the children have cost; None where the price of a call is unknown.
         cost_known: USD of the calls whose price is known.
         duration_ms: wall-clock milliseconds.
         truncated: the answer ended at the token limit.
@@ -114,8 +114,12 @@ class AgentExecution:
     """The stored record of one run; times are ISO-8601 in UTC.
 
     Attributes:
-        version_lock: the exact versions and digests that the run resolved.
-        cost, cost_known, token_usage, duration_ms, truncated: as in `ExecutionResult`.
+        parent_execution_id: the execution that started this one; None of a root.
+        root_execution_id: the root of its tree, which may be itself.
+        children: the executions that it started, in order of their start: of `executions.get` those right below it, of
+            `executions.tree` all; of lists none.
+        version_lock: the exact versions and digests that the run resolved, and those of all agents below it.
+        cost, cost_known, token_usage, duration_ms, truncated: as in `ExecutionResult`, children included.
     """
 
     id: str
@@ -140,6 +144,9 @@ class AgentExecution:
     started_at: str | None = None
     completed_at: str | None = None
     created_at: str = ""
+    parent_execution_id: str | None = None
+    root_execution_id: str | None = None
+    children: list[AgentExecution] = field(default_factory=list["AgentExecution"])
 
     @property
     def text(self) -> str:
@@ -202,6 +209,7 @@ class CostSummary:
 
     Attributes:
         total_cost: USD of the calls whose price is known.
+        total_executions: runs that a caller started; of one agent all its executions.
         unknown_cost_executions: executions with a call of unknown price, which `total_cost` leaves out.
         daily_costs: `{"date", "cost", "executions", "tokens"}` by UTC day.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from promptrails_engine.clock import iso, iso_or_none
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import CostTotals, ExecutionRow
@@ -25,7 +27,7 @@ def execution_result(row: ExecutionRow) -> ExecutionResult:
     )
 
 
-def agent_execution(row: ExecutionRow) -> AgentExecution:
+def agent_execution(row: ExecutionRow, children: Sequence[AgentExecution] = ()) -> AgentExecution:
     return AgentExecution(
         id=row.id,
         agent_id=row.agent_id,
@@ -49,7 +51,26 @@ def agent_execution(row: ExecutionRow) -> AgentExecution:
         started_at=iso_or_none(row.started_at),
         completed_at=iso_or_none(row.completed_at),
         created_at=iso(row.created_at),
+        parent_execution_id=row.parent_execution_id,
+        root_execution_id=row.root_execution_id or row.id,
+        children=list(children),
     )
+
+
+def execution_tree(top: ExecutionRow, rows: Iterable[ExecutionRow]) -> AgentExecution:
+    """The execution with its whole descent, found among `rows`; siblings by their start."""
+    below: dict[str, list[ExecutionRow]] = {}
+    for row in sorted(rows, key=lambda row: (row.created_at, row.id)):
+        if row.parent_execution_id is not None:
+            below.setdefault(row.parent_execution_id, []).append(row)
+    order = [top]  # parents before their children
+    for row in order:
+        order += below.pop(row.id, ())
+    made: dict[str, list[AgentExecution]] = {}
+    for row in reversed(order):
+        record = agent_execution(row, made.get(row.id, [])[::-1])
+        made.setdefault(row.parent_execution_id or "", []).append(record)
+    return made[top.parent_execution_id or ""][0]
 
 
 def trace(span: Span) -> Trace:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptrails_engine.catalog.base import Catalog, CatalogContext, checked_labels
-from promptrails_engine.catalog.check_workflow import check_workflow
+from promptrails_engine.catalog.check_workflow import check_graph, parts_of
+from promptrails_engine.catalog.descent import refuse_circle
 from promptrails_engine.catalog.prompts import PromptCatalog
 from promptrails_engine.definitions import content as contents
 from promptrails_engine.definitions.checked import checked_agent
@@ -15,12 +16,12 @@ from promptrails_engine.definitions.configs import (
     AGENT_TYPES,
     AgentConfig,
     AnyAgentConfig,
-    WorkflowAgentConfig,
+    WorkflowNode,
     parse_config,
 )
 from promptrails_engine.definitions.records import Agent, AgentVersion
 from promptrails_engine.errors import DefinitionError
-from promptrails_engine.ports.store import DefinitionRow
+from promptrails_engine.ports.store import DefinitionRow, VersionRow
 
 _list = list  # the classes below have a method of that name
 
@@ -82,6 +83,7 @@ class AgentCatalog(Catalog):
         """
         row = await self.row(ref)
         checked = await self.check(content, row.type)
+        await refuse_circle(row, checked, self._current)
         version = await self._add_version(row, checked, label, message, set_current)
         return contents.agent_version(version, version.id if set_current else row.current_version_id)
 
@@ -97,7 +99,7 @@ class AgentCatalog(Catalog):
         checked = checked_agent(content, type)
         config = checked["config"]
         entries = [config, *config.get("prompt_ids", ()), *config.get("nodes", ()), *config.get("steps", ())]
-        for entry in entries:
+        for entry in (*entries, *checked.get("sub_agents", ())):
             for name in ("prompt_id", "aggregator_prompt_id", "router_prompt_id"):
                 if name in entry:
                     entry[name] = (await self._prompts.row(entry[name])).id
@@ -108,11 +110,12 @@ class AgentCatalog(Catalog):
 
     async def _check_graph(self, config: AnyAgentConfig, input_schema: Mapping[str, Any] | None) -> None:
         """Hold expressions, and the current templates of the prompts, against the graph that they stand in."""
-        if not isinstance(config, WorkflowAgentConfig):
+        parts = parts_of(config)
+        if not parts:
             return
-        prompts = {node.id: node.prompt_id for node in config.nodes if node.prompt_id is not None}
+        prompts = {part.id: part.prompt_id for part in parts if isinstance(part, WorkflowNode) and part.prompt_id}
         templates = {name: await self._prompts.current_templates(ref) for name, ref in prompts.items()}
-        await asyncio.to_thread(check_workflow, config, input_schema, templates)  # the first loads networkx
+        await asyncio.to_thread(check_graph, parts, input_schema, templates)  # the first loads networkx
 
     async def get(self, ref: str) -> Agent:
         return await self._agent(await self.row(ref))
@@ -150,6 +153,15 @@ class AgentCatalog(Catalog):
     ) -> Agent:
         row = await self.change(ref, name=name, description=description, labels=labels, status=status)
         return await self._agent(row)
+
+    async def _current(self, ref: str) -> tuple[DefinitionRow, VersionRow | None]:
+        """An agent that may have no current version.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        row = await self.row(ref)
+        return row, None if row.current_version_id is None else await self.version_row(row, None)
 
     async def _agent(self, row: DefinitionRow) -> Agent:
         current = None

@@ -27,12 +27,13 @@ from typing import Any
 
 from promptrails_engine.catalog.agents import AgentCatalog
 from promptrails_engine.catalog.base import CatalogContext
-from promptrails_engine.catalog.check_workflow import check_workflow
+from promptrails_engine.catalog.check_workflow import check_graph, parts_of
+from promptrails_engine.catalog.descent import child_refs
 from promptrails_engine.catalog.folder_memory import Agreement, FolderMemory
 from promptrails_engine.catalog.folder_report import LoadReport, Outcome, SyncEntry
 from promptrails_engine.catalog.folder_rules import Standing, forced_fields, judge_content, judge_fields
 from promptrails_engine.catalog.prompts import PromptCatalog
-from promptrails_engine.definitions.configs import CompositeAgentConfig, WorkflowAgentConfig, parse_config, prompt_refs
+from promptrails_engine.definitions.configs import parse_config, prompt_refs
 from promptrails_engine.definitions.digest import content_digest
 from promptrails_engine.definitions.files import AgentFile, DefinitionFile, PromptFile, read_folder
 from promptrails_engine.definitions.records import AgentVersion, PromptVersion
@@ -111,18 +112,18 @@ async def _refuse_unusable(prompts: PromptCatalog, agents: AgentCatalog, files: 
 
 
 def _check_expressions(file: AgentFile) -> None:
-    config = parse_config(file.content["config"])
-    if isinstance(config, WorkflowAgentConfig):
-        check_workflow(config, file.content.get("input_schema"), {})
+    parts = parts_of(parse_config(file.content["config"]))
+    if parts:
+        check_graph(parts, file.content.get("input_schema"), {})
 
 
 def _references(file: DefinitionFile) -> list[tuple[DefinitionKind, str]]:
     if not isinstance(file, AgentFile):
         return []
-    config = parse_config(file.content["config"])
-    if isinstance(config, CompositeAgentConfig):
-        return [("agent", step.agent_id) for step in config.steps]
-    return [("prompt", ref) for ref in prompt_refs(config)]
+    prompts: list[tuple[DefinitionKind, str]] = [
+        ("prompt", ref) for ref in prompt_refs(parse_config(file.content["config"]))
+    ]
+    return [*prompts, *(("agent", ref) for ref in child_refs(file.content))]
 
 
 def _in_order(files: list[DefinitionFile]) -> list[DefinitionFile]:
@@ -132,10 +133,7 @@ def _in_order(files: list[DefinitionFile]) -> list[DefinitionFile]:
         DefinitionError: agents run each other in a circle.
     """
     found = {file.name: file for file in files if isinstance(file, AgentFile)}
-    graph = {name: [ref for _, ref in _references(file) if ref in found] for name, file in found.items()}
-    for name, file in found.items():
-        if file.type != "composite":
-            graph[name] = []
+    graph = {name: [ref for ref in child_refs(file.content) if ref in found] for name, file in found.items()}
     try:
         order = list(TopologicalSorter(graph).static_order())
     except CycleError as error:

@@ -6,16 +6,19 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from promptrails_engine.catalog.check_workflow import check_workflow, condition_of, map_over_of, mapping_of
+from promptrails_engine.catalog.check_workflow import Part, check_graph, condition_of, map_over_of, mapping_of
 from promptrails_engine.definitions.configs import WorkflowAgentConfig, WorkflowNode
 from promptrails_engine.errors import ConfigurationError
+from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.compiled import Compiled
 from promptrails_engine.run.graph import Graph
-from promptrails_engine.run.plan import Node, PromptStep, Workflow
+from promptrails_engine.run.plan import Node, Plan, PromptStep, Workflow
 from promptrails_engine.tools.registry import ToolRegistry
 
 StepOf = Callable[[str, str, str, bool], Awaitable[PromptStep]]
 """The step of a prompt, by its id: with its key, its role, and whether its answer is that of the run."""
+AgentOf = Callable[[str], Awaitable[Plan]]
+"""The plan of another agent, by its id."""
 
 _AT_ONCE = 8
 
@@ -26,28 +29,43 @@ async def plan_workflow(
     input_schema: Mapping[str, Any] | None,
     step_of: StepOf,
     tools: ToolRegistry,
+    agent_of: AgentOf,
 ) -> Workflow:
     """The workflow, ready to run; its nodes in the order of the graph.
 
     Raises:
+        NotFoundError, ArchivedError: a prompt or agent cannot be used.
         DefinitionError: a tool is not there, or an expression or template cannot be used.
         ConfigurationError: a node is of a type that cannot be run.
     """
     needed = {parent for node in config.nodes for parent in node.depends_on}
     sinks = [node.id for node in config.nodes if node.id not in needed]
     steps: dict[str, PromptStep] = {}
+    agents: dict[str, Plan] = {}
     for node in config.nodes:
         if node.node_type == "media":
             raise ConfigurationError(
                 f"node '{node.id}' of agent '{agent_name}' is a media job, which this version of promptrails-engine "
-                "can store and check but not run; it runs prompt and tool nodes"
+                "can store and check but not run; it runs nodes of the other types"
             )
         if node.prompt_id is not None:
             last = sinks == [node.id] and node.map_over is None
             steps[node.id] = await step_of(node.prompt_id, _key(node), node.id, last)
+        if node.agent_id is not None:
+            agents[node.id] = await agent_of(node.agent_id)
     templates = {name: list(step.templates) for name, step in steps.items()}
-    graph = await asyncio.to_thread(check_workflow, config, input_schema, templates)
-    found = {node.id: _node(node, graph, steps.get(node.id), tools) for node in config.nodes}
+    graph = await asyncio.to_thread(check_graph, config.nodes, input_schema, templates)
+    found = {
+        node.id: graph_node(
+            node,
+            graph,
+            key=_key(node),
+            step=steps.get(node.id),
+            tool=None if node.tool is None else tools.select([node.tool])[0],
+            agent=agents.get(node.id),
+        )
+        for node in config.nodes
+    }
     return Workflow(
         graph=graph,
         nodes={name: found[name] for name in graph.order},
@@ -60,7 +78,20 @@ def _key(node: WorkflowNode) -> str:
     return f"nodes[{node.id}]"
 
 
-def _node(node: WorkflowNode, graph: Graph, step: PromptStep | None, tools: ToolRegistry) -> Node:
+def graph_node(
+    node: Part,
+    graph: Graph,
+    *,
+    key: str,
+    step: PromptStep | None = None,
+    tool: Tool | None = None,
+    agent: Plan | None = None,
+) -> Node:
+    """A part of a graph with what it runs: a prompt step, a tool or another agent.
+
+    Raises:
+        TemplateError: an expression cannot be compiled.
+    """
     condition, over, mapping = condition_of(node), map_over_of(node), mapping_of(node)
     sources: list[Compiled | None] = [condition, over, *(mapping.compiled.values() if mapping is not None else ())]
     declared = frozenset[str]()
@@ -71,10 +102,11 @@ def _node(node: WorkflowNode, graph: Graph, step: PromptStep | None, tools: Tool
     read = _read([source for source in sources if source is not None], graph.ancestors(node.id), declared)
     return Node(
         id=node.id,
-        key=_key(node),
-        kind=node.node_type or "prompt",
+        key=key,
+        kind="prompt" if step is not None else "tool" if tool is not None else "agent",
         step=step,
-        tool=None if node.tool is None else tools.select([node.tool])[0],
+        tool=tool,
+        agent=agent,
         parents=graph.parents[node.id],
         reads=tuple(name for name in graph.order if name in read),
         condition=condition,

@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from promptrails_engine.catalog.agents import AgentCatalog
+from promptrails_engine.catalog.descent import Descent, with_children
+from promptrails_engine.catalog.plan_composite import plan_composite
 from promptrails_engine.catalog.plan_multi_agent import PlannedPrompt, multi_agent_prompts, multi_agent_steps
-from promptrails_engine.catalog.plan_workflow import plan_workflow
+from promptrails_engine.catalog.plan_sub_agents import offered, plan_sub_agents
+from promptrails_engine.catalog.plan_workflow import AgentOf, plan_workflow
 from promptrails_engine.catalog.prompts import PromptCatalog
 from promptrails_engine.catalog.serving import ModelDirectory
 from promptrails_engine.definitions import content as contents
@@ -17,6 +20,7 @@ from promptrails_engine.definitions.checked import prompt_settings, provider_opt
 from promptrails_engine.definitions.configs import (
     AnyAgentConfig,
     ChainAgentConfig,
+    CompositeAgentConfig,
     MultiAgentConfig,
     SimpleAgentConfig,
     WorkflowAgentConfig,
@@ -25,7 +29,7 @@ from promptrails_engine.definitions.configs import (
 from promptrails_engine.definitions.digest import content_digest
 from promptrails_engine.definitions.records import AgentVersion, PromptVersion
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.errors import ConfigurationError
+from promptrails_engine.errors import ArchivedError, ConfigurationError, NotFoundError
 from promptrails_engine.ports.store import DefinitionRow, Store
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.plan import Plan, PromptStep, Sampling
@@ -74,8 +78,9 @@ class Planner:
         key = (agent_ref, version_ref)
         plan = self._plans.get(key)
         if plan is None:
-            plan = await self._agent_plan(agent_ref, version_ref)
-            self._plans[key] = plan
+            plan = await self._agent_plan(agent_ref, version_ref, Descent())
+            if self._stamp == stamp:  # else something has changed meanwhile, which it may not know of
+                self._plans[key] = plan
             if len(self._plans) > _KEPT:
                 self._plans.popitem(last=False)
         return plan
@@ -111,12 +116,41 @@ class Planner:
             version_lock=self._lock(None, None, [step]),
         )
 
-    async def _agent_plan(self, agent_ref: str, version_ref: str | None) -> Plan:
+    async def _agent_plan(self, agent_ref: str, version_ref: str | None, above: Descent) -> Plan:
         row = await self._agents.active_row(agent_ref)
+        here = above.into(row)
+        children: dict[str, Plan] = {}
+
+        async def agent_of(agent_id: str) -> Plan:
+            plan = children[agent_id] = await self._child_plan(agent_id, row.name, here)
+            return plan
+
+        plan = await self._own_plan(row, version_ref, agent_of)
+        return replace(plan, version_lock=with_children(plan.version_lock, children.values())) if children else plan
+
+    async def _child_plan(self, agent_id: str, parent: str, here: Descent) -> Plan:
+        """The plan of an agent that another one runs: the current version, the same one wherever it is met.
+
+        Raises:
+            as `plan`; DefinitionError: the agents run each other in a circle.
+        """
+        known = here.plans.get(agent_id)
+        if known is None:
+            try:
+                known = await self._agent_plan(agent_id, None, here)
+            except (NotFoundError, ArchivedError) as error:
+                raise type(error)(f"agent '{parent}' cannot run, for what it runs cannot: {error.message}") from None
+            here.plans[agent_id] = known
+        return known
+
+    async def _own_plan(self, row: DefinitionRow, version_ref: str | None, agent_of: AgentOf) -> Plan:
         version = contents.agent_version(await self._agents.version_row(row, version_ref), row.current_version_id)
         config = parse_config(version.config)
         if isinstance(config, WorkflowAgentConfig):
-            return await self._workflow_plan(row, version, config)
+            return await self._workflow_plan(row, version, config, agent_of)
+        if isinstance(config, CompositeAgentConfig):
+            composite = await plan_composite(config, version.input_schema, agent_of)
+            return replace(self._plan(row, version, []), workflow=composite)
         steps = [
             await self._linked_step(link.prompt_id, version, config, key=link.key, role=link.role, last=link.answers)
             for link in _links(config, row.name)
@@ -124,13 +158,16 @@ class Planner:
         if isinstance(config, MultiAgentConfig):
             steps, gather = multi_agent_steps(config, steps)
             return replace(self._plan(row, version, steps), gather=gather)
-        return self._plan(row, version, steps)
+        subs = await plan_sub_agents(version.sub_agents, row.name, agent_of, self._agents)
+        return self._plan(row, version, [offered(step, subs, row.name) for step in steps] if subs else steps)
 
-    async def _workflow_plan(self, row: DefinitionRow, version: AgentVersion, config: WorkflowAgentConfig) -> Plan:
+    async def _workflow_plan(
+        self, row: DefinitionRow, version: AgentVersion, config: WorkflowAgentConfig, agent_of: AgentOf
+    ) -> Plan:
         async def step_of(prompt_id: str, key: str, role: str, last: bool) -> PromptStep:
             return await self._linked_step(prompt_id, version, config, key=key, role=role, last=last)
 
-        workflow = await plan_workflow(config, row.name, version.input_schema, step_of, self._tools)
+        workflow = await plan_workflow(config, row.name, version.input_schema, step_of, self._tools, agent_of)
         nodes = workflow.nodes.values()
         steps = [node.step for node in nodes if node.step is not None]
         tools = [node.tool for node in nodes if node.tool is not None]
@@ -149,6 +186,7 @@ class Planner:
             output_validator=_validator(version.output_schema),
             limits=_budget_limits(version).over(self._limits),
             version_lock=self._lock(row, version, steps, tools),
+            budget=_budget_limits(version),
         )
 
     async def _linked_step(
@@ -239,7 +277,7 @@ class Planner:
 _NO_OVERRIDES = SimpleAgentConfig(prompt_id="-")
 
 
-def _links(config: AnyAgentConfig, name: str) -> list[PlannedPrompt]:
+def _links(config: SimpleAgentConfig | ChainAgentConfig | MultiAgentConfig, name: str) -> list[PlannedPrompt]:
     """The prompts of an agent in the order in which they run.
 
     Raises:
@@ -247,11 +285,6 @@ def _links(config: AnyAgentConfig, name: str) -> list[PlannedPrompt]:
     """
     if isinstance(config, MultiAgentConfig):
         return multi_agent_prompts(config)
-    if not isinstance(config, SimpleAgentConfig | ChainAgentConfig):
-        raise ConfigurationError(
-            f"agent '{name}' is of type '{config.type}', which this version of promptrails-engine can store and "
-            "check but not run; it runs simple, chain, multi_agent and workflow"
-        )
     if config.approval_required:
         raise ConfigurationError(
             f"agent '{name}' requires approval, which this version of promptrails-engine cannot ask for; "
@@ -279,6 +312,8 @@ def _budget_limits(version: AgentVersion) -> Limits:
         max_cost=budget.get("max_cost"),
         max_total_tokens=budget.get("max_total_tokens"),
         max_tool_calls=budget.get("max_tool_calls"),
+        max_children=budget.get("max_children"),
+        max_depth=budget.get("max_depth"),
     )
 
 

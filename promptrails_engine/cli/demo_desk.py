@@ -23,7 +23,7 @@ from promptrails_engine.tracing import JsonlSink
 AGENT = "support-desk"
 SCRIPTED = "scripted"
 """The model name that stands for no model at all."""
-_FILES = ("demo.db", "demo.db-journal", "demo.db-wal", "demo.db-shm", "trace.jsonl", "results.jsonl")
+_FILES = ("demo.db", "demo.db-journal", "demo.db-wal", "demo.db-shm", "demo.db-lock", "trace.jsonl", "results.jsonl")
 
 
 @dataclass(frozen=True, slots=True)

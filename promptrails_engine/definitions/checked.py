@@ -20,7 +20,14 @@ from pydantic.dataclasses import dataclass
 
 from promptrails_engine.definitions.checks import parsed, storable
 from promptrails_engine.definitions.configs import parse_config
-from promptrails_engine.definitions.settings import MODEL_CONFIG, RUN_BUDGET, ModelConfig, RunBudget, ToolAttachment
+from promptrails_engine.definitions.settings import (
+    MODEL_CONFIG,
+    RUN_BUDGET,
+    ModelConfig,
+    RunBudget,
+    SubAgentAttachment,
+    ToolAttachment,
+)
 from promptrails_engine.errors import DefinitionError
 from promptrails_engine.schema import compile_schema, normalise_schema
 
@@ -60,6 +67,10 @@ def _attachment(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _sub_agent(value: Any) -> Any:
+    return {"agent_id": value} if isinstance(value, str) else value
+
+
 @dataclass(config=ConfigDict(extra="forbid", defer_build=True, protected_namespaces=(), arbitrary_types_allowed=True))
 class _AgentContent:
     config: Any
@@ -69,6 +80,9 @@ class _AgentContent:
     run_budget: Any = None
     cache_timeout: Annotated[StrictInt, Field(ge=0)] | None = None
     tools: list[Annotated[ToolAttachment, BeforeValidator(_attachment)]] = field(default_factory=list[ToolAttachment])
+    sub_agents: list[Annotated[SubAgentAttachment, BeforeValidator(_sub_agent)]] = field(
+        default_factory=list[SubAgentAttachment]
+    )
 
 
 _PROMPT: TypeAdapter[_PromptContent] = TypeAdapter(_PromptContent)
@@ -118,11 +132,34 @@ def checked_agent(content: Mapping[str, Any], type: str | None) -> dict[str, Any
     for name in names:
         if names.count(name) > 1:
             raise DefinitionError(f"tool '{name}' is attached twice")
+    data["sub_agents"] = _sub_agents(checked.sub_agents, data["config"]["type"], names) or None
     if data["config"].get("aggregation") == "first_valid" and not data["output_schema"]:
         raise DefinitionError(
             "aggregation 'first_valid' takes the first output that the agent's output_schema allows; give the agent one"
         )
     return storable(_with_schemas(data), "the agent version")
+
+
+_WITH_SUB_AGENTS = ("simple", "chain")
+
+
+def _sub_agents(attached: list[SubAgentAttachment], type: str, tools: list[str]) -> list[dict[str, Any]]:
+    """The attachments as JSON data, without what is not set.
+
+    Raises:
+        DefinitionError: the agent's type has none, or a name stands for two things.
+    """
+    if attached and type not in _WITH_SUB_AGENTS:
+        raise DefinitionError(
+            f"sub_agents are for agents of type {' and '.join(_WITH_SUB_AGENTS)}, not {type}; "
+            "a composite, or a workflow with nodes of type agent, runs other agents itself"
+        )
+    names = [sub.alias for sub in attached if sub.alias is not None]
+    for name in names:
+        if name in tools or names.count(name) > 1:
+            raise DefinitionError(f"two tools of the agent are named '{name}'; give the sub-agent another alias")
+    fields = [_set_fields(sub) for sub in attached]
+    return [{key: value for key, value in sub.items() if value is not False} for sub in fields]
 
 
 def _given(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from promptrails_engine.errors import DefinitionError
 
 AgentType = Literal["simple", "chain", "multi_agent", "workflow", "composite"]
 AGENT_TYPES: tuple[AgentType, ...] = get_args(AgentType)
-NodeType = Literal["prompt", "media", "tool"]
+NodeType = Literal["prompt", "media", "tool", "agent"]
 Aggregation = Literal["mapping", "prompt", "vote", "first_valid"]
 FailurePolicy = Literal["fail_fast", "settle"]
 """fail_fast: the first error stops everything and is raised.  settle: what does not depend on it goes on."""
@@ -49,6 +49,7 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "prompt": ("prompt_id",),
     "media": ("media_provider", "media_type", "media_model"),
     "tool": ("tool",),
+    "agent": ("agent_id",),
 }
 """The fields without which a node of each type cannot be."""
 _RESERVED_IDS = frozenset({"steps", ERRORS_KEY})
@@ -77,14 +78,15 @@ class PromptLink:
 @checked_class
 @dataclass(config=_STRICT)
 class WorkflowNode:
-    """A node of a workflow: a prompt, a tool or a media job.
+    """A node of a workflow: a prompt, a tool, another agent or a media job.
 
     The fields from `tool` on are extensions of this engine; they are sent and stored only where they are set.
 
     Attributes:
         tool: name of the tool that a node of type `tool` calls.
-        input_mapping: values by name, each a template or an expression in `{{ }}`: the arguments of a tool, or what a
-            prompt is given over the input.
+        agent_id: the agent that a node of type `agent` runs, with its current version, as a child execution.
+        input_mapping: values by name, each a template or an expression in `{{ }}`: the arguments of a tool, the input
+            of an agent, or what a prompt is given over the input.
         condition: expression; where it is false, the node is skipped.
         map_over: expression for a list: the node runs once for each `item`, and its result is the list of results.
         map_concurrency: how many items run at once; 8 where it is not set.
@@ -101,6 +103,7 @@ class WorkflowNode:
     media_model: str | None = None
     media_config: dict[str, Any] | None = None
     tool: _Ref | None = None
+    agent_id: _Ref | None = None
     input_mapping: dict[str, Any] | None = None
     condition: _Ref | None = None
     map_over: _Ref | None = None
@@ -115,24 +118,40 @@ class WorkflowNode:
             raise ValueError(f"{kind} node '{self.id}' needs {'a ' if len(needed) == 1 else ''}{_listed(needed)}")
         if self.tool and kind != "tool":
             raise ValueError(f"node '{self.id}' has a tool, but is of type '{kind}'; give it node_type='tool'")
-        if kind == "tool" and self.prompt_id:
-            raise ValueError(f"tool node '{self.id}' cannot have a prompt_id; make two nodes of it")
-        if self.map_concurrency and not self.map_over:
-            raise ValueError(f"node '{self.id}' has a map_concurrency, but no map_over")
-        if self.id in _RESERVED_IDS:
-            raise ValueError(f"a node cannot have the id '{self.id}': the engine uses that name itself")
+        if self.agent_id and kind != "agent":
+            raise ValueError(f"node '{self.id}' has an agent_id, but is of type '{kind}'; give it node_type='agent'")
+        if kind in ("tool", "agent") and self.prompt_id:
+            raise ValueError(f"{kind} node '{self.id}' cannot have a prompt_id; make two nodes of it")
+        _check_part(self, "node")
         return self
 
 
 @checked_class
 @dataclass(config=_STRICT)
 class CompositeStep:
-    """A step of a composite: runs another agent with its current version."""
+    """A step of a composite: runs another agent, with its current version, as a child execution.
+
+    The fields from `condition` on are extensions of this engine; they are sent and stored only where they are set.
+
+    Attributes:
+        input_mapping: the agent's input: values by name, each a template or an expression in `{{ }}`; without one it is
+            given the composite's own input.
+        condition, map_over, map_concurrency, join: as of a `WorkflowNode`.
+    """
 
     id: _Ref
     agent_id: _Ref
     depends_on: list[str] = field(default_factory=list[str])
     input_mapping: dict[str, Any] | None = None
+    condition: _Ref | None = None
+    map_over: _Ref | None = None
+    map_concurrency: Annotated[StrictInt, Field(ge=1)] | None = None
+    join: Join | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> CompositeStep:
+        _check_part(self, "step")
+        return self
 
 
 @checked_class
@@ -235,10 +254,16 @@ class WorkflowAgentConfig(AgentConfig):
 @checked_class
 @dataclass(config=_STRICT)
 class CompositeAgentConfig(AgentConfig):
-    """A directed acyclic graph of other agents."""
+    """A directed acyclic graph of other agents; edges are the steps' `depends_on`.
+
+    Attributes:
+        failure_policy: `fail_fast` (the default): the first step that fails ends the run.  `settle`: what does not
+            depend on it goes on, and the output says under `errors` what failed.  An extension of this engine.
+    """
 
     type = "composite"
     steps: list[CompositeStep]
+    failure_policy: FailurePolicy = "fail_fast"
 
     @model_validator(mode="after")
     def _check(self) -> CompositeAgentConfig:
@@ -296,6 +321,15 @@ def prompt_refs(config: AnyAgentConfig) -> list[str]:
     return []
 
 
+def agent_refs(config: AnyAgentConfig) -> list[str]:
+    """The agents that a config runs, in order of their mention."""
+    if isinstance(config, CompositeAgentConfig):
+        return [step.agent_id for step in config.steps]
+    if isinstance(config, WorkflowAgentConfig):
+        return [node.agent_id for node in config.nodes if node.agent_id]
+    return []
+
+
 def _present_link(link: Any) -> Any:
     if not isinstance(link, dict) or "prompt_version_id" not in link or "prompt_id" in link:
         return cast("Any", link)
@@ -311,6 +345,13 @@ def _emit(value: Any) -> dict[str, Any]:
             continue
         out[f.name] = [_emit(entry) if is_dataclass(entry) else entry for entry in item] if _is_list(item) else item
     return out
+
+
+def _check_part(part: WorkflowNode | CompositeStep, what: str) -> None:
+    if part.map_concurrency and not part.map_over:
+        raise ValueError(f"{what} '{part.id}' has a map_concurrency, but no map_over")
+    if part.id in _RESERVED_IDS:
+        raise ValueError(f"a {what} cannot have the id '{part.id}': the engine uses that name itself")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ PROMPT_CONTENT = (
     "input_schema", "output_schema", "config", "cache_timeout",
 )  # fmt: skip
 AGENT_CONTENT = (
-    "config", "input_schema", "output_schema", "model_config", "run_budget", "cache_timeout", "tools",
+    "config", "input_schema", "output_schema", "model_config", "run_budget", "cache_timeout", "tools", "sub_agents",
 )  # fmt: skip
 
 

@@ -7,7 +7,13 @@ from typing import Any, cast, overload
 
 from promptrails_engine.definitions.changes import Change, ChangeKind, LineHunk, Part, VersionDiff, WordEdit
 from promptrails_engine.definitions.content import content_of
-from promptrails_engine.definitions.diff_config import diff_config, diff_output_keys, diff_settings, diff_tools
+from promptrails_engine.definitions.diff_config import (
+    diff_config,
+    diff_output_keys,
+    diff_settings,
+    diff_sub_agents,
+    diff_tools,
+)
 from promptrails_engine.definitions.diff_schema import diff_schema
 from promptrails_engine.definitions.diff_text import diff_template, diff_variables, variables
 from promptrails_engine.definitions.digest import canonical_json
@@ -87,10 +93,19 @@ def _agent_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[C
     yield from sorted(found, key=lambda change: change.part != "parameters")
     if not found and canonical_json(before) != canonical_json(after):
         yield Change("links", "config", "changed", old.get("config"), new.get("config"), False, "numbered differently")
+    yield from _sub_agent_changes(old, new)
     tools = list(diff_tools(old.get("tools", []), new.get("tools", [])))
     yield from tools
     if not tools and canonical_json(old.get("tools")) != canonical_json(new.get("tools")):
         yield Change("tools", "", "changed", old.get("tools"), new.get("tools"), False, "listed in another order")
+
+
+def _sub_agent_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    before, after = old.get("sub_agents", []), new.get("sub_agents", [])
+    changes = list(diff_sub_agents(before, after))
+    yield from changes
+    if not changes and canonical_json(before) != canonical_json(after):
+        yield Change("links", "sub_agents", "changed", before, after, False, "sub-agents listed in another order")
 
 
 def _schema_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:

@@ -77,6 +77,12 @@ def diff_tools(old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[Change]:
     yield from diff_entries("tools", "", "tool", _keyed(_entries(old), "name"), _keyed(_entries(new), "name"))
 
 
+def diff_sub_agents(old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[Change]:
+    """The changes of an agent's sub-agents."""
+    before, after = _keyed(_entries(old), "agent_id"), _keyed(_entries(new), "agent_id")
+    yield from diff_entries("links", "sub_agents", "sub-agent", before, after)
+
+
 def _entries(value: Any) -> list[Entry]:
     """The mappings of a list, by their `sort_order` where they have one."""
     items = cast("list[Any]", value) if isinstance(value, list | tuple) else []

@@ -335,6 +335,8 @@ def _agent_content(fields: Mapping[str, Entry]) -> dict[str, Any]:
     if not isinstance(content.get("config"), dict):
         raise fault("an agent needs a `config`, such as `config: {prompt: NAME}`", _line_of(fields, "config"))
     content["config"] = _with_ids(content["config"], _line_of(fields, "config"))
+    if isinstance(content.get("sub_agents"), list):
+        content["sub_agents"] = _renamed_all(content["sub_agents"], _line_of(fields, "sub_agents"))
     if isinstance(content.get("model_config"), dict):
         content["model_config"] = _renamed(content["model_config"], _MODEL_NAMES, _line_of(fields, "model_config"))
     return content
@@ -349,9 +351,12 @@ def _with_ids(config: dict[str, Any], line: int) -> dict[str, Any]:
     out = _renamed(config, _LINK_NAMES, line)
     for name in _LINK_LISTS:
         if isinstance(out.get(name), list):
-            entries = cast("list[Any]", out[name])
-            out[name] = [_renamed(entry, _LINK_NAMES, line) if isinstance(entry, dict) else entry for entry in entries]
+            out[name] = _renamed_all(out[name], line)
     return out
+
+
+def _renamed_all(entries: list[Any], line: int) -> list[Any]:
+    return [_renamed(entry, _LINK_NAMES, line) if isinstance(entry, dict) else entry for entry in entries]
 
 
 def _renamed(data: Any, names: Mapping[str, str], line: int) -> dict[str, Any]:

@@ -107,9 +107,11 @@ def write_agent(
     """
     content = named_content(content_of(version), names)
     place = _Place(folder, "agent", agent.name, existing, format)
-    data = {**_head(agent, version, labelled), "type": agent.type}
+    data: dict[str, Any] = {**_head(agent, version, labelled), "type": agent.type}
     data["config"] = _short_config(content.get("config", {}))
     data.update({name: value for name, value in content.items() if name != "config"})
+    if "sub_agents" in content:
+        data["sub_agents"] = [_short_config(sub) for sub in content["sub_agents"]]
     return cast("AgentFile", place.write(data, {}, content_digest(checked_agent(content, agent.type))))
 
 
@@ -126,7 +128,8 @@ def named_content(content: Mapping[str, Any], names: Mapping[str, str]) -> dict[
     for name in _LINK_LISTS:
         if name in config:
             config[name] = [named(entry) for entry in config[name]]
-    return {**content, "config": config}
+    subs = {"sub_agents": [named(sub) for sub in content["sub_agents"]]} if "sub_agents" in content else {}
+    return {**content, "config": config, **subs}
 
 
 def _short_config(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from promptrails_engine.definitions.configs import (
     AnyAgentConfig,
     ChainAgentConfig,
     CompositeAgentConfig,
+    CompositeStep,
     MultiAgentConfig,
     SimpleAgentConfig,
     WorkflowNode,
@@ -82,8 +83,7 @@ def picture_of(name: str, config: AnyAgentConfig, names: Mapping[str, str]) -> P
         )
     if isinstance(config, CompositeAgentConfig):
         agents = tuple(
-            Box(f"steps[{step.id}]", step.id, "agent", (f"agent {names.get(step.agent_id, step.agent_id)}",))
-            for step in config.steps
+            _agent(f"steps[{step.id}]", step.id, step.agent_id, names, *_rules(step)) for step in config.steps
         )
         return Picture(name, agents, _arrows("steps", ((step.id, step.depends_on) for step in config.steps)))
     nodes = tuple(_node(node, names) for node in config.nodes)
@@ -104,6 +104,22 @@ def _prompt(key: str, title: str, prompt_id: str, names: Mapping[str, str], *rul
 
 def _node(node: WorkflowNode, names: Mapping[str, str]) -> Box:
     key = f"nodes[{node.id}]"
+    rules = _rules(node)
+    if node.tool is not None:
+        return Box(key, node.id, "tool", (f"tool {node.tool}", *rules))
+    if node.agent_id is not None:
+        return _agent(key, node.id, node.agent_id, names, *rules)
+    if node.node_type == "media":
+        by = f"{node.media_type} by {node.media_provider}/{node.media_model}"
+        return Box(key, node.id, "media", (by, *rules))
+    return _prompt(key, node.id, node.prompt_id or "", names, *rules)
+
+
+def _agent(key: str, title: str, agent_id: str, names: Mapping[str, str], *rules: str) -> Box:
+    return Box(key, title, "agent", (f"agent {names.get(agent_id, agent_id)}", *rules))
+
+
+def _rules(node: WorkflowNode | CompositeStep) -> list[str]:
     rules: list[str] = []
     if node.condition is not None:
         rules.append(f"if {_bare(node.condition)}")
@@ -111,12 +127,7 @@ def _node(node: WorkflowNode, names: Mapping[str, str]) -> Box:
         rules.append(f"for each of {_bare(node.map_over)}")
     if node.join is not None and node.join != "any":
         rules.append(f"join {node.join}")
-    if node.tool is not None:
-        return Box(key, node.id, "tool", (f"tool {node.tool}", *rules))
-    if node.node_type == "media":
-        by = f"{node.media_type} by {node.media_provider}/{node.media_model}"
-        return Box(key, node.id, "media", (by, *rules))
-    return _prompt(key, node.id, node.prompt_id or "", names, *rules)
+    return rules
 
 
 def _bare(expression: str) -> str:

@@ -74,6 +74,8 @@ class AgentVersion:
         run_budget: limits of each run.
         cache_timeout: seconds; overrides the prompt versions where it is set.
         tools: tool attachments: `{"name", "sort_order"?}`.
+        sub_agents: agents that the model may call as tools: `{"agent_id", "alias"?, "description"?, "mode"?,
+            "context_mode"?, "requires_approval"?, "sort_order"?}`.
         digest: SHA-256 of the content.
     """
 
@@ -89,6 +91,7 @@ class AgentVersion:
     run_budget: dict[str, Any] | None = None
     cache_timeout: int | None = None
     tools: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    sub_agents: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     digest: str = ""
     created_at: str = ""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Annotated, Any
+from dataclasses import fields, replace
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StrictFloat, StrictInt, StrictStr, TypeAdapter
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from promptrails_engine.definitions.checks import checked_class
@@ -35,7 +35,15 @@ class ModelConfig:
 @checked_class
 @dataclass(config=_STRICT, frozen=True)
 class RunBudget:
-    """Limits of one run, kept with the agent version: USD, tokens, tool calls, child runs, depth of children."""
+    """Limits of one run and all below it, kept with the agent version.
+
+    Attributes:
+        max_cost: USD.
+        max_total_tokens: prompt and answer tokens.
+        max_tool_calls: tool calls.
+        max_children: child executions, near or far.
+        max_depth: levels of child executions.
+    """
 
     max_cost: _Money | None = None
     max_total_tokens: _Count | None = None
@@ -54,9 +62,36 @@ class ToolAttachment:
 
 
 @checked_class
+@dataclass(config=_STRICT, frozen=True)
+class SubAgentAttachment:
+    """Another agent that an agent may call as a tool.
+
+    Attributes:
+        agent_id: id or name of the agent; its current version runs.
+        alias: the tool's name; made of the agent's name where it is not set.
+        description: what the model is told; the agent's own description where it is not set.
+        mode: `delegate` (the default): its answer is the tool's result.  `handoff`: it takes over, and its answer is
+            that of the run.
+        context_mode: `task` (the default): it sees what it is called with.  `window`: the conversation so far too.
+        requires_approval: whether somebody has to approve each call.
+        sort_order: place among the others.
+    """
+
+    agent_id: Annotated[StrictStr, Field(min_length=1)]
+    alias: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+    description: StrictStr | None = None
+    mode: Literal["delegate", "handoff"] | None = None
+    context_mode: Literal["task", "window"] | None = None
+    requires_approval: StrictBool = False
+    sort_order: StrictInt | None = None
+
+
+@checked_class
 @dataclass(config=_STRICT, frozen=True, kw_only=True)
 class Limits:
     """Limits of one run; None takes the engine's.
+
+    What is said of all calls or tokens of a run includes those of its children.
 
     Attributes:
         timeout_s: wall-clock seconds of the whole run.
@@ -71,6 +106,8 @@ class Limits:
         call_s: seconds of a whole model call.
         connect_s: seconds to reach the provider.
         max_answer_chars: characters of one answer.
+        max_children: child executions, near or far.
+        max_depth: levels of child executions; 0 allows none.
     """
 
     timeout_s: _Seconds | None = None
@@ -85,6 +122,8 @@ class Limits:
     call_s: _Seconds | None = None
     connect_s: _Seconds | None = None
     max_answer_chars: _Count | None = None
+    max_children: Annotated[StrictInt, Field(ge=0)] | None = None
+    max_depth: Annotated[StrictInt, Field(ge=0)] | None = None
 
     def over(self, other: Limits | None) -> Limits:
         """These limits, and where they are None those of `other`."""
@@ -92,6 +131,18 @@ class Limits:
             return self
         mine = {f.name: getattr(self, f.name) for f in fields(self)}
         return Limits(**{name: value if value is not None else getattr(other, name) for name, value in mine.items()})
+
+    def each_call(self) -> Limits:
+        """What they say of each model call and each prompt; without the sums over a run, and without its time."""
+        return replace(
+            self,
+            timeout_s=None,
+            max_cost=None,
+            max_total_tokens=None,
+            max_tool_calls=None,
+            max_children=None,
+            max_depth=None,
+        )
 
 
 DEFAULT_LIMITS = Limits(
@@ -104,6 +155,8 @@ DEFAULT_LIMITS = Limits(
     call_s=300,
     connect_s=10,
     max_answer_chars=16 * 1024 * 1024,
+    max_children=1000,
+    max_depth=8,
 )
 
 MODEL_CONFIG: TypeAdapter[Any] = TypeAdapter(ModelConfig)

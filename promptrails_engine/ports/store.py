@@ -91,6 +91,10 @@ class ExecutionRow:
     cost_known: float = 0.0
     truncated: bool = False
     """The answer ended at the token limit."""
+    parent_execution_id: str | None = None
+    """The execution that started this one; None of one that a caller started, which is a root."""
+    root_execution_id: str | None = None
+    """The root of the tree; None of a root itself."""
 
 
 @dataclass(slots=True)
@@ -105,6 +109,10 @@ class ExecutionFilter:
     created_to: float | None = None
     metadata: Mapping[str, Any] | None = None
     """Top-level metadata keys that must equal these values."""
+    parent_execution_id: str | None = None
+    root_execution_id: str | None = None
+    """All below this root; the root itself is not among them."""
+    roots_only: bool = False
 
 
 @dataclass(slots=True)
@@ -278,7 +286,11 @@ class Store(Protocol):
     async def cost_totals(
         self, workspace_id: str, *, agent_id: str | None, created_from: float | None, created_to: float | None
     ) -> CostTotals:
-        """Sums over the finished executions created within the inclusive bounds; days without any are left out."""
+        """Sums over the finished executions created within the inclusive bounds; days without any are left out.
+
+        What an execution has cost includes its children, so these are sums over roots.  Of one agent they are sums over
+        all its executions, which never lie within each other.
+        """
         ...
 
     # -------------------------------------------------------------- cached answers and tool state

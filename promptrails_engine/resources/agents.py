@@ -9,7 +9,13 @@ from promptrails_engine import definitions
 from promptrails_engine.definitions.configs import AnyAgentConfig
 from promptrails_engine.definitions.drawing import Drawing, DrawingFormat
 from promptrails_engine.definitions.records import Agent, AgentVersion
-from promptrails_engine.definitions.settings import Limits, ModelConfig, RunBudget, ToolAttachment
+from promptrails_engine.definitions.settings import (
+    Limits,
+    ModelConfig,
+    RunBudget,
+    SubAgentAttachment,
+    ToolAttachment,
+)
 from promptrails_engine.faces import M_co, method
 from promptrails_engine.resources.base import EngineResource, page_slice
 from promptrails_engine.resources.drawings import draw_agent
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
 
 _Config = AnyAgentConfig | Mapping[str, Any]
 _Tools = Sequence[str | ToolAttachment | Mapping[str, Any]]
+_SubAgents = Sequence[str | SubAgentAttachment | Mapping[str, Any]]
 
 _list = list  # the classes below have a method of that name
 
@@ -73,6 +80,7 @@ class Agents(EngineResource[M_co]):
         run_budget: RunBudget | Mapping[str, Any] | None = None,
         cache_timeout: int | None = None,
         tools: _Tools = (),
+        sub_agents: _SubAgents = (),
         version: str | None = None,
         message: str = "",
     ) -> Agent:
@@ -88,7 +96,9 @@ class Agents(EngineResource[M_co]):
         await self._parts.ready()
         content = None
         if config is not None:
-            content = _content(config, input_schema, output_schema, model_config, run_budget, cache_timeout, tools)
+            content = _content(
+                config, input_schema, output_schema, model_config, run_budget, cache_timeout, tools, sub_agents
+            )
         return await self._parts.agents.create(
             name, type, description=description, labels=labels, content=content, label=version, message=message
         )
@@ -106,6 +116,7 @@ class Agents(EngineResource[M_co]):
         run_budget: RunBudget | Mapping[str, Any] | None = None,
         cache_timeout: int | None = None,
         tools: _Tools = (),
+        sub_agents: _SubAgents = (),
         set_current: bool = False,
         message: str = "",
     ) -> AgentVersion:
@@ -118,9 +129,11 @@ class Agents(EngineResource[M_co]):
             input_schema: JSON Schema of the input; its defaults are filled in.
             output_schema: JSON Schema of the output.
             model_config: model and sampling for all prompts, instead of the prompt versions'.
-            run_budget: limits of each run.
+            run_budget: limits of each run and of all below it.
             cache_timeout: seconds for which an equal model call is answered from the cache, for all prompts.
             tools: tools that the prompts may use, by name.
+            sub_agents: other agents that the prompts of a simple agent or a chain may call as tools, each an id or name
+                or a `SubAgentAttachment`.
             set_current: make it the current version.
             message: why it was made.
 
@@ -130,7 +143,9 @@ class Agents(EngineResource[M_co]):
             DefinitionError: an argument cannot be used.
         """
         await self._parts.ready()
-        content = _content(config, input_schema, output_schema, model_config, run_budget, cache_timeout, tools)
+        content = _content(
+            config, input_schema, output_schema, model_config, run_budget, cache_timeout, tools, sub_agents
+        )
         return await self._parts.agents.create_version(
             agent_id, content, label=version, set_current=set_current, message=message
         )
@@ -302,7 +317,7 @@ class Agents(EngineResource[M_co]):
         """The first model call of each prompt, in order, exactly as it would be sent; nothing is sent or stored.
 
         What an earlier prompt would answer is not known: later ones show `{{ previous_output }}` in its place, and the
-        aggregator of a multi_agent `{{ results.<role>.text }}`.
+        aggregator of a multi_agent `{{ results.<role>.text }}`.  The prompts of agents that this one runs are left out.
 
         Raises:
             as `execute`.
@@ -320,6 +335,7 @@ def _content(
     run_budget: RunBudget | Mapping[str, Any] | None,
     cache_timeout: int | None,
     tools: _Tools,
+    sub_agents: _SubAgents,
 ) -> dict[str, Any]:
     return {
         "config": config,
@@ -329,4 +345,5 @@ def _content(
         "run_budget": run_budget,
         "cache_timeout": cache_timeout,
         "tools": list(tools) or None,
+        "sub_agents": list(sub_agents) or None,
     }

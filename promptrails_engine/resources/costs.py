@@ -14,14 +14,17 @@ class Costs(EngineResource[M_co]):
 
     @method
     async def get_summary(self, from_date: str | None = None, to_date: str | None = None) -> CostSummary:
-        """Sums over all finished executions made within two ISO dates or times, inclusive, and by UTC day."""
+        """Sums over all finished executions made within two ISO dates or times, inclusive, and by UTC day.
+
+        What an execution has cost includes its children, which are not counted again.
+        """
         return await self._summary(None, from_date, to_date)
 
     @method
     async def get_agent_summary(
         self, agent_id: str, from_date: str | None = None, to_date: str | None = None
     ) -> CostSummary:
-        """As `get_summary`, of one agent.
+        """As `get_summary`, of one agent, wherever it ran: also as a child of others, whose costs include it as well.
 
         Raises:
             NotFoundError: no such agent.

@@ -9,8 +9,8 @@ from dataclasses import replace
 from promptrails_engine.catalog.base import Catalog
 from promptrails_engine.definitions.configs import (
     AnyAgentConfig,
-    CompositeAgentConfig,
     SimpleAgentConfig,
+    agent_refs,
     parse_config,
     prompt_refs,
 )
@@ -60,15 +60,16 @@ async def draw_agent(
 
 async def _names(parts: Parts, config: AnyAgentConfig) -> dict[str, str]:
     names: dict[str, str] = {}
-    catalog: Catalog = parts.prompts
-    refs = prompt_refs(config)
-    if isinstance(config, CompositeAgentConfig):
-        catalog, refs = parts.agents, [step.agent_id for step in config.steps]
-    for ref in dict.fromkeys(refs):
-        try:
-            names[ref] = (await catalog.row(ref)).name
-        except NotFoundError:
-            continue  # it was deleted: its id has to do
+    linked: list[tuple[Catalog, list[str]]] = [
+        (parts.prompts, prompt_refs(config)),
+        (parts.agents, agent_refs(config)),
+    ]
+    for catalog, refs in linked:
+        for ref in dict.fromkeys(refs):
+            try:
+                names[ref] = (await catalog.row(ref)).name
+            except NotFoundError:
+                continue  # it was deleted: its id has to do
     return names
 
 

@@ -13,9 +13,13 @@ from promptrails_engine.resources.base import EngineResource, page_slice
 from promptrails_engine.resources.comparing import diff_executions
 from promptrails_engine.resources.dates import day_end, moment
 from promptrails_engine.results import AgentExecution, Page, page_of
-from promptrails_engine.rows import agent_execution
+from promptrails_engine.rows import agent_execution, execution_tree
 from promptrails_engine.run.pipeline import json_object
 from promptrails_engine.streams import AsyncEventStream, EventSource, StoredEvents, streaming
+
+_MOST_CHILDREN = 1_000_000
+
+_list = list  # the class below has a method of that name
 
 
 class Executions(EngineResource[M_co]):
@@ -34,27 +38,50 @@ class Executions(EngineResource[M_co]):
         from_date: str | None = None,
         to_date: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        parent_execution_id: str | None = None,
+        include_children: bool = False,
     ) -> Page[AgentExecution]:
         """One page of executions, newest first; every filter that is given must match.
 
+        Those that other executions have started are listed by their `parent_execution_id`, or with `include_children`.
         `from_date` and `to_date` are ISO dates or times, inclusive; `metadata` compares top-level keys.
         """
         await self._parts.ready()
         offset, limit = page_slice(page, limit)
         where = ExecutionFilter(
-            agent_id, session_id, user_id, status, moment(from_date, "from_date"), day_end(to_date, "to_date"), metadata
+            agent_id,
+            session_id,
+            user_id,
+            status,
+            moment(from_date, "from_date"),
+            day_end(to_date, "to_date"),
+            metadata,
+            parent_execution_id,
+            roots_only=parent_execution_id is None and not include_children,
         )
         rows, total = await self._store.list_executions(self._workspace_id, where, offset=offset, limit=limit)
         return page_of([agent_execution(row) for row in rows], total, page, limit)
 
     @method
     async def get(self, execution_id: str) -> AgentExecution:
-        """The record of one execution, finished or not.
+        """The record of one execution, finished or not, with those that it started itself as its `children`.
 
         Raises:
             NotFoundError: there is none.
         """
-        return agent_execution(await self._row(execution_id))
+        row = await self._row(execution_id)
+        children = await self._all(ExecutionFilter(parent_execution_id=execution_id))
+        return execution_tree(row, children)
+
+    @method
+    async def tree(self, execution_id: str) -> AgentExecution:
+        """The record of one execution, finished or not, with all below it as `children` of their parents.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        row = await self._row(execution_id)
+        return execution_tree(row, await self._all(ExecutionFilter(root_execution_id=row.root_execution_id or row.id)))
 
     @streaming
     def stream(self, execution_id: str, *, after: int = 0) -> AsyncEventStream:
@@ -91,8 +118,9 @@ class Executions(EngineResource[M_co]):
 
     @method
     async def cancel(self, execution_id: str) -> AgentExecution:
-        """The execution, asked to stop: no new step begins, and it ends as cancelled.
+        """The execution, asked to stop: no new step begins, and it ends as cancelled, with all below it.
 
+        A child fails the step of its parent that waits for it, and no more.
         One that has ended already is returned as it is.
 
         Raises:
@@ -123,6 +151,10 @@ class Executions(EngineResource[M_co]):
         return agent_execution(row)
 
     # -------------------------------------------------------------- inside
+
+    async def _all(self, where: ExecutionFilter) -> _list[ExecutionRow]:
+        rows, _ = await self._store.list_executions(self._workspace_id, where, offset=0, limit=_MOST_CHILDREN)
+        return rows
 
     async def _row(self, execution_id: str) -> ExecutionRow:
         await self._parts.ready()

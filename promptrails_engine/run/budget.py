@@ -1,8 +1,9 @@
 """What one run may still spend: reserved before a call at its worst, settled after it at what it was.
 
 Steps that run side by side share it: a call without a limit of its own gets an equal part of what is left, and one that
-does not fit for now waits until another has settled.  The worst case of a prompt is one token per byte of UTF-8: no
-byte-level tokenizer makes more.
+does not fit for now waits until another has settled.  The runs of a tree share the budget of their root; a child may
+have limits of its own within that.  The worst case of a prompt is one token per byte of UTF-8: no byte-level tokenizer
+makes more.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ class Reservation:
 class Budget:
     """Spent and reserved tokens and USD of one run; refuses a call whose worst case would pass a limit."""
 
-    __slots__ = ("_max_cost", "_max_tokens", "_settled", "_under_way", "cost", "sharers", "tokens")
+    __slots__ = ("_levels", "_max_cost", "_max_tokens", "_settled", "_under_way", "cost", "sharers", "tokens")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, within: Budget | None = None) -> None:
         self._max_cost = limits.max_cost
         self._max_tokens = limits.max_total_tokens
+        self._levels: tuple[Budget, ...] = (self, *(() if within is None else within._levels))
+        """This one and those that it is within, the root's last."""
         self.cost = 0.0
         self.tokens = 0
         self.sharers = 1
@@ -44,9 +47,10 @@ class Budget:
         self._under_way = 0
         self._settled: asyncio.Event | None = None
 
-    @property
-    def unlimited(self) -> bool:
-        return self._max_cost is None and self._max_tokens is None
+    def share(self, more: int) -> None:
+        """So many more steps run side by side now; fewer, where it is negative."""
+        for level in self._levels:
+            level.sharers += more
 
     async def reserve(self, request: ModelRequest, price: Price | None, max_output_tokens: int | None) -> Reservation:
         """Set aside the worst case of a call; where `request` names no max_tokens, it is given what is affordable.
@@ -56,51 +60,62 @@ class Budget:
         """
         prompt = prompt_token_bound(request)
         while True:
-            answer = self._affordable(prompt, price)
+            room = {level: level._affordable(prompt, price) for level in self._levels}
             wanted = request.max_tokens
             if wanted is None:
-                wanted = answer // max(1, self.sharers - self._under_way)
-                wanted = wanted if max_output_tokens is None else min(wanted, max_output_tokens)
-            if 1 <= wanted <= answer:
+                room = {level: answer // max(1, level.sharers - level._under_way) for level, answer in room.items()}
+                wanted = min(*room.values(), max_output_tokens or _ANY)
+            needed = max(wanted, 1)
+            tight = [level for level, answer in room.items() if answer < needed]
+            if not tight:
                 break
-            if not self._under_way:
-                raise BudgetExceededError(
-                    f"the next model call could take up to {prompt} prompt and {max(wanted, 1)} answer tokens, "
-                    f"which could pass {self._left()}; raise the limit, or shorten the prompt or its max_tokens"
-                )
-            self._settled = self._settled or asyncio.Event()
-            await self._settled.wait()
+            await self._turn(tight, prompt, needed)
         request.max_tokens = wanted
         cost = 0.0 if price is None else (prompt * price.input + wanted * price.output) / _MILLION
         reservation = Reservation(prompt + wanted, cost)
-        self.tokens += reservation.tokens
-        self.cost += reservation.cost
-        self._under_way += 1
+        self._add(reservation.tokens, reservation.cost, calls=1)
         return reservation
 
     def settle(self, reservation: Reservation, usage: TokenUsage | None, cost: float | None) -> None:
         """Replace what was reserved by what was used; where the provider did not say, the worst case stands."""
-        self._ended()
+        tokens, more = 0, 0.0
         if usage is not None and usage.total_tokens is not None:
-            self.tokens += usage.total_tokens - reservation.tokens
-            if cost is not None:
-                self.cost += cost - reservation.cost
+            tokens = usage.total_tokens - reservation.tokens
+            more = 0.0 if cost is None else cost - reservation.cost
+        self._add(tokens, more, calls=-1)
 
     def release(self, reservation: Reservation) -> None:
         """Give back what was reserved for a call that the provider refused."""
-        self._ended()
-        self.tokens -= reservation.tokens
-        self.cost -= reservation.cost
+        self._add(-reservation.tokens, -reservation.cost, calls=-1)
 
-    def _ended(self) -> None:
-        self._under_way -= 1
-        if self._settled is not None:
-            self._settled.set()
-            self._settled = None
+    def _add(self, tokens: int, cost: float, *, calls: int) -> None:
+        """Here and above; where a call has ended, all who wait for one look again."""
+        for level in self._levels:
+            level.tokens += tokens
+            level.cost += cost
+            level._under_way += calls
+            if calls < 0 and level._settled is not None:
+                level._settled.set()
+                level._settled = None
+
+    async def _turn(self, tight: Sequence[Budget], prompt: int, needed: int) -> None:
+        """Return when there may be more left in these budgets.
+
+        Raises:
+            BudgetExceededError: nothing is under way in one of them that could leave more.
+        """
+        if not all(level._under_way for level in tight):
+            raise BudgetExceededError(
+                f"the next model call could take up to {prompt} prompt and {needed} answer tokens, "
+                f"which could pass {self._left()}; raise the limit, or shorten the prompt or its max_tokens"
+            )
+        waiting = tight[0]
+        waiting._settled = waiting._settled or asyncio.Event()
+        await waiting._settled.wait()
 
     def _affordable(self, prompt: int, price: Price | None) -> int:
-        """Answer tokens that fit under both limits after this prompt."""
-        fits: list[int] = []
+        """Answer tokens that fit under its own limits after this prompt."""
+        fits = [_ANY]
         if self._max_tokens is not None:
             fits.append(self._max_tokens - self.tokens - prompt)
         if self._max_cost is not None:
@@ -115,10 +130,14 @@ class Budget:
 
     def _left(self) -> str:
         parts: list[str] = []
-        if self._max_tokens is not None:
-            parts.append(f"the limit of {self._max_tokens} tokens ({max(self._max_tokens - self.tokens, 0)} left)")
-        if self._max_cost is not None:
-            parts.append(f"the limit of {self._max_cost} USD ({max(self._max_cost - self.cost, 0.0):.6f} left)")
+        for level in self._levels:
+            above = "" if level is self else " of a run above it"
+            if level._max_tokens is not None:
+                left = max(level._max_tokens - level.tokens, 0)
+                parts.append(f"the limit of {level._max_tokens} tokens ({left} left){above}")
+            if level._max_cost is not None:
+                left_usd = max(level._max_cost - level.cost, 0.0)
+                parts.append(f"the limit of {level._max_cost} USD ({left_usd:.6f} left){above}")
         return " or ".join(parts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from promptrails_engine.errors import ProviderProtocolError
 from promptrails_engine.events import TokenUsage
@@ -31,6 +32,8 @@ class ModelReply:
     model_name: str = ""
     cost: float | None = None
     cached: bool = False
+    output: dict[str, Any] | None = None
+    """The output of the agent that took over from the model, whose answer this then is."""
 
     @property
     def is_empty(self) -> bool:

@@ -122,7 +122,18 @@ async def run_graph(
 class _Scheduler:
     """One run of a graph."""
 
-    __slots__ = ("_first", "_graph", "_group", "_joins", "_passed_over", "_policy", "_result", "_run_node", "_waiting")
+    __slots__ = (
+        "_first",
+        "_graph",
+        "_group",
+        "_joins",
+        "_passed_over",
+        "_policy",
+        "_result",
+        "_run_node",
+        "_tasks",
+        "_waiting",
+    )
 
     def __init__(
         self,
@@ -141,12 +152,16 @@ class _Scheduler:
         self._result = GraphRun()
         self._first: Exception | None = None
         self._group = asyncio.TaskGroup()
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> GraphRun:
         roots = [name for name in self._graph.order if not self._waiting[name]]
         try:
             async with self._group:
                 await self._line(roots)
+                # A task that fails while the group is being left has Python 3.11 cancel this one for good.
+                while left := [task for task in self._tasks if not task.done()]:
+                    await asyncio.wait(left)
         except (BaseExceptionGroup, Exception, asyncio.CancelledError) as failure:
             await self._judge(failure)
         found = self._result
@@ -173,7 +188,7 @@ class _Scheduler:
         """Run the first of the names and what follows from it; the others in tasks of their own."""
         while ready:
             for other in ready[1:]:
-                self._group.create_task(self._line([other]))
+                self._tasks.append(self._group.create_task(self._line([other])))
             await self._node(ready[0])
             ready = self._released(ready[0])
 

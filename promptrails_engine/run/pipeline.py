@@ -18,8 +18,12 @@ Strategy = Callable[[RunContext, Span], Awaitable[StepOutput]]
 """One of the agent types: what to call in which order."""
 
 ROOT_KINDS: Mapping[str, SpanKind] = {
-    "simple": "agent", "chain": "chain", "multi_agent": "agent", "workflow": "workflow"
-}  # fmt: skip
+    "simple": "agent",
+    "chain": "chain",
+    "multi_agent": "agent",
+    "workflow": "workflow",
+    "composite": "workflow",
+}
 
 
 async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
@@ -52,9 +56,11 @@ async def _check_input(ctx: RunContext, span: Span, validator: SchemaValidator) 
 
 
 async def _check_output(ctx: RunContext, span: Span, validator: SchemaValidator, result: StepOutput) -> None:
-    value = result.value
+    value, output = result.value, result.output
     if validator.is_valid(value):
         return
+    if output.keys() == {"value"} and validator.is_valid(output["value"]):
+        return  # what a node or another agent gave is no object
     raise OutputInvalidError("the output breaks the agent's output schema", validator.violations(value))
 
 

@@ -64,6 +64,22 @@ class PromptStep:
     fallback: ModelBinding | None
     sampling: Sampling
     cache_timeout: int
+    sub_agents: Mapping[str, SubAgent] = field(default_factory=dict[str, "SubAgent"])
+    """Agents that the model may call, by the tool's name; their specs are among `specs`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubAgent:
+    """Another agent as a tool."""
+
+    spec: ToolSpec
+    plan: Plan
+    validator: SchemaValidator
+    """Of the arguments, which are the agent's input."""
+    takes_over: bool
+    """Whether its answer is that of the run (a handoff)."""
+    sees_window: bool
+    """Whether it sees the conversation so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +109,8 @@ class Node:
     """Of a prompt node."""
     tool: Tool | None
     """Of a tool node."""
+    agent: Plan | None
+    """Of an agent node: what it runs as a child."""
     parents: tuple[str, ...]
     reads: tuple[str, ...]
     """Of the nodes that it depends on, near or far, those whose results its templates and expressions read."""
@@ -113,6 +131,9 @@ class Workflow:
     failure_policy: FailurePolicy
 
 
+_NO_LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One agent version, ready to run."""
@@ -131,4 +152,6 @@ class Plan:
     gather: Gather | None = None
     """Set for a multi_agent."""
     workflow: Workflow | None = None
-    """The graph of an agent of type workflow, whose prompts are in `steps` as well."""
+    """The graph of a workflow, whose prompts are in `steps` as well, or of a composite."""
+    budget: Limits = _NO_LIMITS
+    """The agent's own run budget, which is in `limits` as well: what holds of its runs below others."""

@@ -34,6 +34,8 @@ class StepOutput:
     """It is the run's answer, and the listeners have not heard its text yet."""
     wrapped: bool = False
     """The value is no object, and stands in the output under `value`."""
+    handed_over: bool = False
+    """Another agent gave it, which took the run over."""
 
     @property
     def value(self) -> Any:
@@ -59,7 +61,7 @@ async def run_prompt_step(
         PromptRailsError: of rendering, model, tools or schema.
     """
     messages = await render_step(ctx, parent, step, values, offered)
-    if not ctx.begun:
+    if not ctx.on_record:
         await ctx.begin()
     return await answer_step(ctx, parent, step, messages, final=final)
 
@@ -89,16 +91,16 @@ async def answer_step(
     """
     validator = step.output_validator
     reply = await answer(ctx, parent, step, messages, step.key, show=final and validator is None)
+    if reply.output is not None:
+        return StepOutput(reply.text, reply.output, handed_over=True)
     if validator is None:
         cut = reply.finish == "length"
         ctx.truncated = ctx.truncated or (final and cut)
         return StepOutput(reply.text, {"content": reply.text, "type": "text"}, cut)
-    value, text = await _valid(ctx, parent, step, validator, messages, reply)
-    if final:
-        ctx.emit(ContentEvent(text))
-    if isinstance(value, dict):
-        return StepOutput(text, cast("dict[str, Any]", value))
-    return StepOutput(text, {"value": value}, wrapped=True)
+    result = await _valid(ctx, parent, step, validator, messages, reply)
+    if final and not result.handed_over:
+        ctx.emit(ContentEvent(result.text))
+    return result
 
 
 async def _render(
@@ -109,7 +111,10 @@ async def _render(
     span.attributes["version"] = step.version.version
     span.input = {**values, **offered} if offered else values
     # As `render_messages` does, without its coroutine.
-    span.output = messages = messages_of(await render_all(step.templates, step_values(step, values, offered)))
+    messages = messages_of(await render_all(step.templates, step_values(step, values, offered)))
+    if ctx.birth is not None and ctx.birth.window:
+        messages = [*messages[:-1], *ctx.birth.window, messages[-1]]
+    span.output = messages
     return messages
 
 
@@ -120,8 +125,8 @@ async def _valid(
     validator: SchemaValidator,
     messages: list[Message],
     reply: ModelReply,
-) -> tuple[Any, str]:
-    """The answer's value and text; an answer that breaks the schema is sent back with the reasons, twice at most.
+) -> StepOutput:
+    """The output of the answer; an answer that breaks the schema is sent back with the reasons, twice at most.
 
     Raises:
         OutputInvalidError: it still breaks the schema.
@@ -135,7 +140,10 @@ async def _valid(
             )
         try:
             value = _checked(validator, reply.text)
-            return value, compact_json(value)
+            text = compact_json(value)
+            if isinstance(value, dict):
+                return StepOutput(text, cast("dict[str, Any]", value))
+            return StepOutput(text, {"value": value}, wrapped=True)
         except OutputInvalidError as error:
             if repair == _REPAIRS:
                 raise
@@ -147,6 +155,8 @@ async def _valid(
             Message("user", f"That is not valid: {complaint}. Answer again with the corrected JSON only."),
         ]
         reply = await answer(ctx, parent, step, messages, f"{step.key}/repair[{repair}]", show=False)
+        if reply.output is not None:
+            return StepOutput(reply.text, reply.output, handed_over=True)
         repair += 1
 
 

@@ -88,7 +88,8 @@ class Runner:
         """Let runs finish for so many seconds, then cancel what is left; none begins any more."""
         self._closed = True
         here = asyncio.current_task()
-        waiting = {self._end_of(ctx): ctx for ctx in self._live.values() if ctx.task is not here}
+        roots = [ctx for ctx in self._live.values() if ctx.parent is None]
+        waiting = {self._end_of(ctx): ctx for ctx in roots if ctx.task is not here}
         if waiting:
             _, slow = await asyncio.wait(waiting, timeout=grace_s)
             for end in slow:
@@ -141,7 +142,17 @@ class Runner:
             services.sinks.capture(),
         )
         limits = plan.limits if options.limits is None else options.limits.over(plan.limits)
-        return RunContext(plan, row, trace, services, limits, self._loop_deadlines(), detached=detached)
+        return RunContext(
+            plan,
+            row,
+            trace,
+            services,
+            limits,
+            self._loop_deadlines(),
+            self._drive,
+            detached=detached,
+            asked=options.limits,
+        )
 
     async def _drive(self, ctx: RunContext) -> ExecutionRow:
         self._live[ctx.row.id] = ctx
@@ -175,10 +186,13 @@ class Runner:
             failure = await _stopped(ctx, failure)
             result = result if failure is None else None
         if isinstance(failure, asyncio.CancelledError):
-            await _bounded(self._finish(ctx, None, RunCancelledError("the caller was cancelled")))
+            why = "the caller was cancelled" if ctx.parent is None else "the execution that started it was stopped"
+            await _bounded(self._finish(ctx, None, RunCancelledError(why)))
             raise failure
         if failure is not None and not ctx.begun:
-            raise failure
+            if ctx.parent is None or not ctx.parent.begun:
+                raise failure
+            ctx.begin_late()
         if failure is not None and not isinstance(failure, PromptRailsError):
             _log.error("a fault in the engine ended execution %s", ctx.row.id, exc_info=failure)
         return await self._finish(ctx, result, failure)
@@ -234,7 +248,7 @@ class Runner:
         """
         while self._live:
             await asyncio.sleep(_FLUSH_S)
-            for ctx in [ctx for ctx in self._live.values() if ctx.begun and ctx.detached]:
+            for ctx in [ctx for ctx in self._live.values() if ctx.on_record and ctx.detached]:
                 try:
                     await self._flush(ctx)
                 except PromptRailsError as error:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
+from dataclasses import replace
 
-from promptrails_engine.events import Event
+from promptrails_engine.events import ContentEvent, Event, ThinkingEvent, ToolEndEvent, ToolStartEvent
 
 
 class EventLog:
@@ -89,6 +90,38 @@ class EventLog:
         wakers, self._wakers = self._wakers, []
         for wake in wakers:
             wake()
+
+
+class RelayedLog(EventLog):
+    """The log of a child whose answer is that of its parent: what the child says the parent says too.
+
+    Nothing else writes to the parent's log meanwhile.
+    """
+
+    __slots__ = ("_above",)
+
+    def __init__(self, above: EventLog) -> None:
+        super().__init__()
+        self._above = above
+
+    def append(self, event: Event) -> None:
+        """Number the event and add it, and a copy of it above."""
+        super().append(event)
+        if isinstance(event, _RELAYED):
+            self._above.append(replace(event))
+
+    def rewind(self, length: int) -> bool:
+        """Forget the events beyond `length` here and above, unless somebody may have seen them."""
+        if self.stored > length or (self.listeners and len(self.events) > length):
+            return False
+        copies = sum(isinstance(event, _RELAYED) for event in self.events[length:])
+        if not self._above.rewind(len(self._above.events) - copies):
+            return False
+        del self.events[length:]
+        return True
+
+
+_RELAYED = (ContentEvent, ThinkingEvent, ToolStartEvent, ToolEndEvent)
 
 
 def _async_waker(loop: asyncio.AbstractEventLoop, arrived: asyncio.Future[None]) -> Callable[[], None]:

@@ -15,7 +15,8 @@ from promptrails_engine.ports.provider import Message, ToolCall
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import ToolContext
 from promptrails_engine.run.context import RunContext, fail_span
-from promptrails_engine.run.plan import PromptStep
+from promptrails_engine.run.plan import PromptStep, SubAgent
+from promptrails_engine.run.sub_agents import delegate
 from promptrails_engine.run.tool_result import result_text, to_json_data
 from promptrails_engine.run.tool_state import RunState
 from promptrails_engine.schema import parse_arguments
@@ -26,16 +27,16 @@ _SUMMARY_CHARS = 200
 
 
 async def run_calls(
-    ctx: RunContext, parent: Span, step: PromptStep, calls: Sequence[ToolCall], key: str
+    ctx: RunContext, parent: Span, step: PromptStep, calls: Sequence[ToolCall], said: Sequence[Message], key: str
 ) -> list[Message]:
-    """One result message a call, in order."""
+    """One result message a call, in order; `said` is the conversation that sub-agents may be shown."""
     if len(calls) == 1:
-        return [await _run_call(ctx, parent, step, calls[0], f"{key}/tool[0]")]
+        return [await _run_call(ctx, parent, step, calls[0], said, f"{key}/tool[0]")]
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def run(index: int, call: ToolCall) -> Message:
         async with slots:
-            return await _run_call(ctx, parent, step, call, f"{key}/tool[{index}]")
+            return await _run_call(ctx, parent, step, call, said, f"{key}/tool[{index}]")
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -51,10 +52,12 @@ def refuse_calls(calls: Sequence[ToolCall], why: str) -> list[Message]:
     return [Message("tool", _error_text(why), tool_call_id=call.id, name=call.name) for call in calls]
 
 
-async def _run_call(ctx: RunContext, parent: Span, step: PromptStep, call: ToolCall, key: str) -> Message:
+async def _run_call(
+    ctx: RunContext, parent: Span, step: PromptStep, call: ToolCall, said: Sequence[Message], key: str
+) -> Message:
     ctx.emit(ToolStartEvent(call.id, call.name))
     try:
-        text = await ctx.step("tool", call.name, key, parent, _call_tool, step, call)
+        text = await ctx.step("tool", call.name, key, parent, _call_tool, step, call, said)
     except BaseException:  # the run may go on without this branch, and its listeners wait for an end
         ctx.emit(ToolEndEvent(call.id, call.name, "cancelled"))
         raise
@@ -63,22 +66,26 @@ async def _run_call(ctx: RunContext, parent: Span, step: PromptStep, call: ToolC
     return Message("tool", text, tool_call_id=call.id, name=call.name)
 
 
-async def _call_tool(ctx: RunContext, span: Span, step: PromptStep, call: ToolCall) -> str:
+async def _call_tool(ctx: RunContext, span: Span, step: PromptStep, call: ToolCall, said: Sequence[Message]) -> str:
     """The text that the model sees; a failure is recorded on the span and becomes that text."""
     attributes = span.attributes
     attributes["tool_name"] = call.name
-    attributes["tool_type"] = "function"
+    called = step.tools.get(call.name, step.sub_agents.get(call.name))
+    attributes["tool_type"] = "agent" if isinstance(called, SubAgent) else "function"
     try:
-        tool = step.tools.get(call.name)
-        if tool is None:
-            raise ToolUnknownError(f"there is no tool '{call.name}'; there are: {', '.join(step.tools)}")
+        if called is None:
+            there = ", ".join([*step.tools, *step.sub_agents])
+            raise ToolUnknownError(f"there is no tool '{call.name}'; there are: {there}")
         arguments = parse_arguments(call.arguments)
         attributes["parameters"] = span.input = arguments
-        result = await tool.call(arguments, tool_context(ctx, call.id))
-        if ctx.being_cancelled():
-            await asyncio.sleep(0)  # where it is still on its way, it arrives here
-            raise asyncio.CancelledError  # once more, for the tool has swallowed the one that it got
-        text = result_text(to_json_data(result, call.name))
+        if isinstance(called, SubAgent):
+            text = await delegate(ctx, span, called, arguments, said)
+        else:
+            result = await called.call(arguments, tool_context(ctx, call.id))
+            if ctx.being_cancelled():
+                await asyncio.sleep(0)  # where it is still on its way, it arrives here
+                raise asyncio.CancelledError  # once more, for the tool has swallowed the one that it got
+            text = result_text(to_json_data(result, call.name))
     except ToolError as error:
         error.message = mask(error.message)  # it may repeat whatever the tool was told
         fail_span(span, error)

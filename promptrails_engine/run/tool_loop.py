@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 
-from promptrails_engine.errors import BudgetExceededError, OutputTruncatedError, ToolLoopError
+from promptrails_engine.errors import OutputTruncatedError, ToolLoopError
 from promptrails_engine.ports.provider import Message, ToolCall
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.fold import ModelReply
 from promptrails_engine.run.model_call import call_model
 from promptrails_engine.run.plan import PromptStep
+from promptrails_engine.run.sub_agents import hand_over, taking_over
 from promptrails_engine.run.tool_calls import refuse_calls, run_calls
 
-_ROUNDS, _TOOL_CALLS, _REPEATS = 25, 50, 3
+_ROUNDS, _REPEATS = 25, 3
 
 
 def answer(
@@ -53,7 +54,17 @@ async def _rounds(
             cut = True  # no call of a cut answer is run, even one that parses: ask once more
             continue
         _count(ctx, seen, reply.tool_calls)
-        results = await _run(ctx, parent, step, reply.tool_calls, f"{key}/llm[{number}]")
+        said = [*messages, Message("assistant", reply.text)] if step.sub_agents else ()
+        over = taking_over(step, reply.tool_calls) if said else None
+        if over is not None and len(reply.tool_calls) == 1:
+            outcome = await hand_over(ctx, parent, over, reply.tool_calls[0], said, f"{key}/llm[{number}]/tool[0]")
+            if isinstance(outcome, ModelReply):
+                return outcome
+            results = [outcome]
+        elif over is not None:
+            results = refuse_calls(reply.tool_calls, f"'{over.spec.name}' takes over; none was run. Call it alone.")
+        else:
+            results = await _run(ctx, parent, step, reply.tool_calls, said, f"{key}/llm[{number}]")
         messages = [*messages, Message("assistant", reply.text, tool_calls=reply.tool_calls), *results]
     raise ToolLoopError(
         f"model '{step.model.name}' still asked for tools after {rounds} rounds; raise Limits(max_rounds=...) "
@@ -61,14 +72,16 @@ async def _rounds(
     )
 
 
-async def _run(ctx: RunContext, parent: Span, step: PromptStep, calls: Sequence[ToolCall], key: str) -> list[Message]:
+async def _run(
+    ctx: RunContext, parent: Span, step: PromptStep, calls: Sequence[ToolCall], said: Sequence[Message], key: str
+) -> list[Message]:
     ids = {call.id for call in calls}
     if len(ids) != len(calls):
         return refuse_calls(calls, "two calls of one answer share an id; none was run. Ask again with one call.")
     most = ctx.limits.max_parallel_calls or 32
     if len(calls) > most:
         return refuse_calls(calls, f"{len(calls)} calls in one answer; none was run. Ask for {most} at most.")
-    return await run_calls(ctx, parent, step, calls, key)
+    return await run_calls(ctx, parent, step, calls, said, key)
 
 
 def _count(ctx: RunContext, seen: dict[tuple[str, str], int], calls: Sequence[ToolCall]) -> None:
@@ -78,10 +91,7 @@ def _count(ctx: RunContext, seen: dict[tuple[str, str], int], calls: Sequence[To
         BudgetExceededError: the run has no tool calls left.
         ToolLoopError: one call is repeated too often.
     """
-    most = _TOOL_CALLS if ctx.limits.max_tool_calls is None else ctx.limits.max_tool_calls
-    if ctx.tool_calls + len(calls) > most:
-        raise BudgetExceededError(f"the model asked for more than {most} tool calls; raise Limits(max_tool_calls=...)")
-    ctx.tool_calls += len(calls)
+    ctx.count_tool_calls(len(calls))
     repeats = ctx.limits.max_repeated_calls or _REPEATS
     for call in calls:
         same = (call.name, call.arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from promptrails_engine.errors import BudgetExceededError, ToolError
+from promptrails_engine.errors import ToolError
 from promptrails_engine.events import ToolEndEvent, ToolStartEvent
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import Tool
@@ -24,12 +24,9 @@ async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: di
         ToolError: it failed, or refused its arguments.
         BudgetExceededError: the run has no tool calls left.
     """
-    if not ctx.begun:
+    if not ctx.on_record:
         await ctx.begin()
-    most = ctx.limits.max_tool_calls
-    if most is not None and ctx.tool_calls >= most:
-        raise BudgetExceededError(f"the run has made its {most} tool calls; raise Limits(max_tool_calls=...)")
-    ctx.tool_calls += 1
+    ctx.count_tool_calls(1)
     call_id = f"call_{ctx.services.ids.span()}"
     ctx.emit(ToolStartEvent(call_id, tool.name))
     summary = "failed"

@@ -162,7 +162,9 @@ class MemoryStore:
         self, workspace_id: str, *, agent_id: str | None, created_from: float | None, created_to: float | None
     ) -> CostTotals:
         """See the port."""
-        where = ExecutionFilter(agent_id=agent_id, created_from=created_from, created_to=created_to)
+        where = ExecutionFilter(
+            agent_id=agent_id, created_from=created_from, created_to=created_to, roots_only=agent_id is None
+        )
         return self._runs.costs(workspace_id, where)
 
     # ------------------------------------------------------------------ cached answers and tool state

@@ -267,6 +267,8 @@ def _ended_row(begun: ExecutionRow, end: ExecutionRow) -> ExecutionRow:
         created_at=begun.created_at,
         user_id=begun.user_id,
         session_id=begun.session_id,
+        parent_execution_id=begun.parent_execution_id,
+        root_execution_id=begun.root_execution_id,
     )
 
 
@@ -311,6 +313,9 @@ def _wanted(where: ExecutionFilter, row: ExecutionRow) -> bool:
         and where.session_id in (None, row.session_id)
         and where.user_id in (None, row.user_id)
         and where.status in (None, row.status)
+        and where.parent_execution_id in (None, row.parent_execution_id)
+        and where.root_execution_id in (None, row.root_execution_id)
+        and not (where.roots_only and row.parent_execution_id is not None)
         and _between(row.created_at, where.created_from, where.created_to)
     )
 

@@ -15,5 +15,6 @@ STRATEGIES: Mapping[str, Strategy] = {
     "chain": run_chain,
     "multi_agent": run_multi_agent,
     "workflow": run_workflow,
+    "composite": run_workflow,  # a graph of which every node is another agent
 }
 """By agent type."""

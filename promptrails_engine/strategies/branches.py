@@ -42,7 +42,7 @@ async def run_branches(
     try:
         await _render(ctx, root, steps, verdict, ready)
         if ready and not verdict.final:
-            if not ctx.begun:
+            if not ctx.on_record:
                 await ctx.begin()
             await _answer_all(ctx, ready, verdict, accept)
     finally:
@@ -128,19 +128,22 @@ async def _render(
 
 async def _answer_all(ctx: RunContext, ready: Sequence[_Branch], verdict: Verdict, accept: Accept) -> None:
     budget = ctx.budget
+    others = len(ready) - 1
     if budget is not None:
-        budget.sharers = len(ready)
+        budget.share(others)
 
     def ended(place: int, outcome: StepOutput | BaseException) -> bool:
+        nonlocal others
+        others -= 1
         if budget is not None:
-            budget.sharers -= 1
+            budget.share(-1)
         return verdict.note(ready[place].step.role, outcome)
 
     try:
         await side_by_side([_answer(ctx, branch, accept) for branch in ready], ended)
     finally:
         if budget is not None:
-            budget.sharers = 1
+            budget.share(-others)
 
 
 async def _answer(ctx: RunContext, branch: _Branch, accept: Accept) -> StepOutput:

@@ -1,4 +1,4 @@
-"""A graph of prompts and tools: what does not depend on each other runs at once, conditions skip branches."""
+"""A graph of prompts, tools and agents: what does not depend on each other runs at once, conditions skip branches."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from promptrails_engine.errors import ConfigurationError, PromptRailsError, Temp
 from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.results import output_text
+from promptrails_engine.run.children import run_child
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.expressions import Expression, evaluate_async, holds_async
 from promptrails_engine.run.graph import GraphRun, run_each, run_graph
-from promptrails_engine.run.plan import Node, PromptStep, Workflow
+from promptrails_engine.run.plan import Node, Plan, Workflow
 from promptrails_engine.run.prompt_step import StepOutput, run_prompt_step
 from promptrails_engine.run.tool_result import result_text
 from promptrails_engine.run.tool_step import run_tool_step
@@ -56,7 +57,7 @@ async def run_workflow(ctx: RunContext, root: Span) -> StepOutput:
     """
     workflow = ctx.plan.workflow
     if workflow is None:
-        raise ConfigurationError(f"the plan of agent '{ctx.plan.agent_name}' holds no workflow")
+        raise ConfigurationError(f"the plan of agent '{ctx.plan.agent_name}' holds no graph")
     run = _WorkflowRun(ctx, root, workflow)
     ended = await run_graph(
         workflow.graph,
@@ -66,7 +67,7 @@ async def run_workflow(ctx: RunContext, root: Span) -> StepOutput:
         passed_over=run.pass_over,
     )
     result = run.output(ended)
-    if not ctx.begun:
+    if not ctx.on_record:
         await ctx.begin()  # every node was skipped
     if not run.shown and result.text:
         ctx.emit(ContentEvent(result.text))
@@ -170,7 +171,9 @@ class _WorkflowRun:
     async def _act(
         self, ctx: RunContext, span: Span, node: Node, offered: Mapping[str, Any], values: Mapping[str, Any]
     ) -> _Result:
-        """The result of the node's prompt or tool."""
+        """The result of the node's prompt, tool or agent."""
+        if node.agent is not None:
+            return await self._child(ctx, span, node, node.agent, values)
         mapped = {} if node.mapping is None else await node.mapping.evaluate(values)
         if node.tool is not None:
             value = await run_tool_step(ctx, span, node.tool, mapped, node.key)
@@ -181,7 +184,23 @@ class _WorkflowRun:
         final = node.map_over is None and self._workflow.graph.sinks == (node.id,)
         found = await run_prompt_step(ctx, span, step, ctx.row.input, {**offered, **mapped}, final=final)
         self.shown = self.shown or final
-        return _Result(found.text, found.output, _value(step, found))
+        return _Result(found.text, found.output, found.text if step.output_validator is None else found.value)
+
+    async def _child(self, ctx: RunContext, span: Span, node: Node, agent: Plan, values: Mapping[str, Any]) -> _Result:
+        """What another agent comes to, as a child execution."""
+        if node.mapping is not None:
+            data = await node.mapping.evaluate(values)
+        else:
+            data = dict(ctx.row.input)
+            if node.map_over is not None:
+                data |= {"item": values["item"], "index": values["index"]}
+        final = node.map_over is None and self._workflow.graph.sinks == (node.id,)
+        row = await run_child(ctx, span, agent, data, relay=final)
+        self.shown = self.shown or final
+        ctx.truncated = ctx.truncated or (final and row.truncated)
+        output = row.output or {}
+        text = output_text(output)
+        return _Result(text, output, text if output == {"content": text, "type": "text"} else output)
 
     # -------------------------------------------------------------- data
 
@@ -241,11 +260,3 @@ def _items(node: Node, over: Expression, items: Any) -> list[Any]:
     if len(items) > _MOST_ITEMS:
         raise TemplateError(f"map_over of node '{node.id}' gives {len(items)} items; at most {_MOST_ITEMS} are run")
     return items
-
-
-def _value(step: PromptStep, found: StepOutput) -> Any:
-    """What the flat name of a prompt node stands for."""
-    if step.output_validator is None:
-        return found.text
-    wrapped = found.output.keys() == {"value"} and compact_json(found.output) != found.text
-    return found.output["value"] if wrapped else found.output

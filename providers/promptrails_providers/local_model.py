@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from promptrails_engine.errors import (
@@ -36,6 +37,11 @@ from promptrails_providers.openai_compatible.usage import parse_usage
 
 PACKAGED = "smollm2"
 """The model whose weights come as a package: `local/smollm2`."""
+_NO_LOOPS: Mapping[str, Any] = MappingProxyType(
+    {"dry_multiplier": 1.0, "dry_allowed_length": 6, "dry_penalty_last_n": 48}
+)
+"""Options where the prompt version has no others: small models fall into saying one sentence for ever, so that they
+are kept from repeating their own phrases (llama.cpp's DRY sampler); what they copy from the prompt is further back."""
 _FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 _RESERVED = frozenset(
     {
@@ -197,7 +203,7 @@ def _body(request: ModelRequest) -> dict[str, Any]:
     reserved = sorted(_RESERVED.intersection(request.options))
     if reserved:
         raise BadRequestError(f"The option '{reserved[0]}' belongs to the engine. Remove it from the prompt version.")
-    body: dict[str, Any] = {key: value for key, value in request.options.items() if value is not None}
+    body: dict[str, Any] = {**_NO_LOOPS, **{key: value for key, value in request.options.items() if value is not None}}
     for name in ("temperature", "top_p", "top_k", "max_tokens"):
         value = getattr(request, name)
         if value is not None:

@@ -206,8 +206,16 @@ AGENTS: list[dict[str, Any]] = [
     },
     {
         "type": "composite",
-        "steps": [{"id": "s", "agent_id": "A1", "depends_on": [], "input_mapping": {"t": "{{ input.t }}\n"}}],
+        "steps": [
+            {"id": "s", "agent_id": "A1", "depends_on": [], "input_mapping": {"t": "{{ input.t }}\n"}},
+            {
+                "id": "t", "agent_id": "A1", "depends_on": ["s"], "condition": "s", "map_over": "[1]",
+                "map_concurrency": 2, "join": "always",
+            },
+        ],
+        "failure_policy": "settle",
     },
+    {"type": "workflow", "nodes": [{"id": "a", "depends_on": [], "node_type": "agent", "agent_id": "A1"}]},
 ]  # fmt: skip
 
 
@@ -235,3 +243,23 @@ def _with(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {k: names[v] if k.endswith(("prompt_id", "agent_id")) else _with(v, names) for k, v in value.items()}
     return [_with(item, names) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_sub_agents_read_back_by_name(tmp_path: Path, form: Any) -> None:
+    subs = [
+        {"agent_id": "A1"},
+        {"agent_id": "A2", "alias": "two", "description": "Second.", "mode": "handoff", "context_mode": "window",
+         "requires_approval": True, "sort_order": 3},
+    ]  # fmt: skip
+    content: dict[str, Any] = {"config": {"type": "simple", "prompt_id": "P1"}, "sub_agents": subs}
+    made = AgentVersion(id="v", agent_id="a", version="v1", **checked_agent(content, None))
+    assert made.sub_agents == subs
+    agent = Agent(id="a", workspace_id="w", name="triage", type="simple")
+    written = write_agent(tmp_path, agent, made, names={"P1": "p", "A1": "one", "A2": "other"}, format=form)
+    text = (tmp_path / written.path).read_text()
+    assert "A1" not in text
+    assert "agent: other" in text or '"agent": "other"' in text
+    [found] = read_folder(tmp_path)
+    assert [sub["agent_id"] for sub in found.content["sub_agents"]] == ["one", "other"]
+    assert _with(found.content, {"p": "P1", "one": "A1", "other": "A2"}) == checked_agent(content, None)

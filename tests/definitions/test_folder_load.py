@@ -276,3 +276,25 @@ async def test_the_report_reads_well(space: Any) -> None:
     report = await space.load()
     assert str(report) == "1 created\n  created prompt 'support' v1 (a.yaml)"
     assert json.loads(json.dumps(report.to_dict()))["entries"][0]["outcome"] == "created"
+
+
+async def test_agents_are_loaded_after_those_that_their_models_call(space: Any) -> None:
+    space.put("p.yaml", "kind: prompt\nname: p\nuser_prompt: x\n")
+    space.put("a.yaml", "kind: agent\nname: first\ntype: simple\nconfig: {prompt: p}\nsub_agents: [{agent: last}]\n")
+    space.put("z.yaml", "kind: agent\nname: last\ntype: simple\nconfig: {prompt: p}\n")
+    report = await space.load()
+    assert {entry.name: entry.outcome for entry in report.entries} == {n: "created" for n in ("p", "first", "last")}
+    last = await space.agents.get("last")
+    first = await space.agents.get("first")
+    assert first.current_version.sub_agents == [{"agent_id": last.id}]
+    assert {entry.outcome for entry in (await space.load()).entries} == {"unchanged"}
+    assert {entry.outcome for entry in (await space.save()).entries} == {"unchanged"}
+
+
+async def test_agents_that_call_each_other_in_a_circle_are_refused(space: Any) -> None:
+    space.put("p.yaml", "kind: prompt\nname: p\nuser_prompt: x\n")
+    for name, other in (("one", "two"), ("two", "one")):
+        text = f"kind: agent\nname: {name}\ntype: simple\nconfig: {{prompt: p}}\nsub_agents: [{{agent: {other}}}]\n"
+        space.put(f"{name}.yaml", text)
+    with pytest.raises(DefinitionError, match="circle"):
+        await space.load()

@@ -230,7 +230,13 @@ async def test_a_stale_copy_of_the_folder_does_not_undo_the_store(space: Any, tm
 
 async def test_agents_in_a_circle_in_the_store_can_still_be_saved(space: Any) -> None:
     await fill(space)
-    steps = {"type": "composite", "steps": [{"id": "s", "agent_id": "all"}]}
-    await space.agents.create_version("all", {"config": steps}, set_current=True)
-    assert outcomes(await space.save())["agent/all"] == "created"
+    plain = {"type": "composite", "steps": [{"id": "s", "agent_id": "triage"}]}
+    await space.agents.create("more", content={"config": plain})
+    for name, other in (("all", "more"), ("more", "all")):
+        steps = {"type": "composite", "steps": [{"id": "s", "agent_id": other}]}
+        await space.agents.create_version(name, {"config": steps}, label="loop")
+    for name in ("all", "more"):
+        await space.agents.promote_version(name, "loop")
+    found = outcomes(await space.save())
+    assert (found["agent/all"], found["agent/more"]) == ("created", "created")
     assert isinstance(CompositeAgentConfig, type)

@@ -12,6 +12,7 @@ NAMES = (
     "getting-started",
     "strategies",
     "workflows",
+    "sub-agents",
     "models",
     "streams",
     "traces",

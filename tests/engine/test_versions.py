@@ -10,8 +10,6 @@ from promptrails_engine import (
     ArchivedError,
     AsyncEngine,
     ChainAgentConfig,
-    CompositeAgentConfig,
-    CompositeStep,
     ConfigurationError,
     ConflictError,
     DefinitionError,
@@ -237,14 +235,13 @@ async def test_models_that_nobody_serves_are_refused_with_what_to_do():
 
 async def test_what_cannot_run_is_stored_and_says_so():
     async with scripted([]) as (engine, _):
-        agent = await one_prompt(engine)
+        await one_prompt(engine)
         prompt = await engine.prompts.get("Prompt")
         link = [PromptLink(prompt.id, "r", 0)]
         configs = [
             WorkflowAgentConfig(
                 [WorkflowNode("n", node_type="media", media_provider="p", media_type="image", media_model="m")]
             ),
-            CompositeAgentConfig([CompositeStep("s", agent)]),
         ]
         for config in configs:
             stored = await engine.agents.create(config.type, config=config)

@@ -340,6 +340,20 @@ async def test_a_graph_runs_in_a_task_that_is_being_cancelled_already() -> None:
     assert outcome == [{"done"}, "no", 1]
 
 
+async def test_a_branch_that_fails_after_the_first_has_ended_is_no_cancellation() -> None:
+    async def node(name: str) -> None:
+        for _ in range(5 if name == "b" else 0):
+            await asyncio.sleep(0)
+        if name == "b":
+            raise ValueError("late")
+
+    with pytest.raises(ValueError, match="late"):
+        await run_graph(compile_graph([("a", ()), ("b", ()), ("c", ())], "node"), node)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
 # ------------------------------------------------------------------ many of a kind
 
 

@@ -79,6 +79,8 @@ def runs(draw: st.DrawFn) -> Any:
         user=["u", "s_", ""][n],
         metadata=[{}, {"k": 1}, {"k": [True], "k_": "%"}][n],
         created_at=MOMENT + n // 2 * 43_200,
+        parent=[None, "a", "b"][n],
+        root=[None, "a", "a"][n],
     )
 
 
@@ -141,11 +143,12 @@ reads = st.one_of(
     step(lambda s, w: s.definitions_stamp(w), workspaces),
     step(lambda s, w, i: s.get_execution(w, i), workspaces, ids),
     step(
-        lambda s, w, p, a, se, u, st_, t, m: s.list_executions(
-            w, ExecutionFilter(agent_id=a, session_id=se, user_id=u, status=st_, created_from=t, metadata=m), **p
+        lambda s, w, p, a, se, u, st_, t, m, kin: s.list_executions(
+            w, ExecutionFilter(agent_id=a, session_id=se, user_id=u, status=st_, created_from=t, metadata=m, **kin), **p
         ),
         workspaces, pages, maybe(st.just("agent_1")), maybe(texts), maybe(texts),
         maybe(st.sampled_from(["running", "completed"])), maybe(times), maybe(metadata),
+        st.sampled_from([{}, {"roots_only": True}, {"parent_execution_id": "a"}, {"root_execution_id": "a"}]),
     ),
     step(lambda s, w, i, n: s.read_events(w, i, n), workspaces, ids, st.integers(0, 8)),
     step(

@@ -39,6 +39,10 @@ def list_executions(
     conditions = [E.workspace_id == escape(workspace_id)]
     conditions += _equal(executions, {"agent_id": where.agent_id, "status": where.status})
     conditions += _callers(executions, session_id=where.session_id, user_id=where.user_id)
+    kin = {"parent_execution_id": where.parent_execution_id, "root_execution_id": where.root_execution_id}
+    conditions += _equal(executions, kin)
+    if where.roots_only:
+        conditions.append(E.parent_execution_id.is_(None))
     conditions += _between(E.created_at, where.created_from, where.created_to)
     for key, value in (where.metadata or {}).items():
         conditions.append(or_(*(contains(conn, E.metadata, line) for line in metadata_lines(key, value))))
@@ -112,6 +116,8 @@ def cost_totals(
     """Sums over the finished executions, by UTC day and in all."""
     conditions = [E.workspace_id == escape(workspace_id), E.status.in_(sorted(EXECUTION_TERMINAL))]
     conditions += _equal(executions, {"agent_id": agent_id})
+    if agent_id is None:
+        conditions.append(E.parent_execution_id.is_(None))
     conditions += _between(E.created_at, created_from, created_to)
     query = (
         select(

@@ -80,6 +80,8 @@ def identity_values(row: ExecutionRow) -> Values:
         int(row.created_at // DAY_SECONDS),
         user,
         session,
+        None if row.parent_execution_id is None else escape(row.parent_execution_id),
+        None if row.root_execution_id is None else escape(row.root_execution_id),
     )
 
 
@@ -112,7 +114,9 @@ def end_values(row: ExecutionRow) -> Values:
 
 def execution_row(values: Sequence[Any]) -> ExecutionRow:
     """The execution in one row of `pr_executions`."""
-    ws, key, agent, version, trace, input_, lock, meta, created, _day, user, session = values[:IDENTITY_COLUMNS]
+    ws, key, agent, version, trace, input_, lock, meta, created, _day, user, session, parent, root = values[
+        :IDENTITY_COLUMNS
+    ]
     status, started, completed, duration, output, error, code, usage, _total, cost, known, cut = values[
         IDENTITY_COLUMNS:
     ]
@@ -139,6 +143,8 @@ def execution_row(values: Sequence[Any]) -> ExecutionRow:
         cost=cost,
         cost_known=known,
         truncated=bool(cut),
+        parent_execution_id=None if parent is None else unescape(parent),
+        root_execution_id=None if root is None else unescape(root),
     )
 
 

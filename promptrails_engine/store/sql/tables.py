@@ -89,6 +89,8 @@ executions = Table(
     Column("created_day", Integer, nullable=False),
     _string("user_id"),
     _string("session_id"),
+    Column("parent_execution_id", STRING),
+    Column("root_execution_id", STRING),
     _string("status"),
     Column("started_at", Double),
     Column("completed_at", Double),
@@ -104,7 +106,7 @@ executions = Table(
     Column("events", STRING),
     PrimaryKeyConstraint("workspace_id", "id", name="pr_executions_key"),
 )
-IDENTITY_COLUMNS = 12
+IDENTITY_COLUMNS = 14
 """The leading columns of an execution, which its end leaves as they are."""
 EXECUTION_ROW = tuple(column for column in executions.c if column.name != "events")
 """An execution without the events that came with its end: a row of `pr_events` for them would cost a third more."""

@@ -15,7 +15,10 @@ from promptrails_engine.testing.store_conformance.executions import ExecutionPro
 from promptrails_engine.testing.store_conformance.robustness import RobustnessPromises
 from promptrails_engine.testing.store_conformance.state import StatePromises
 from promptrails_engine.testing.store_conformance.traces import TracePromises
+from promptrails_engine.testing.store_conformance.trees import TreePromises
 
 
-class StoreConformance(DefinitionPromises, ExecutionPromises, TracePromises, StatePromises, RobustnessPromises):
+class StoreConformance(
+    DefinitionPromises, ExecutionPromises, TreePromises, TracePromises, StatePromises, RobustnessPromises
+):
     """Inherit in a class whose name begins with Test, and write `make`."""

@@ -110,6 +110,8 @@ def execution(
     metadata: dict[str, Any] | None = None,
     input: dict[str, Any] | None = None,
     created_at: float = MOMENT,
+    parent: str | None = None,
+    root: str | None = None,
 ) -> ExecutionRow:
     """A running execution."""
     return ExecutionRow(
@@ -126,6 +128,8 @@ def execution(
         session_id=session,
         metadata=metadata or {},
         started_at=created_at + 0.25,
+        parent_execution_id=parent,
+        root_execution_id=root,
     )
 
 
