@@ -19,7 +19,8 @@ class Difference:
     Attributes:
         part: what it is of.  Of an execution: `status`, `error_code`, `agent`, `prompts`, `tools`, `input`, `output`,
             `truncated`, `tokens`, `cost`.  Of a step: `kind`, `name`, `status`, `error_code`, `skipped`, `model`,
-            `settings`, `prompt`, `input`, `messages`, `arguments`, `output`, `result`, `cached`, `tokens`, `cost`.
+            `settings`, `agent` (of a child), `prompt`, `input`, `messages`, `arguments`, `output`, `result`, `cached`,
+            `tokens`, `cost`.
         a_path: the place in it for the first execution, such as `[1].content`; "" is the whole, None: only in b.
         b_path: the place for the second execution, which differs where a list has shifted; None: only in a.
         a: the value in the first; None where there is none, or it is unknown.
@@ -88,6 +89,7 @@ class StepDiff:
 
     Attributes:
         key: its place in the run, such as `steps[1]/llm[0]/tool[0]`; the second attempt under one key is `...#2`.
+            What a child execution did stands below the step that started it: `steps[x]/run` is the child itself.
         present: in which of the two it is.
         a, b: how it went; None where it is not there.
         differences: what is not the same; durations do not count, and stand in `a` and `b`.

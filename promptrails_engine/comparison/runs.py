@@ -17,7 +17,7 @@ from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionRow
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One execution with its finished spans."""
+    """One execution with the finished spans of its trace."""
 
     row: ExecutionRow
     spans: Sequence[Span]
@@ -26,7 +26,7 @@ class Recorded:
 def compare_executions(a: Recorded, b: Recorded) -> ExecutionDiff:
     """What differs between the two."""
     first, second = _facts(a), _facts(b)
-    one, other = keyed(a.spans), keyed(b.spans)
+    one, other = keyed(a.spans, a.row.id), keyed(b.spans, b.row.id)
     steps = step_diffs(one, other)
     return ExecutionDiff(
         a=first,
@@ -43,7 +43,7 @@ def _facts(run: Recorded) -> ExecutionFacts:
     return ExecutionFacts(
         id=row.id,
         agent_id=row.agent_id,
-        agent_name=next((span.trace.agent_name for span in run.spans), ""),
+        agent_name=next((span.trace.agent_name for span in run.spans if span.trace.execution_id == row.id), ""),
         agent_version="" if version is None else str(version),
         status=row.status,
         ended=row.status in EXECUTION_TERMINAL,

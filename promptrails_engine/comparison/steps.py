@@ -12,14 +12,18 @@ from promptrails_engine.ports.sink import Span
 
 _FACTS = ("kind", "name", "status", "error_code", "skipped", "model")
 _SETTINGS = ("temperature", "max_tokens")
+_CHILD = "run"
+"""The root of a child execution, below the step that started it."""
 _ORDER = {
     name: place
-    for place, name in enumerate(("input", "router", "prompt", "llm", "retry", "again", "fallback", "tool", "repair"))
+    for place, name in enumerate(
+        (_CHILD, "input", "router", "prompt", "llm", "retry", "again", "fallback", "tool", "repair")
+    )
 }
 _LAST = {"aggregator": 1, "vote": 2, "output": 3}
 _PARTS = {"llm": ("messages", "output"), "tool": ("arguments", "result")}
 """What input and output of a step are called, by its kind."""
-_SILENT = frozenset({"prompt", "tokens", "cost", "cached"})
+_SILENT = frozenset({"agent", "prompt", "tokens", "cost", "cached"})
 """What may differ although the same was said and done."""
 _OUTCOMES = frozenset({"status", "error_code", "output"})
 """What a step around others may have got from them."""
@@ -27,15 +31,18 @@ _OUTCOMES = frozenset({"status", "error_code", "output"})
 Steps = Mapping[str, Span]
 
 
-def keyed(spans: Iterable[Span]) -> dict[str, Span]:
-    """The steps by key, in the order in which they began; the second attempt under one key is `key#2`."""
+def keyed(spans: Iterable[Span], execution_id: str) -> dict[str, Span]:
+    """The steps of an execution by key, in the order in which they began, those of its children below the step that
+    started them; the second attempt under one key is `key#2`.
+    """
+    whole = list(spans)
+    above = _starters(whole, execution_id)
+    places = [(place, span) for span in whole if (place := _path(span, above, execution_id))]
     found: dict[str, Span] = {}
     seen: Counter[str] = Counter()
-    for span in sorted(spans, key=_place):
-        key = _key(span)
-        if key:
-            seen[key] += 1
-            found[key if seen[key] == 1 else f"{key}#{seen[key]}"] = span
+    for key, span in sorted(places, key=_order):
+        seen[key] += 1
+        found[key if seen[key] == 1 else f"{key}#{seen[key]}"] = span
     return found
 
 
@@ -99,9 +106,35 @@ def _key(span: Span) -> str:
     return key if isinstance(key, str) else ""
 
 
-def _place(span: Span) -> tuple[float, list[tuple[int, str, int]]]:
+def _starters(spans: Sequence[Span], execution_id: str) -> dict[str, Span]:
+    """The step that started it, for each of the other executions."""
+    by_id = {span.span_id: span for span in spans}
+    found: dict[str, Span] = {}
+    for span in spans:
+        mine, parent = span.trace.execution_id, by_id.get(span.parent_span_id)
+        if mine != execution_id and parent is not None and parent.trace.execution_id != mine:
+            found[mine] = parent
+    return found
+
+
+def _path(span: Span, above: Mapping[str, Span], execution_id: str) -> str:
+    """The key below those of the steps that started its execution; "" for the root and what is not of the run."""
+    mine = span.trace.execution_id
+    path = _key(span) or (_CHILD if mine != execution_id else "")
+    for _ in range(len(above) + 1):
+        if mine == execution_id:
+            return path
+        if mine not in above:
+            break
+        path = f"{_key(above[mine])}/{path}"
+        mine = above[mine].trace.execution_id
+    return ""
+
+
+def _order(place: tuple[str, Span]) -> tuple[float, list[tuple[int, str, int]]]:
     # Where a clock is too coarse to tell steps apart, the order in which a run does such things stands in.
-    return span.started_at, [_segment(segment) for segment in _key(span).split("/")]
+    path, span = place
+    return span.started_at, [_segment(segment) for segment in path.split("/")]
 
 
 def _segment(segment: str) -> tuple[int, str, int]:
@@ -166,6 +199,7 @@ def _step(key: str, a: Span | None, b: Span | None) -> StepDiff:
     ]
     if a.kind == b.kind == "llm" and not (first.cached or second.cached):
         found += counted("settings", _settings(a), _settings(b))
+    found += counted("agent", *({"version_id": span.attributes.get("agent_version_id")} for span in (a, b)))
     found += _prompts(a, b, first, second)
     undecided: list[str] = []
     for part, payloads in zip(_PARTS.get(a.kind, ("input", "output")), (_inputs(a, b), _outputs(a, b)), strict=True):

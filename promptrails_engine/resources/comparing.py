@@ -25,17 +25,17 @@ async def diff_executions(parts: Parts, a: ExecutionRow, b: ExecutionRow) -> Exe
 
 async def _recorded(parts: Parts, row: ExecutionRow) -> Recorded:
     ctx = parts.runner.live(row.id)
-    if ctx is not None:  # the store may see its spans only at its end
-        return Recorded(row, [_as_stored(span) for span in tuple(ctx.spans)])
     spans: dict[str, Span] = {}
     total = 1
     offset = 0
     while offset < total:
         some, total = await parts.services.store.list_spans(
-            row.workspace_id, SpanFilter(execution_id=row.id), offset=offset, limit=_SPANS_AT_ONCE
+            row.workspace_id, SpanFilter(trace_id=row.trace_id), offset=offset, limit=_SPANS_AT_ONCE
         )
         spans.update((span.span_id, span) for span in some)
         offset += _SPANS_AT_ONCE
+    if ctx is not None:  # the store may see its spans only at its end
+        spans.update((span.span_id, _as_stored(span)) for span in tuple(ctx.spans))
     return Recorded(row, list(spans.values()))
 
 

@@ -20,6 +20,8 @@ from promptrails_engine import (
 )
 from promptrails_engine.testing import Reply, ScriptedProvider, ToolUse
 from tests.engine.diff_kit import LLM, PROMPT, add, of, pair, presence, ran, shout, step
+from tests.engine.families import agents, composite
+from tests.engine.families import step as family_step
 from tests.engine.kit import one_prompt, scripted
 
 
@@ -113,6 +115,30 @@ async def test_agents_of_other_kinds_can_be_compared():
     assert ("prompts", "Other") in whole
     assert {key: each for key, each in presence(diff).items() if each == "both"} == {}
     assert diff.diverged_at == PROMPT
+
+
+@pytest.mark.usefixtures("each_store")
+async def test_children_are_compared_below_the_steps_that_started_them():
+    async with agents({"draft": "D {{ topic }}", "final": "{{ text }}"}) as (engine, _):
+        mapped = family_step("final", "draft", input_mapping={"text": "{{ draft }}"})
+        team = await composite(engine, family_step("draft"), mapped)
+        first = await ran(engine, team, {"topic": "cats"})
+        again = await ran(engine, team, {"topic": "cats"})
+        assert (await engine.executions.diff(first, again)).is_empty
+        draft = await engine.prompts.get("draft")
+        await engine.prompts.create_version(draft.id, user_prompt="Draft {{ topic }}", set_current=True)
+        second = await ran(engine, team, {"topic": "cats"})
+        diff = await engine.executions.diff(first, second)
+        children = [(await engine.executions.get(each)).children for each in (first, second)]
+        inner = await engine.executions.diff(children[0][0].id, children[1][0].id)
+    below = ["run", "prompt/prompt", "prompt/llm[0]"]
+    steps = ["steps[draft]", "steps[final]"]
+    assert list(presence(diff)) == [key for each in steps for key in (each, *(f"{each}/{key}" for key in below))]
+    assert set(presence(diff).values()) == {"both"}
+    assert diff.diverged_at == "steps[draft]/prompt/prompt"
+    assert of(step(diff, "steps[final]/run").differences)["input", "text"] == ("<D cats>", "<Draft cats>")
+    assert list(presence(inner)) == [PROMPT, LLM]
+    assert inner.diverged_at == PROMPT
 
 
 @pytest.mark.usefixtures("each_store")
