@@ -38,6 +38,9 @@ _ROOMS = {
         "AgentExecution", "CostSummary", "ExecutionResult", "Page", "PaginationMeta", "PromptPreview",
         "RunPromptResponse", "Trace",
     ),
+    "promptrails_engine.comparison.records": (
+        "Difference", "ExecutionDiff", "ExecutionFacts", "StepDiff", "StepFacts",
+    ),
     "promptrails_engine.events": (
         "ContentEvent", "DoneEvent", "ErrorEvent", "Event", "ExecutionEvent", "ThinkingEvent", "TokenUsage",
         "ToolEndEvent", "ToolStartEvent", "event_from_dict", "event_to_dict",
@@ -102,6 +105,9 @@ _ROOMS = {
 if TYPE_CHECKING:
     from promptrails_engine.catalog.folder_report import (
         LoadReport, SaveReport,
+    )
+    from promptrails_engine.comparison.records import (
+        Difference, ExecutionDiff, ExecutionFacts, StepDiff, StepFacts,
     )
     from promptrails_engine.definitions.configs import (
         AgentConfig, AnyAgentConfig, ChainAgentConfig, CompositeAgentConfig, CompositeStep,
@@ -187,9 +193,10 @@ __all__ = [
     "AsyncEngine", "AsyncEventStream", "AuthError", "AvailableModelGroup", "BadRequestError",
     "BranchesFailedError", "BudgetExceededError", "ChainAgentConfig", "Change", "ChildFailedError",
     "CompositeAgentConfig", "CompositeStep", "ConfigurationError", "ConflictError", "ConsoleSink", "ContentEvent",
-    "ContentFilteredError", "ContextOverflowError", "CostSummary", "DefinitionError", "DoneEvent", "Drawing",
-    "EmptyOutputError", "Engine",
-    "EngineClosedError", "EngineUsageError", "ErrorEvent", "Event", "EventStream", "ExecutionEvent",
+    "ContentFilteredError", "ContextOverflowError", "CostSummary", "DefinitionError", "Difference", "DoneEvent",
+    "Drawing", "EmptyOutputError", "Engine",
+    "EngineClosedError", "EngineUsageError", "ErrorEvent", "Event", "EventStream", "ExecutionDiff", "ExecutionEvent",
+    "ExecutionFacts",
     "ExecutionResult", "Finish", "ForbiddenError", "FunctionTool", "InputInvalidError", "JsonlSink", "LLMModel",
     "Limits", "LoadReport", "MemorySink", "Message", "MissingExtraError", "ModelCapabilities", "ModelConfig",
     "ModelNotFoundError", "ModelNotServedError", "ModelRequest", "MultiAgentConfig", "NotFoundError",
@@ -198,8 +205,8 @@ __all__ = [
     "ProviderTimeoutError", "ProviderUnavailableError", "QuotaExceededError", "RateLimitError",
     "RedirectRefusedError", "RefusalDelta", "RefusedError", "ResponseTooLargeError", "RunBudget",
     "RunCancelledError", "RunError", "RunFailedError", "RunPromptResponse", "RunTimeoutError", "SaveReport",
-    "SchemaViolationError", "Secret", "ServerError", "SimpleAgentConfig", "Sink", "Span", "Store",
-    "StoreCorruptError", "StoreError", "StoreUnavailableError", "StoreVersionError", "StreamInterruptedError",
+    "SchemaViolationError", "Secret", "ServerError", "SimpleAgentConfig", "Sink", "Span", "StepDiff", "StepFacts",
+    "Store", "StoreCorruptError", "StoreError", "StoreUnavailableError", "StoreVersionError", "StreamInterruptedError",
     "SubAgentAttachment", "TemplateError", "TemplateLimitError", "TextDelta", "ThinkingDelta", "ThinkingEvent",
     "TokenUsage", "Tool", "ToolArgsInvalidError", "ToolAttachment", "ToolCallDelta", "ToolContext", "ToolEndEvent",
     "ToolError", "ToolLoopError", "ToolSpec", "ToolStartEvent", "ToolUnknownError", "Trace", "UnauthorizedError",

@@ -9,7 +9,7 @@ import typer
 
 from promptrails_engine.cli.formats import OutputFormat, OutputOption
 from promptrails_engine.cli.inputs import NeededStore, records
-from promptrails_engine.cli.output import dollars, say_json, say_pairs, say_table, seconds
+from promptrails_engine.cli.output import dollars, printable, say, say_json, say_pairs, say_table, seconds
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.engine import Engine
 from promptrails_engine.errors import NotFoundError
@@ -54,6 +54,22 @@ def get_execution(
         say_json(execution.to_dict())
         return
     say_pairs(_pairs(execution))
+
+
+@executions.command("diff")
+def diff_executions(
+    a: Annotated[str, typer.Argument(metavar="A", help="Id of the first execution.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Id of the second.")],
+    store: NeededStore,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Show where two runs part, and what differs: versions, prompts, messages, tools, answers, cost."""
+    with records(store) as engine:
+        found = engine.executions.diff(a, b)
+    if output is OutputFormat.JSON:
+        say_json(found.to_dict())
+        return
+    say(printable(str(found)))
 
 
 @traces.command("show")

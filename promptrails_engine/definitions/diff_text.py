@@ -41,7 +41,7 @@ def diff_template(message: str, old: str, new: str) -> Iterator[Change]:
 def line_hunks(old: str, new: str) -> Iterator[LineHunk]:
     """The hunks that turn the one text into the other, in order."""
     before, after = split_lines(old), split_lines(new)
-    for tag, i1, i2, j1, j2 in _opcodes(before, after):
+    for tag, i1, i2, j1, j2 in opcodes(before, after):
         if tag == "equal":
             continue
         out, into = tuple(before[i1:i2]), tuple(after[j1:j2])
@@ -52,7 +52,7 @@ def line_hunks(old: str, new: str) -> Iterator[LineHunk]:
 def word_edits(old: str, new: str) -> Iterator[WordEdit]:
     """The edits that turn the one line into the other; `equal` and `removed` of them make up the old line."""
     before, after = cast("list[str]", _TOKENS.findall(old)), cast("list[str]", _TOKENS.findall(new))
-    for tag, i1, i2, j1, j2 in _opcodes(before, after):
+    for tag, i1, i2, j1, j2 in opcodes(before, after):
         pieces: list[tuple[WordOp, str]]
         if tag == "equal":
             pieces = [("equal", "".join(before[i1:i2]))]
@@ -61,8 +61,8 @@ def word_edits(old: str, new: str) -> Iterator[WordEdit]:
         yield from (WordEdit(op, text) for op, text in pieces if text)
 
 
-def _opcodes(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, int, int, int, int]]:
-    """difflib's opcodes, over what is left between a common beginning and a common end."""
+def opcodes(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, int, int, int, int]]:
+    """difflib's opcodes that turn the one sequence into the other; quick where both begin and end alike."""
     shorter = min(len(old), len(new))
     head = next((i for i in range(shorter) if old[i] != new[i]), shorter)
     tail = next((i for i in range(shorter - head) if old[-1 - i] != new[-1 - i]), shorter - head)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from promptrails_engine.comparison.records import ExecutionDiff
 from promptrails_engine.errors import ConflictError, NotFoundError
 from promptrails_engine.faces import M_co, method
 from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionFilter, ExecutionRow
 from promptrails_engine.resources.base import EngineResource, page_slice
+from promptrails_engine.resources.comparing import diff_executions
 from promptrails_engine.resources.dates import day_end, moment
 from promptrails_engine.results import AgentExecution, Page, page_of
 from promptrails_engine.rows import agent_execution, execution_tree
@@ -101,6 +103,18 @@ class Executions(EngineResource[M_co]):
             )
 
         return AsyncEventStream(attach, after)
+
+    @method
+    async def diff(self, a: str, b: str) -> ExecutionDiff:
+        """What differs between two executions, step by step, and the first step at which they part.
+
+        They may be of different versions or agents, and may still run.  Print it, or look at `steps`.
+
+        Raises:
+            NotFoundError: there is none with one of the ids.
+        """
+        await self._parts.ready()
+        return await diff_executions(self._parts, await self._row(a), await self._row(b))
 
     @method
     async def cancel(self, execution_id: str) -> AgentExecution:

@@ -66,6 +66,30 @@ def test_get_shows_one_run(cli: Cli, store: Path) -> None:
     assert json.loads(cli("executions", "get", newest["id"], "--store", store, "-o", "json").out) == newest
 
 
+def test_diff_shows_where_two_runs_part(cli: Cli, store: Path) -> None:
+    newest, oldest = json.loads(cli("executions", "list", "--store", store, "-o", "json").out)
+    ended = cli("executions", "diff", oldest["id"], newest["id"], "--store", store)
+    assert ended.code == 0
+    assert ended.out.splitlines()[0] == f"execution {oldest['id']} -> {newest['id']}: they part at prompt/prompt"
+    assert '~ input text: "fail" -> "go"' in ended.out
+    assert "\x1b" not in ended.out
+    data = json.loads(cli("executions", "diff", oldest["id"], newest["id"], "--store", store, "-o", "json").out)
+    assert [data["a"]["status"], data["b"]["status"]] == ["failed", "completed"]
+    assert "no differences but times" not in ended.out
+    same = cli("executions", "diff", newest["id"], newest["id"], "--store", store)
+    assert "the same execution" in same.out.splitlines()[0]
+
+
+@pytest.mark.parametrize("known_first", [True, False])
+def test_diff_with_an_unknown_id_is_two(cli: Cli, store: Path, known_first: bool) -> None:
+    known = json.loads(cli("executions", "list", "--store", store, "-o", "json").out)[0]["id"]
+    ids = (known, "no-such-id") if known_first else ("no-such-id", known)
+    ended = cli("executions", "diff", *ids, "--store", store)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("error [not_found]")
+    assert "no-such-id" in ended.err
+
+
 def test_a_trace_is_found_by_its_id_and_by_that_of_its_run(cli: Cli, store: Path) -> None:
     newest, oldest = json.loads(cli("executions", "list", "--store", store, "-o", "json").out)
     by_trace = cli("traces", "show", newest["trace_id"], "--store", store)

@@ -11,6 +11,7 @@ from promptrails_engine import (
     ContentEvent,
     Drawing,
     Engine,
+    ExecutionDiff,
     ExecutionResult,
     Limits,
     MultiAgentConfig,
@@ -55,6 +56,8 @@ def sync_service(store: str | None = None) -> str:
                 pieces.append(event.content)
         page: Page[AgentExecution] = engine.executions.list(agent_id=agent.id, limit=10)
         names = [execution.status for execution in page]
+        diff: ExecutionDiff = engine.executions.diff(page[0].id, result.execution_id)
+        names += [step.key for step in diff.steps if not step.is_same] + [diff.diverged_at or "nowhere"]
         total: float = engine.costs.get_summary().total_cost
         try:
             result.raise_for_status()
@@ -70,7 +73,9 @@ async def async_service() -> ExecutionResult:
         async with engine.agents.stream(agent.id, {"text": "hi"}) as stream:
             async for event in stream:
                 print(event.seq, event.type)
-        return await stream.result()
+        result = await stream.result()
+        diff: ExecutionDiff = await engine.executions.diff(result.id, result.id)
+        return result if diff.is_empty else (await stream.result())
 
 
 if __name__ == "__main__":

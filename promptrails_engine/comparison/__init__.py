@@ -1,0 +1,1 @@
+"""Two executions, step by step: where they part, and what differs there."""
