@@ -109,17 +109,15 @@ class RunContext:
         """Runs a context to its end."""
         self.detached = detached
         """Whether the run has a task of its own, which outlives its listeners."""
-        self.asked = asked
-        """The limits that the caller gave."""
+        self.asked = asked  # limits of the caller
         self.birth = birth
         self.parent = parent = None if birth is None else birth.parent
         self.log: EventLog = RelayedLog(birth.parent.log) if birth is not None and birth.relay else EventLog()
         self.spans: list[Span] = []
         self.spans_stored = 0
         self.budget: Budget | None = None
-        within = None if parent is None else parent.budget
-        if limits.max_cost is not None or limits.max_total_tokens is not None or within is not None:
-            self.budget = Budget(limits, within)
+        if limits.max_cost is not None or limits.max_total_tokens is not None or parent is not None:
+            self.budget = _budget(limits, parent)
         self.usage: TokenUsage | None = None
         self.cost_known = 0.0
         self.cost_unknown = False
@@ -323,6 +321,12 @@ class RunContext:
     def called(self) -> str:
         """What messages about limits call it."""
         return "the run" if self.parent is None else f"the run of agent '{self.plan.agent_name}'"
+
+
+def _budget(limits: Limits, parent: RunContext | None) -> Budget | None:
+    within = None if parent is None else parent.budget
+    limited = limits.max_cost is not None or limits.max_total_tokens is not None
+    return Budget(limits, within) if limited or within is not None else None
 
 
 def fail_span(span: Span, error: BaseException) -> None:
