@@ -39,6 +39,8 @@ class Message:
     tool_calls: Sequence[ToolCall] = ()
     tool_call_id: str | None = None
     name: str | None = None
+    thinking: str = ""
+    """The model's reasoning before these tool calls; some servers want it back with them, others never see it."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON data for spans and previews; keys that hold nothing are left out."""
@@ -51,6 +53,8 @@ class Message:
             data["tool_call_id"] = self.tool_call_id
         if self.name is not None:
             data["name"] = self.name
+        if self.thinking:
+            data["thinking"] = self.thinking
         return data
 
 

@@ -66,7 +66,8 @@ async def _rounds(
         else:
             refused = _refused(ctx, reply.tool_calls)
             results = refused or await run_calls(ctx, parent, step, reply.tool_calls, said, f"{key}/llm[{number}]")
-        messages = [*messages, Message("assistant", reply.text, tool_calls=reply.tool_calls), *results]
+        asked = Message("assistant", reply.text, tool_calls=reply.tool_calls, thinking=reply.thinking)
+        messages = [*messages, asked, *results]
     raise ToolLoopError(
         f"model '{step.model.name}' still asked for tools after {rounds} rounds; raise Limits(max_rounds=...) "
         "or tell it in the prompt when to stop"

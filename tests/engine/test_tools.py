@@ -57,6 +57,12 @@ async def test_a_tool_call_is_run_and_its_result_given_back():
     assert span.output == "3"
 
 
+async def test_the_reasoning_before_a_call_goes_back_with_it():
+    asked = Reply(thinking="Sum first.", tool_calls=(ToolUse("add", {"a": 1, "b": 2}),))
+    _, messages, _ = await _seen([asked, "3."], add)
+    assert [m.thinking for m in messages] == ["", "Sum first.", ""]
+
+
 async def test_the_model_is_shown_the_tools():
     async with scripted(["x"], tools=[add]) as (engine, provider):
         agent = await one_prompt(engine, "go", agent_tools=["add"])

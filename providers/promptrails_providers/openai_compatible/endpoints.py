@@ -38,6 +38,8 @@ class Endpoint:
     """Accepts only tool call ids of nine letters and digits, so others are replaced by a digest of theirs."""
     reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
     """Fields of a delta that may hold the model's reasoning, in order of preference."""
+    reasoning_back: str = ""
+    """Field in which an earlier message with tool calls carries the model's reasoning; "" where it is not sent."""
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Sent with every request."""
 
@@ -56,6 +58,7 @@ _HOSTED = (
         key_env=("DEEPSEEK_API_KEY",),
         base_url_env=("DEEPSEEK_BASE_URL", "DEEPSEEK_API_BASE"),
         json_schema="none",  # only the schemaless json_object mode
+        reasoning_back="reasoning_content",  # in thinking mode it refuses tool calls that come back without
     ),
     Endpoint(
         prefix="fireworks",

@@ -75,6 +75,8 @@ def _message(message: Message, endpoint: Endpoint) -> dict[str, Any]:
     if message.tool_calls:
         data["tool_calls"] = [_tool_call(call, endpoint) for call in message.tool_calls]
         data["content"] = message.content or None
+        if message.thinking and endpoint.reasoning_back:
+            data[endpoint.reasoning_back] = message.thinking
     if message.role == "tool":
         data["tool_call_id"] = _tool_call_id(message.tool_call_id or "", endpoint)
     elif message.name:

@@ -265,3 +265,13 @@ def test_capabilities_and_rows_can_be_given() -> None:
     assert OpenAICompatibleProvider("h", "http://h/v1", capabilities=capabilities).capabilities("x") is capabilities
     row = Endpoint(prefix="h", base_url="http://h/v1", json_schema="none")
     assert OpenAICompatibleProvider("h", endpoint=row).capabilities("x").json_schema == "none"
+
+
+async def test_reasoning_goes_back_with_tool_calls_to_the_server_that_wants_it(server: LoopbackServer) -> None:
+    asked = Message("assistant", "", tool_calls=(ToolCall("c1", "add", '{"a": 1}'),), thinking="Add first.")
+    messages = [Message("user", "hi"), asked, Message("tool", "2", tool_call_id="c1", name="add")]
+    deepseek = await sent(server, "deepseek", messages=messages, tools=[TOOL])
+    assert deepseek["messages"][1]["reasoning_content"] == "Add first."
+    assert "reasoning_content" not in deepseek["messages"][0]
+    openai = await sent(server, "openai", messages=messages, tools=[TOOL])
+    assert "Add first." not in json.dumps(openai)
