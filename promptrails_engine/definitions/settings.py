@@ -94,6 +94,22 @@ class Limits:
         return Limits(**{name: value if value is not None else getattr(other, name) for name, value in mine.items()})
 
 
+@checked_class
+@dataclass(config=_STRICT, frozen=True, kw_only=True)
+class RateLimit:
+    """What may be sent to one model with one credential; None is no limit beside what the provider teaches.
+
+    Attributes:
+        requests_per_minute: calls in any 60 seconds, refused ones as well.
+        tokens_per_minute: prompt and answer tokens in any 60 seconds.
+        concurrency: calls at once.
+    """
+
+    requests_per_minute: _Count | None = None
+    tokens_per_minute: _Count | None = None
+    concurrency: _Count | None = None
+
+
 DEFAULT_LIMITS = Limits(
     max_rounds=25,
     max_tool_calls=50,
