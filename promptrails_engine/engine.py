@@ -9,7 +9,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self
 
-from promptrails_engine import resources
+from promptrails_engine import definitions, resources
 from promptrails_engine.bridge import Bridge
 from promptrails_engine.catalog.providers import Providers
 from promptrails_engine.clock import Clock, SystemClock
@@ -92,7 +92,7 @@ class _BaseEngine(Generic[M_co]):
         self._tools = ToolRegistry(tools, builtin.find, builtin.NAMES)
         self._model, self._models = model, tuple(models)
         self._limits = limits
-        self._rate_limits = dict(rate_limits or {})
+        self._rate_limits = definitions.checked_rate_limits(rate_limits) if rate_limits else {}
         self._bridge = self._make_bridge()
 
     @cached_property

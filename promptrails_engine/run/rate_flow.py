@@ -10,6 +10,7 @@ _HOLD_CAP_S = 86_400.0
 _UNCOUNTED = 32
 """Calls taken to be under way where the first refusal came before anyone counted them."""
 _RAMP = 2.0
+_CREEP = 0.25
 
 
 class Flow:
@@ -17,10 +18,10 @@ class Flow:
 
     A refusal closes it: until the moment that the provider named, else for a pause that doubles with each refusal in a
     row.  One call then tries; each accepted one lets two more go, up to half of what was under way at the refusal, and
-    from there on one more for each full round.  Calls sent before a refusal tell nothing new.
+    from there on one more for every fourth full round.  Calls sent before a refusal tell nothing new.
     """
 
-    __slots__ = ("_ceiling", "_random", "_refused_to", "_slow_above", "_strikes", "limit", "opens")
+    __slots__ = ("_ceiling", "_random", "_refused_to", "_slow_above", "_strikes", "limit", "opens", "served")
 
     def __init__(self, ceiling: float, random: Callable[[], float]) -> None:
         self._ceiling = ceiling
@@ -29,6 +30,8 @@ class Flow:
         """Calls at once."""
         self.opens = 0.0
         """Nothing is sent before this moment."""
+        self.served = 0
+        """Calls that were accepted so far."""
         self._slow_above = ceiling
         self._strikes = 0
         self._refused_to = -1
@@ -54,9 +57,10 @@ class Flow:
 
     def accepted(self, serial: int) -> None:
         """Call number `serial` is being answered."""
+        self.served += 1
         if serial <= self._refused_to:
             return
         self._strikes = 0
         if self.limit < self._ceiling:
-            step = _RAMP if self.limit < self._slow_above else 1.0 / self.limit
+            step = _RAMP if self.limit + _RAMP <= self._slow_above else _CREEP / self.limit
             self.limit = min(self._ceiling, self.limit + step)

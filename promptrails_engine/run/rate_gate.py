@@ -100,6 +100,11 @@ class Gate:
             return False
         return max(self._flow.opens, self._last_sent + WINDOW_S) <= self._loop.time()
 
+    @property
+    def served(self) -> int:
+        """Calls that the provider has begun to answer so far."""
+        return self._flow.served
+
     async def enter(self, agent: str, request: ModelRequest) -> Ticket:
         """A ticket for this call, once it is its turn.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from promptrails_engine.definitions.settings import RateLimit
-from promptrails_engine.errors import ConfigurationError, RateLimitError
+from promptrails_engine.errors import RateLimitError
 from promptrails_engine.events import TokenUsage
 from promptrails_engine.models.registry import ModelRegistry
 from promptrails_engine.ports.provider import Account, AccountProvider
@@ -34,14 +34,8 @@ class RateLimits:
     __slots__ = ("_gates", "_limits", "_models", "_random", "_routes")
 
     def __init__(self, limits: Mapping[str, RateLimit], models: ModelRegistry, random: Callable[[], float]) -> None:
-        """`limits`: by model name, or by the beginning of one and `*`.
-
-        Raises:
-            ConfigurationError: a name or a limit cannot be used.
-        """
-        for name, limit in limits.items():
-            _check(name, limit)
-        self._limits = dict(limits)
+        """`limits`: by model name, or by the beginning of one and `*`."""
+        self._limits = limits
         self._models = models
         self._random = random
         self._routes: dict[str, _Route] = {}
@@ -64,6 +58,18 @@ class RateLimits:
             route = self._routes[binding.name]
             route.free = False
             self._gate(binding, route).refused(error.retry_after_s)
+
+    def excuse(self, binding: ModelBinding) -> Callable[[BaseException], bool]:
+        """Whether a failure is none of the call's own: a refusal while others were served since the last failure."""
+        gate = self.gate(binding)
+        served = 0 if gate is None else gate.served
+
+        def excused(error: BaseException) -> bool:
+            nonlocal served
+            before, served = served, 0 if gate is None else gate.served
+            return isinstance(error, RateLimitError) and served > before
+
+        return excused
 
     def _find(self, binding: ModelBinding) -> _Route:
         limit = self._limit(binding.name, self._models.name_of(binding.name)) if self._limits else None
@@ -89,15 +95,3 @@ class RateLimits:
                     del self._gates[old]
             gate = self._gates[key] = Gate(binding.name, route.limit, account.connections, self._random)
         return gate
-
-
-def _check(name: object, limit: object) -> None:
-    if not isinstance(name, str) or not name or "*" in name[:-1]:
-        raise ConfigurationError(
-            f"rate_limits has the name {name!r}: write a model's name, such as 'openai/gpt-4o', or the beginning of "
-            "one and a star, such as 'openai/*'"
-        )
-    if not isinstance(limit, RateLimit):
-        raise ConfigurationError(
-            f"rate_limits[{name!r}] is no RateLimit: write RateLimit(requests_per_minute=..., concurrency=...)"
-        )
