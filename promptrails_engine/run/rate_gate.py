@@ -16,7 +16,6 @@ from promptrails_engine.run.rate_line import Line, Waiter
 from promptrails_engine.run.rate_window import WINDOW_S, Allowance, Sent, Window
 
 _CHARS_A_TOKEN = 4
-_NO_LIMIT = RateLimit()
 
 
 class Ticket:
@@ -76,11 +75,11 @@ class Gate:
         self, name: str, limit: RateLimit | None, connections: int | None, random: Callable[[], float]
     ) -> None:
         """`connections`: calls that the provider can send at once, None where it does not say."""
-        limit = limit or _NO_LIMIT
+        requests = tokens = at_once = None
+        if limit is not None:
+            requests, tokens, at_once = limit.requests_per_minute, limit.tokens_per_minute, limit.concurrency
         self._name = name
-        ceiling = min(limit.concurrency or math.inf, connections or math.inf)
-        self._flow = Flow(ceiling, random)
-        requests, tokens = limit.requests_per_minute, limit.tokens_per_minute
+        self._flow = Flow(min(at_once or math.inf, connections or math.inf), random)
         self._window = None if requests is None and tokens is None else Window(requests, tokens)
         self._counts_tokens = tokens is not None
         self._requests_left = Allowance()
