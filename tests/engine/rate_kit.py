@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -48,6 +48,9 @@ class LimitedModel:
     says_retry_after: bool = False
     seconds: float = 1.0
     tokens: int = 10
+    refuses_after_s: float = 0.0
+    at_end: Callable[[], object] | None = None
+    """Called before the last word of each answer."""
     credential: str | None = "key"
     connections: int | None = 100
     calls: list[Call] = field(default_factory=list[Call])
@@ -74,12 +77,15 @@ class LimitedModel:
             if self.says_left:
                 yield RateLimitDelta(remaining_requests=max(0, self._left), requests_reset_s=self._window_ends - now)
             if call.refused:
+                await asyncio.sleep(self.refuses_after_s)
                 raise RateLimitError(
                     "too many", retry_after_s=self._window_ends - now if self.says_retry_after else None
                 )
             await asyncio.sleep(self.seconds / 2)
             yield TextDelta("ok")
             await asyncio.sleep(self.seconds / 2)
+            if self.at_end is not None:
+                self.at_end()
             yield UsageDelta(TokenUsage(self.tokens - 1, 1, self.tokens))
             yield Finish("stop")
         finally:

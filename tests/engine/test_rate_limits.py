@@ -106,6 +106,30 @@ def test_the_law_and_the_others_survive_those_who_leave(data: st.DataObject):
     in_virtual_time(check())
 
 
+async def _handed_back() -> None:
+    model = LimitedModel(seconds=1.0)
+    limit = RateLimit(concurrency=1, requests_per_minute=2)
+    async with engine_on(model, rate_limits={"*": limit}) as engine:
+        await agents(engine, "A")
+        runs = [asyncio.create_task(engine.agents.execute("A", {"text": str(i)})) for i in range(3)]
+        begun = now()
+
+        def leave() -> None:
+            """Comes after the second run has got its turn, and before it can take it."""
+            asyncio.get_running_loop().call_soon(runs[1].cancel)
+
+        model.at_end = leave
+        await runs[0]
+        assert (await runs[2]).status == "completed"
+        assert runs[1].cancelled()
+        # Neither its place nor its part of the minute is lost.
+        assert [(call.text, call.at - begun) for call in model.calls] == [("0", 0.0), ("2", 1.0)]
+
+
+def test_a_turn_that_comes_too_late_is_handed_on():
+    in_virtual_time(_handed_back())
+
+
 async def _in_turns() -> None:
     model = LimitedModel(seconds=1.0)
     async with engine_on(model, rate_limits={"limited/*": RateLimit(concurrency=1)}) as engine:

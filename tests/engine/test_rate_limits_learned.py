@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptrails_engine import AsyncEngine, ProviderUnavailableError, RateLimitError
+from promptrails_engine import AsyncEngine, Limits, ProviderUnavailableError, RateLimitError, SimpleAgentConfig
 from promptrails_engine.testing import Reply, ScriptedProvider
 from tests.clocks import in_virtual_time
 from tests.engine.kit import one_prompt, scripted
@@ -105,8 +105,10 @@ async def _too_long() -> None:
         again = await engine.agents.execute(agent, {"text": "x"})
         assert (again.error_code, len(model.calls)) == ("rate_limited", sent)
         assert "another 49" in (again.error or "")
-        prompt = await engine.prompts.create("F", user_prompt="x", fallback_llm_model_id="other/m")
-        assert (await engine.prompts.execute(prompt.id, {})).text == "ok"
+        prompt = await engine.prompts.create("F", user_prompt="x", max_tokens=400, fallback_llm_model_id="other/m")
+        second = await engine.agents.create("F", config=SimpleAgentConfig(prompt_id=prompt.id))
+        # What the budget had set aside for the call that was not made is there for the next one.
+        assert (await engine.agents.execute(second.id, {}, limits=Limits(max_total_tokens=600))).text == "ok"
         assert (len(model.calls), len(other.calls)) == (sent, 1)
         await asyncio.sleep(500)
         assert (await engine.agents.execute(agent, {"text": "x"})).status == "completed"
@@ -118,6 +120,7 @@ def test_where_the_wait_is_too_long_calls_fail_at_once_and_fall_back():
 
 async def _line_told() -> None:
     model = LimitedModel(requests_a_window=1, window_s=500.0, says_retry_after=True, connections=2)
+    model.refuses_after_s = 0.5  # the others are in the line by then
     async with engine_on(model) as engine:
         agent = await one_prompt(engine)
         begun = now()
