@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from promptrails_engine import Engine, ModelRequest, MultiAgentConfig, PromptLink, RateLimitError
+from promptrails_engine import ContentFilteredError, Engine, ModelRequest, MultiAgentConfig, PromptLink
 from promptrails_engine.testing import Reply, ScriptedProvider
 
 LABEL = {
@@ -25,7 +25,7 @@ def model(request: ModelRequest) -> Any:
     if who.startswith("Advise"):
         return "The panel: " + request.messages[-1].content
     if "money" in who:
-        return RateLimitError("the model is busy", retry_after_s=3600)
+        return ContentFilteredError("the answer was held back")
     return Reply(f"From the side of {who.split()[-1]} nothing speaks against it.")
 
 

@@ -23,7 +23,7 @@ _ROOMS = {
         "MultiAgentConfig", "PromptLink", "SimpleAgentConfig", "WorkflowAgentConfig", "WorkflowNode",
     ),
     "promptrails_engine.definitions.settings": (
-        "Limits", "ModelConfig", "RunBudget", "SubAgentAttachment", "ToolAttachment",
+        "Limits", "ModelConfig", "RateLimit", "RunBudget", "SubAgentAttachment", "ToolAttachment",
     ),
     "promptrails_engine.definitions.records": (
         "Agent", "AgentVersion", "Prompt", "PromptVersion",
@@ -70,8 +70,9 @@ _ROOMS = {
         "Sink", "Span",
     ),
     "promptrails_engine.ports.provider": (
-        "Delta", "Finish", "Message", "ModelCapabilities", "ModelRequest", "Provider", "RefusalDelta", "TextDelta",
-        "ThinkingDelta", "ToolCall", "ToolCallDelta", "ToolSpec", "UsageDelta",
+        "Account", "AccountProvider", "Delta", "Finish", "Message", "ModelCapabilities", "ModelRequest", "Provider",
+        "RateLimitDelta", "RefusalDelta", "TextDelta", "ThinkingDelta", "ToolCall", "ToolCallDelta", "ToolSpec",
+        "UsageDelta",
     ),
     "promptrails_engine.ports.store": (
         "Store",
@@ -123,7 +124,7 @@ if TYPE_CHECKING:
         Agent, AgentVersion, Prompt, PromptVersion,
     )
     from promptrails_engine.definitions.settings import (
-        Limits, ModelConfig, RunBudget, SubAgentAttachment, ToolAttachment,
+        Limits, ModelConfig, RateLimit, RunBudget, SubAgentAttachment, ToolAttachment,
     )
     from promptrails_engine.engine import (
         AsyncEngine, Engine,
@@ -149,8 +150,8 @@ if TYPE_CHECKING:
         LLMModel,
     )
     from promptrails_engine.ports.provider import (
-        Delta, Finish, Message, ModelCapabilities, ModelRequest, Provider, RefusalDelta, TextDelta, ThinkingDelta,
-        ToolCall, ToolCallDelta, ToolSpec, UsageDelta,
+        Account, AccountProvider, Delta, Finish, Message, ModelCapabilities, ModelRequest, Provider, RateLimitDelta,
+        RefusalDelta, TextDelta, ThinkingDelta, ToolCall, ToolCallDelta, ToolSpec, UsageDelta,
     )
     from promptrails_engine.ports.sink import (
         Sink, Span,
@@ -188,7 +189,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "Clock", "Delta", "Effect", "IdFactory", "State", "SystemClock", "ToolCall",
+    "Account", "AccountProvider", "Clock", "Delta", "Effect", "IdFactory", "State", "SystemClock", "ToolCall",
     "__version__", "Agent", "AgentConfig", "AgentExecution", "AgentVersion", "AnyAgentConfig", "ArchivedError",
     "AsyncEngine", "AsyncEventStream", "AuthError", "AvailableModelGroup", "BadRequestError",
     "BranchesFailedError", "BudgetExceededError", "ChainAgentConfig", "Change", "ChildFailedError",
@@ -202,8 +203,8 @@ __all__ = [
     "ModelNotFoundError", "ModelNotServedError", "ModelRequest", "MultiAgentConfig", "NotFoundError",
     "OTelSink", "OutputInvalidError", "OutputTruncatedError", "Page", "PaginationMeta", "Prompt", "PromptLink",
     "PromptPreview", "PromptRailsError", "PromptVersion", "Provider", "ProviderError", "ProviderProtocolError",
-    "ProviderTimeoutError", "ProviderUnavailableError", "QuotaExceededError", "RateLimitError",
-    "RedirectRefusedError", "RefusalDelta", "RefusedError", "ResponseTooLargeError", "RunBudget",
+    "ProviderTimeoutError", "ProviderUnavailableError", "QuotaExceededError", "RateLimit", "RateLimitDelta",
+    "RateLimitError", "RedirectRefusedError", "RefusalDelta", "RefusedError", "ResponseTooLargeError", "RunBudget",
     "RunCancelledError", "RunError", "RunFailedError", "RunPromptResponse", "RunTimeoutError", "SaveReport",
     "SchemaViolationError", "Secret", "ServerError", "SimpleAgentConfig", "Sink", "Span", "StepDiff", "StepFacts",
     "Store", "StoreCorruptError", "StoreError", "StoreUnavailableError", "StoreVersionError", "StreamInterruptedError",

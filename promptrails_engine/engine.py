@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self
 
-from promptrails_engine import resources
+from promptrails_engine import definitions, resources
 from promptrails_engine.bridge import Bridge
 from promptrails_engine.catalog.providers import Providers
 from promptrails_engine.clock import Clock, SystemClock
@@ -26,7 +26,7 @@ from promptrails_engine.tools.registry import ToolRegistry
 from promptrails_engine.tracing.hub import SinkHub
 
 if TYPE_CHECKING:
-    from promptrails_engine.definitions.settings import Limits
+    from promptrails_engine.definitions.settings import Limits, RateLimit
     from promptrails_engine.models.registry import LLMModel
     from promptrails_engine.resources.agents import Agents
     from promptrails_engine.resources.base import Parts
@@ -53,6 +53,7 @@ class _BaseEngine(Generic[M_co]):
         model: str | None = None,
         models: Iterable[LLMModel] = (),
         limits: Limits | None = None,
+        rate_limits: Mapping[str, RateLimit] | None = None,
         workspace_id: str = "default",
         durability: Durability = "full",
         ids: IdFactory | None = None,
@@ -68,6 +69,8 @@ class _BaseEngine(Generic[M_co]):
             model: used where neither agent nor prompt names one.
             models: prices and abilities of models that the shipped table does not know.
             limits: limits of every run; agents and calls may set their own.
+            rate_limits: what may be sent to a model, by `provider/model`, `provider/*` or `*`; the longest that fits
+                counts, for each model and credential by itself.  What providers say and refuse is heeded anyway.
             workspace_id: every row and query belongs to it.
             durability: `full` survives a power cut once a call has returned, `relaxed` the end of the process.
             ids, clock: where ids and the time come from; a seed and a clock of your own make them reproducible.
@@ -89,6 +92,7 @@ class _BaseEngine(Generic[M_co]):
         self._tools = ToolRegistry(tools, builtin.find, builtin.NAMES)
         self._model, self._models = model, tuple(models)
         self._limits = limits
+        self._rate_limits = definitions.checked_rate_limits(rate_limits) if rate_limits else {}
         self._bridge = self._make_bridge()
 
     @cached_property
@@ -140,6 +144,7 @@ class _BaseEngine(Generic[M_co]):
                 model=self._model,
                 models=self._models,
                 limits=self._limits,
+                rate_limits=self._rate_limits,
                 ids=self._ids,
                 clock=self._clock,
                 ready=self._ready,

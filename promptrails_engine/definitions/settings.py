@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from promptrails_engine.definitions.checks import checked_class
+from promptrails_engine.errors import ConfigurationError
 
 _STRICT = ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False)
 _MODEL = ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False, protected_namespaces=())
@@ -143,6 +145,41 @@ class Limits:
             max_children=None,
             max_depth=None,
         )
+
+
+@checked_class
+@dataclass(config=_STRICT, frozen=True, kw_only=True)
+class RateLimit:
+    """What may be sent to one model with one credential; None is no limit beside what the provider teaches.
+
+    Attributes:
+        requests_per_minute: calls in any 60 seconds, refused ones as well.
+        tokens_per_minute: prompt and answer tokens in any 60 seconds.
+        concurrency: calls at once.
+    """
+
+    requests_per_minute: _Count | None = None
+    tokens_per_minute: _Count | None = None
+    concurrency: _Count | None = None
+
+
+def checked_rate_limits(limits: Mapping[str, RateLimit]) -> dict[str, RateLimit]:
+    """The limits by model name, or by the beginning of one and `*`.
+
+    Raises:
+        ConfigurationError: a name or a limit cannot be used.
+    """
+    for name, limit in limits.items():
+        if not isinstance(cast("object", name), str) or not name or "*" in name[:-1]:
+            raise ConfigurationError(
+                f"rate_limits has the name {name!r}: write a model's name, such as 'openai/gpt-4o', or the beginning "
+                "of one and a star, such as 'openai/*'"
+            )
+        if not isinstance(cast("object", limit), RateLimit):
+            raise ConfigurationError(
+                f"rate_limits[{name!r}] is no RateLimit: write RateLimit(requests_per_minute=..., concurrency=...)"
+            )
+    return dict(limits)
 
 
 DEFAULT_LIMITS = Limits(

@@ -130,10 +130,35 @@ class Finish:
     reason: FinishReason
 
 
-Delta = TextDelta | ThinkingDelta | ToolCallDelta | RefusalDelta | UsageDelta | Finish
+@dataclass(slots=True)
+class RateLimitDelta:
+    """What the provider says is left of its limits, before the rest of an answer or an error; None where unsaid.
+
+    The engine heeds it where the provider is an `AccountProvider`.
+    """
+
+    remaining_requests: int | None = None
+    remaining_tokens: int | None = None
+    requests_reset_s: float | None = None
+    """Seconds until all requests are left again."""
+    tokens_reset_s: float | None = None
+    """Seconds until all tokens are left again."""
+
+
+Delta = TextDelta | ThinkingDelta | ToolCallDelta | RefusalDelta | UsageDelta | RateLimitDelta | Finish
 
 
 # ------------------------------------------------------------------ the port
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """On whose account a call goes: calls of one model and account share the provider's limits."""
+
+    credential: str
+    """Tells credentials apart: a short digest, from which none can be had back.  Empty where there is none."""
+    connections: int | None = None
+    """Calls that the provider object can send at once; further ones wait in the engine's line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,4 +202,13 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Close connections.  May be called twice."""
+        ...
+
+
+@runtime_checkable
+class AccountProvider(Protocol):
+    """A provider whose calls count against limits of an account: the engine lets them through a gate of their own."""
+
+    def account(self, model: str) -> Account:
+        """The account of the next call of `model` (without the prefix).  Must not do I/O, and raises nothing."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 from promptrails_engine.catalog.agents import AgentCatalog
@@ -13,11 +13,12 @@ from promptrails_engine.catalog.prompts import PromptCatalog
 from promptrails_engine.catalog.providers import Providers
 from promptrails_engine.catalog.serving import ModelDirectory
 from promptrails_engine.clock import Clock
-from promptrails_engine.definitions.settings import DEFAULT_LIMITS, Limits
+from promptrails_engine.definitions.settings import DEFAULT_LIMITS, Limits, RateLimit
 from promptrails_engine.ids import IdFactory
 from promptrails_engine.models.registry import LLMModel, ModelRegistry
 from promptrails_engine.ports.store import Store
 from promptrails_engine.resources.base import Parts
+from promptrails_engine.run.rate_limits import RateLimits
 from promptrails_engine.run.runner import Runner
 from promptrails_engine.run.services import Services
 from promptrails_engine.strategies import STRATEGIES
@@ -35,13 +36,15 @@ def wired(
     model: str | None,
     models: Iterable[LLMModel],
     limits: Limits | None,
+    rate_limits: Mapping[str, RateLimit],
     ids: IdFactory,
     clock: Clock,
     ready: Callable[[], Coroutine[Any, Any, None]],
 ) -> Parts:
     """The parts of one engine.  Nothing is opened or started."""
     registry = ModelRegistry(models)
-    services = Services(workspace_id, store, sinks, registry, ids, clock, random.random)
+    gates = RateLimits(rate_limits, registry, random.random)
+    services = Services(workspace_id, store, sinks, registry, ids, clock, random.random, gates)
     context = CatalogContext(store, workspace_id, ids, clock, registry)
     prompts = PromptCatalog(context)
     agents = AgentCatalog(context, prompts)

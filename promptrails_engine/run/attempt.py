@@ -16,7 +16,7 @@ from promptrails_engine.errors import (
     ResponseTooLargeError,
 )
 from promptrails_engine.events import ContentEvent, ThinkingEvent
-from promptrails_engine.ports.provider import Delta, ModelRequest, TextDelta, ThinkingDelta, UsageDelta
+from promptrails_engine.ports.provider import Delta, ModelRequest, RateLimitDelta, TextDelta, ThinkingDelta, UsageDelta
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.run.budget import Reservation
 from promptrails_engine.run.context import RunContext
@@ -25,6 +25,7 @@ from promptrails_engine.run.emulation import read_emulated
 from promptrails_engine.run.failures import foreign
 from promptrails_engine.run.fold import Fold, ModelReply
 from promptrails_engine.run.plan import ModelBinding, PromptStep
+from promptrails_engine.run.rate_gate import Gate, Ticket
 from promptrails_engine.secrets import mask
 
 _FIRST_TOKEN_S, _IDLE_S, _CALL_S = 60.0, 30.0, 300.0
@@ -45,13 +46,17 @@ async def run_attempt(
         request = replace(request)  # the budget may give it a max_tokens, which is not the next attempt's
         reservation = await ctx.budget.reserve(request, binding.ceiling, binding.capabilities.max_output_tokens)
     _describe(span, binding, request)
-    fold = Fold()
+    gate = ctx.services.rate_limits.gate(binding)
+    fold = Fold() if gate is None else Fold(await _let_through(ctx, span, gate, request, reservation))
     try:
         await _receive(ctx, span, step, binding, request, fold, show)
         reply = fold.reply(binding.name)
     except BaseException as error:
+        ctx.services.rate_limits.failed(binding, fold.ticket, fold.usage, error)
         _settle(ctx, span, binding, fold, reservation, refused=isinstance(error, PromptRailsError))
         raise
+    if fold.ticket is not None:
+        fold.ticket.settle(fold.usage)
     reply.cost = _settle(ctx, span, binding, fold, reservation, refused=False)
     span.output = _output(reply)
     if reply.refusal:
@@ -59,6 +64,23 @@ async def run_attempt(
     if reply.finish == "content_filter":
         raise ContentFilteredError(f"the provider of '{binding.name}' stopped the answer with its content filter")
     return reply
+
+
+async def _let_through(
+    ctx: RunContext, span: Span, gate: Gate, request: ModelRequest, reservation: Reservation | None
+) -> Ticket:
+    """Wait for the call's turn; no deadline of the call counts until then, that of the run does."""
+    begun = ctx.deadlines.now()
+    try:
+        return await gate.enter(ctx.plan.agent_id, request)
+    except BaseException:
+        if reservation is not None and ctx.budget is not None:
+            ctx.budget.release(reservation)
+        raise
+    finally:
+        waited = round((ctx.deadlines.now() - begun) * 1000)
+        if waited:
+            span.attributes["rate_limit_wait_ms"] = waited
 
 
 async def _receive(
@@ -131,6 +153,8 @@ async def _drain(
             continue  # it carried nothing, and so keeps nothing alive
         if span.completion_start_time is None:
             span.completion_start_time = ctx.now()
+            if fold.ticket is not None:
+                fold.ticket.accepted()
             ctx.deadlines.rearm(deadline, ctx.limits.idle_s or _IDLE_S)
         else:
             deadline.touched = clock()
@@ -155,7 +179,7 @@ def _take(ctx: RunContext, fold: Fold, delta: Delta, show: bool) -> bool:
             ctx.emit(ContentEvent(text))
         return True
     fold.add(delta)
-    if isinstance(delta, UsageDelta):
+    if isinstance(delta, UsageDelta | RateLimitDelta):
         return False
     if isinstance(delta, ThinkingDelta) and show:
         ctx.emit(ThinkingEvent(delta.text))

@@ -11,12 +11,14 @@ from promptrails_engine.ports.provider import (
     Delta,
     Finish,
     FinishReason,
+    RateLimitDelta,
     TextDelta,
     ThinkingDelta,
     ToolCall,
     ToolCallDelta,
     UsageDelta,
 )
+from promptrails_engine.run.rate_gate import Ticket
 
 
 @dataclass(slots=True)
@@ -43,9 +45,9 @@ class ModelReply:
 class Fold:
     """Takes deltas one by one; `reply` is what they come to."""
 
-    __slots__ = ("_calls", "_refusal", "_text", "_thinking", "finish", "size", "usage")
+    __slots__ = ("_calls", "_refusal", "_text", "_thinking", "finish", "size", "ticket", "usage")
 
-    def __init__(self) -> None:
+    def __init__(self, ticket: Ticket | None = None) -> None:
         self._text: list[str] = []
         self._thinking: list[str] | None = None
         self._refusal: list[str] | None = None
@@ -54,6 +56,8 @@ class Fold:
         self.finish: FinishReason | None = None
         self.size = 0
         """Characters received."""
+        self.ticket = ticket
+        """Of the gate that let the call through, where it has one."""
 
     def text(self, piece: str) -> None:
         self._text.append(piece)
@@ -69,6 +73,9 @@ class Fold:
             self._call(delta)
         elif isinstance(delta, TextDelta):
             self.text(delta.text)
+        elif isinstance(delta, RateLimitDelta):
+            if self.ticket is not None:
+                self.ticket.heard(delta)
         elif isinstance(delta, ThinkingDelta):
             self._thinking = self._thinking or []
             self._thinking.append(delta.text)

@@ -118,6 +118,7 @@ async def _retried(
         error,
         attempts=_ATTEMPTS_PER_MODEL - 1,
         restartable=partial(_unsaid, ctx, mark, show),
+        excused=ctx.services.rate_limits.excuse(binding),
         random=ctx.services.random,
     )
 

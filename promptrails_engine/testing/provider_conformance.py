@@ -23,12 +23,14 @@ from unittest import SkipTest
 from promptrails_engine.errors import PromptRailsError
 from promptrails_engine.events import TokenUsage
 from promptrails_engine.ports.provider import (
+    AccountProvider,
     Delta,
     Finish,
     Message,
     ModelCapabilities,
     ModelRequest,
     Provider,
+    RateLimitDelta,
     TextDelta,
     ToolCall,
     ToolCallDelta,
@@ -210,6 +212,24 @@ class ProviderConformance:
     def test_it_does_not_show_its_secret(self) -> None:
         provider = self.make()
         self._assert_no_secret(repr(provider), str(provider))
+
+    def test_what_it_says_of_limits_is_sane_and_gives_no_key_away(self) -> None:
+        provider = self.make()
+        if isinstance(provider, AccountProvider):
+            account = provider.account(self.model)
+            assert account == provider.account(self.model), "the same credential gave another account"
+            assert len(account.credential) <= 64, "the credential of an account is a short digest"
+            assert account.connections is None or account.connections >= 1
+            self._assert_no_secret(account.credential)
+        for delta in self._run(self._answer(self._request())):
+            if isinstance(delta, RateLimitDelta):
+                figures = (
+                    delta.remaining_requests,
+                    delta.remaining_tokens,
+                    delta.requests_reset_s,
+                    delta.tokens_reset_s,
+                )
+                assert all(figure is None or figure >= 0 for figure in figures), f"a figure below zero: {delta}"
 
     # -------------------------------------------------------------- helpers
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -14,6 +15,7 @@ from promptrails_providers.litellm_errors import explain_end, explain_failure
 from promptrails_providers.litellm_runtime import Target, open_stream
 from promptrails_providers.litellm_transport import CallTransport
 from promptrails_providers.openai_compatible.http_errors import Call
+from promptrails_providers.openai_compatible.rate_headers import rate_limits_of
 
 
 async def run_call(
@@ -29,6 +31,8 @@ async def run_call(
     failure: PromptRailsError | None = None
     try:
         reader = await open_stream(target, request, transport)
+        if (limits := rate_limits_of(transport.facts.headers, time.time())) is not None:
+            yield limits
         async with aclosing(reader.read()) as chunks:
             async for deltas in chunks:
                 for delta in deltas:
@@ -44,6 +48,8 @@ async def run_call(
     finally:
         # Not the stream's own aclose: it leaves some providers' connections open, and absorbs a cancellation.
         await transport.close_answer()
+    if reader is None and (limits := rate_limits_of(transport.facts.headers, time.time())) is not None:
+        yield limits
     if failure is not None:  # raised out here, so that it drags no exception along that holds the key
         raise failure
     reason = reader.finish() if reader is not None else None

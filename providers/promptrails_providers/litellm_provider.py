@@ -11,9 +11,10 @@ from types import ModuleType
 
 from promptrails_engine.errors import MissingExtraError, ModelNotServedError
 from promptrails_engine.models.table import model_table
-from promptrails_engine.ports.provider import Delta, ModelCapabilities, ModelRequest, Support
+from promptrails_engine.ports.provider import Account, Delta, ModelCapabilities, ModelRequest, Support
 from promptrails_engine.require import installed, require
 from promptrails_engine.secrets import Secret
+from promptrails_providers.account_digest import account_digest
 from promptrails_providers.litellm_names import PROVIDER_PREFIXES
 from promptrails_providers.openai_compatible.clients import LoopClients, Route
 from promptrails_providers.openai_compatible.http_errors import Call
@@ -81,6 +82,11 @@ class LiteLLMProvider:
             context_window=row.context_window,
             max_output_tokens=row.max_output_tokens,
         )
+
+    def account(self, model: str) -> Account:
+        """The credential of the next call: the key given, else what the environment holds under litellm's name."""
+        key = self._key.reveal() if self._key is not None else os.environ.get(_variable(model.partition("/")[0]), "")
+        return Account(account_digest(key, self._api_base or ""), MAX_CONNECTIONS)
 
     async def warm_up(self) -> None:
         """Import litellm on a thread, with all that a first call needs, so that the first call is as quick as others.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from promptrails_engine.run import retry
+from promptrails_engine.run import rate_flow, retry
+from tests.clocks import put_forward
 from tests.providers.loopback import LoopbackServer
 from tests.store.postgres_server import PostgresServer
 
@@ -28,12 +30,14 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits between attempts, which are not waited for."""
+async def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between attempts, over which the clock is put forward."""
     seen: list[float] = []
+    move = put_forward(asyncio.get_running_loop())
 
     async def sleep(seconds: float) -> None:
         seen.append(seconds)
+        move(seconds)
 
     original = retry.AsyncRetrying
 
@@ -41,6 +45,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         return original(sleep=sleep, **kwargs)
 
     monkeypatch.setattr(retry, "AsyncRetrying", patched)
+    monkeypatch.setattr(rate_flow, "_PAUSE_S", 0.0)
     return seen
 
 

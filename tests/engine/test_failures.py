@@ -23,18 +23,21 @@ from promptrails_engine import (
     StreamInterruptedError,
 )
 from promptrails_engine.ports.provider import Delta, Finish, ModelCapabilities, ModelRequest, TextDelta
-from promptrails_engine.run import retry
+from promptrails_engine.run import rate_flow, retry
 from promptrails_engine.testing import Reply, ScriptedProvider
+from tests.clocks import put_forward
 from tests.engine.kit import one_prompt, scripted
 
 
 @pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits between attempts, which are not waited for."""
+async def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between attempts, over which the clock is put forward."""
     seen: list[float] = []
+    move = put_forward(asyncio.get_running_loop())
 
     async def sleep(seconds: float) -> None:
         seen.append(seconds)
+        move(seconds)
 
     original = retry.AsyncRetrying
 
@@ -42,6 +45,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         return original(sleep=sleep, **kwargs)
 
     monkeypatch.setattr(retry, "AsyncRetrying", patched)
+    monkeypatch.setattr(rate_flow, "_PAUSE_S", 0.0)
     return seen
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from promptrails_engine._version import __version__
 from promptrails_engine.errors import AuthError, ConfigurationError, PromptRailsError
-from promptrails_engine.ports.provider import Delta, ModelCapabilities, ModelRequest
+from promptrails_engine.ports.provider import Account, Delta, ModelCapabilities, ModelRequest
 from promptrails_engine.secrets import Secret
+from promptrails_providers.account_digest import account_digest
 from promptrails_providers.openai_compatible.address import Address, parse_address
 from promptrails_providers.openai_compatible.clients import LoopClients, Route, load_httpx
 from promptrails_providers.openai_compatible.endpoints import ENDPOINTS, Endpoint, custom
@@ -22,6 +23,7 @@ from promptrails_providers.openai_compatible.inflate import (
     CompressionRatioError,
     make_inflater,
 )
+from promptrails_providers.openai_compatible.rate_headers import rate_limits_of
 from promptrails_providers.openai_compatible.reader import AnswerReader
 from promptrails_providers.openai_compatible.request_body import encode_request
 from promptrails_providers.openai_compatible.transport_errors import explain
@@ -76,6 +78,7 @@ class OpenAICompatibleProvider:
         self._key = Secret(api_key) if isinstance(api_key, str) else api_key
         self._capabilities = capabilities or ModelCapabilities(tools=row.tools, json_schema=row.json_schema)
         self._headers = {key: Secret(_sendable(key, value)) for key, value in (headers or {}).items()}
+        self._connections = max_connections
         self._clients = LoopClients(max_connections)
         self._shown = parse_address(base_url or row.base_url).shown
 
@@ -90,6 +93,14 @@ class OpenAICompatibleProvider:
     def capabilities(self, model: str) -> ModelCapabilities:
         """What the models of this server can do; they are not told apart."""
         return self._capabilities
+
+    def account(self, model: str) -> Account:
+        """The credential of the next call, and the address that it goes to."""
+        row = self._endpoint
+        key = self._key.reveal() if self._key is not None else _from_environment(row.key_env)
+        base_url = self._base_url or _from_environment(row.base_url_env) or row.base_url
+        headers = [f"{name}: {value.reveal()}" for name, value in self._headers.items()]
+        return Account(account_digest(key or "", base_url, *headers), self._connections)
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[Delta]:
         """Call the model; the port lists the errors.
@@ -110,6 +121,9 @@ class OpenAICompatibleProvider:
         try:
             response = await client.send(message, stream=True)
             async with aclosing(response):
+                limits = rate_limits_of(response.headers, time.time())
+                if limits is not None:
+                    yield limits
                 failure = await _refusal(call, response)
                 if failure is None:
                     async with aclosing(_pieces(response, reader)) as pieces:
