@@ -16,7 +16,7 @@ from harness import Contender, Row, Size, cpu_row, in_turns, in_turns_sync
 
 from promptrails_engine import AsyncEngine, MemorySink, OTelSink, Span
 from promptrails_engine.ports.sink import TraceInfo
-from promptrails_engine.run.render import compile_template, render_async
+from promptrails_engine.run.render import compile_template, render_all
 from promptrails_engine.schema import check_input, compile_schema
 from promptrails_engine.tracing.hub import SinkHub
 
@@ -29,7 +29,8 @@ async def template(size: Size) -> list[Row]:
     ours_template, bare = compile_template(work.LOOP), floors.ENVIRONMENT.from_string(work.LOOP)
 
     async def ours_once(i: int) -> str:
-        return await render_async(ours_template, {"items": work.items(i)})
+        [text] = await render_all((ours_template,), {"items": work.items(i)})
+        return text
 
     async def floor_once(i: int) -> str:
         return bare.render({"items": work.items(i)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -48,11 +48,10 @@ async def run_prompt_step(
     parent: Span,
     step: PromptStep,
     values: Mapping[str, Any],
-    offered: Mapping[str, Any] | None = None,
-    *,
+    offered: Mapping[str, Any] | None,
     final: bool,
 ) -> StepOutput:
-    """The step's output for this input, and for what the strategy offers beside it.
+    """The step's output for this input, and for what the strategy offers beside it; `parent` shows it as well.
 
     `final` says that its answer is the run's: then its text goes to the listeners, as it comes; an answer under a
     schema goes to them in one piece, once it is valid.
@@ -63,22 +62,24 @@ async def run_prompt_step(
     messages = await render_step(ctx, parent, step, values, offered)
     if not ctx.on_record:
         await ctx.begin()
-    return await answer_step(ctx, parent, step, messages, final=final)
+    result = await answer_step(ctx, parent, step, messages, final=final)
+    parent.output = result.output
+    return result
 
 
-async def render_step(
+def render_step(
     ctx: RunContext,
     parent: Span,
     step: PromptStep,
     values: Mapping[str, Any],
     offered: Mapping[str, Any] | None = None,
-) -> list[Message]:
+) -> Awaitable[list[Message]]:
     """The step's messages for this input, and for what the strategy offers beside it.
 
     Raises:
         PromptRailsError: of templates or input schema.
     """
-    return await ctx.step("prompt", step.prompt_name, f"{step.key}/prompt", parent, _render, step, values, offered)
+    return ctx.step("prompt", step.prompt_name, f"{step.key}/prompt", parent, _render, step, values, offered)
 
 
 async def answer_step(

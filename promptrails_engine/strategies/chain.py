@@ -35,12 +35,4 @@ async def run_chain(ctx: RunContext, root: Span) -> StepOutput:
 def _agent_step(
     ctx: RunContext, root: Span, step: PromptStep, offered: dict[str, Any] | None, *, final: bool
 ) -> Awaitable[StepOutput]:
-    return ctx.step("agent_step", step.role, step.key, root, _run, step, offered, final)
-
-
-async def _run(
-    ctx: RunContext, span: Span, step: PromptStep, offered: dict[str, Any] | None, final: bool
-) -> StepOutput:
-    result = await run_prompt_step(ctx, span, step, ctx.row.input, offered, final=final)
-    span.output = result.output
-    return result
+    return ctx.step("agent_step", step.role, step.key, root, run_prompt_step, step, ctx.row.input, offered, final)

@@ -49,7 +49,6 @@ async def run_multi_agent(ctx: RunContext, root: Span) -> StepOutput:
 async def _route(ctx: RunContext, span: Span, gather: Gather, router: PromptStep) -> Sequence[PromptStep]:
     offered = {"roles": [step.role for step in gather.branches]}
     result = await run_prompt_step(ctx, span, router, ctx.row.input, offered, final=False)
-    span.output = result.output
     return [step for step in gather.branches if step.role in result.output["roles"]]
 
 
@@ -84,9 +83,7 @@ async def _aggregate(
     offered: dict[str, Any] = {"results": results, "steps": results}
     if gather.failure_policy != "fail_fast":
         offered[ERRORS_KEY] = _told(found.errors)
-    result = await run_prompt_step(ctx, span, aggregator, ctx.row.input, offered, final=True)
-    span.output = result.output
-    return result
+    return await run_prompt_step(ctx, span, aggregator, ctx.row.input, offered, final=True)
 
 
 async def _vote(ctx: RunContext, span: Span, gather: Gather, found: Findings) -> StepOutput:
