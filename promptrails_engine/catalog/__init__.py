@@ -5,8 +5,9 @@ Folders of files are loaded when they are first used.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from promptrails_engine.lazy import lazy_names
 
 if TYPE_CHECKING:
     from promptrails_engine.catalog.folder import load_folder as load_folder
@@ -14,8 +15,4 @@ if TYPE_CHECKING:
 
 _HOMES = {"load_folder": "folder", "save_folder": "folder_save"}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -40,9 +40,7 @@ def condition_of(node: Part) -> Expression | None:
     Raises:
         TemplateError: it cannot be compiled.
     """
-    if node.condition is None:
-        return None
-    return compile_expression(node.condition, name=f"condition of {noun_of(node)} {node.id}")
+    return _expression(node, "condition", node.condition)
 
 
 def map_over_of(node: Part) -> Expression | None:
@@ -51,9 +49,7 @@ def map_over_of(node: Part) -> Expression | None:
     Raises:
         TemplateError: it cannot be compiled.
     """
-    if node.map_over is None:
-        return None
-    return compile_expression(node.map_over, name=f"map_over of {noun_of(node)} {node.id}")
+    return _expression(node, "map_over", node.map_over)
 
 
 def mapping_of(node: Part) -> CompiledMapping | None:
@@ -65,6 +61,10 @@ def mapping_of(node: Part) -> CompiledMapping | None:
     if node.input_mapping is None:
         return None
     return CompiledMapping(node.input_mapping, f"input_mapping of {noun_of(node)} {node.id}")
+
+
+def _expression(node: Part, field: str, source: str | None) -> Expression | None:
+    return None if source is None else compile_expression(source, name=f"{field} of {noun_of(node)} {node.id}")
 
 
 def check_graph(

@@ -8,9 +8,9 @@ from typing import Any
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import BudgetExceededError, ChildFailedError
 from promptrails_engine.ports.provider import Message
-from promptrails_engine.ports.sink import Span, TraceInfo
+from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import ExecutionRow
-from promptrails_engine.run.context import Birth, RunContext
+from promptrails_engine.run.context import Birth, RunContext, trace_of
 from promptrails_engine.run.plan import Plan
 
 
@@ -85,21 +85,10 @@ def _context(ctx: RunContext, plan: Plan, data: dict[str, Any], birth: Birth) ->
         parent_execution_id=above.id,
         root_execution_id=above.root_execution_id or above.id,
     )
-    trace = TraceInfo(
-        row.trace_id,
-        row.id,
-        row.workspace_id,
-        plan.agent_id,
-        plan.agent_name,
-        plan.agent_type,
-        row.session_id,
-        row.user_id,
-        ctx.trace.ambient,
-    )
     return RunContext(
         plan,
         row,
-        trace,
+        trace_of(row, plan, ctx.trace.ambient),
         services,
         _limits(ctx, plan),
         ctx.deadlines,

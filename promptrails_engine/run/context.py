@@ -115,9 +115,7 @@ class RunContext:
         self.log: EventLog = RelayedLog(birth.parent.log) if birth is not None and birth.relay else EventLog()
         self.spans: list[Span] = []
         self.spans_stored = 0
-        self.budget: Budget | None = None
-        if limits.max_cost is not None or limits.max_total_tokens is not None or parent is not None:
-            self.budget = _budget(limits, parent)
+        self.budget = _budget(limits, parent)
         self.usage: TokenUsage | None = None
         self.cost_known = 0.0
         self.cost_unknown = False
@@ -301,7 +299,7 @@ class RunContext:
         Raises:
             BudgetExceededError: there are not so many left.
         """
-        ctx: RunContext | None = self
+        ctx: RunContext | None = self  # a loop in place of `lineage`: mostly there is but one
         while ctx is not None:
             most = ctx.limits.max_tool_calls
             if most is None and ctx.parent is None:
@@ -321,6 +319,21 @@ class RunContext:
     def called(self) -> str:
         """What messages about limits call it."""
         return "the run" if self.parent is None else f"the run of agent '{self.plan.agent_name}'"
+
+
+def trace_of(row: ExecutionRow, plan: Plan, ambient: Any) -> TraceInfo:
+    """What all spans of an execution share; `ambient` is what the sinks saw in the caller's context."""
+    return TraceInfo(
+        row.trace_id,
+        row.id,
+        row.workspace_id,
+        plan.agent_id,
+        plan.agent_name,
+        plan.agent_type,
+        row.session_id,
+        row.user_id,
+        ambient,
+    )
 
 
 def _budget(limits: Limits, parent: RunContext | None) -> Budget | None:

@@ -11,9 +11,8 @@ from typing import Any
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import EngineClosedError, PromptRailsError, RunCancelledError, RunError
 from promptrails_engine.events import DoneEvent, ErrorEvent, Event, TokenUsage
-from promptrails_engine.ports.sink import TraceInfo
 from promptrails_engine.ports.store import ExecutionRow
-from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.context import RunContext, trace_of
 from promptrails_engine.run.deadlines import Deadlines, take_back
 from promptrails_engine.run.pipeline import Strategy, run_pipeline
 from promptrails_engine.run.plan import Plan
@@ -130,17 +129,7 @@ class Runner:
             options.metadata,
             now,
         )
-        trace = TraceInfo(
-            row.trace_id,
-            row.id,
-            row.workspace_id,
-            plan.agent_id,
-            plan.agent_name,
-            plan.agent_type,
-            options.session_id,
-            options.user_id,
-            services.sinks.capture(),
-        )
+        trace = trace_of(row, plan, services.sinks.capture())
         limits = plan.limits if options.limits is None else options.limits.over(plan.limits)
         return RunContext(
             plan,

@@ -23,7 +23,8 @@ from promptrails_engine.schema import parse_arguments
 from promptrails_engine.secrets import mask
 
 _AT_ONCE = 8
-_SUMMARY_CHARS = 200
+SUMMARY_CHARS = 200
+"""Of a result in the event that ends its call."""
 
 
 async def run_calls(
@@ -61,7 +62,7 @@ async def _run_call(
     except BaseException:  # the run may go on without this branch, and its listeners wait for an end
         ctx.emit(ToolEndEvent(call.id, call.name, "cancelled"))
         raise
-    summary = text if len(text) <= _SUMMARY_CHARS else text[: _SUMMARY_CHARS - 1] + "…"
+    summary = text if len(text) <= SUMMARY_CHARS else text[: SUMMARY_CHARS - 1] + "…"
     ctx.emit(ToolEndEvent(call.id, call.name, summary))
     return Message("tool", text, tool_call_id=call.id, name=call.name)
 

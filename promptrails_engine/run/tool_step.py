@@ -10,11 +10,9 @@ from promptrails_engine.events import ToolEndEvent, ToolStartEvent
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.context import RunContext
-from promptrails_engine.run.tool_calls import tool_context
+from promptrails_engine.run.tool_calls import SUMMARY_CHARS, tool_context
 from promptrails_engine.run.tool_result import result_text, to_json_data
 from promptrails_engine.secrets import mask
-
-_SUMMARY_CHARS = 200
 
 
 async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: dict[str, Any], key: str) -> Any:
@@ -32,7 +30,7 @@ async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: di
     summary = "failed"
     try:
         result = await ctx.step("tool", tool.name, f"{key}/tool", parent, _call, tool, arguments, call_id)
-        summary = result_text(result, _SUMMARY_CHARS)
+        summary = result_text(result, SUMMARY_CHARS)
         return result
     finally:
         ctx.emit(ToolEndEvent(call_id, tool.name, summary))

@@ -10,7 +10,7 @@ from promptrails_engine.definitions.configs import ERRORS_KEY
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.errors import ConfigurationError, PromptRailsError, TemplateError
 from promptrails_engine.events import ContentEvent
-from promptrails_engine.ports.sink import Span
+from promptrails_engine.ports.sink import Span, new_span
 from promptrails_engine.results import output_text
 from promptrails_engine.run.children import run_child
 from promptrails_engine.run.context import RunContext
@@ -118,18 +118,9 @@ class _WorkflowRun:
         """Say in the trace why a node did not run."""
         node = self._workflow.nodes[name]
         ctx = self._ctx
-        attributes = {"key": node.key, "node_type": node.kind, "skipped": reason}
-        ctx.close_span(
-            Span(
-                ctx.trace,
-                ctx.services.ids.span(),
-                self._root.span_id,
-                name,
-                "agent_step",
-                ctx.now(),
-                attributes=attributes,
-            )
-        )
+        span = new_span(ctx.trace, ctx.services.ids.span(), self._root.span_id, name, "agent_step", ctx.now(), node.key)
+        span.attributes |= {"node_type": node.kind, "skipped": reason}
+        ctx.close_span(span)
 
     async def _map(
         self,

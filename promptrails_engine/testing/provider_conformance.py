@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
@@ -42,7 +43,7 @@ T = TypeVar("T")
 _REASONS = ("stop", "length", "tool_calls", "content_filter")
 
 
-class ProviderConformance:
+class ProviderConformance(ABC):
     """Inherit in a class whose name begins with Test, set `model` and write `make`."""
 
     model: str = ""
@@ -58,9 +59,9 @@ class ProviderConformance:
     timeout_s: float = 60.0
     """Of each test."""
 
+    @abstractmethod
     def make(self) -> Provider:
         """A fresh provider."""
-        raise NotImplementedError("write make() in the class that inherits")
 
     # -------------------------------------------------------------- the form of the answer
 

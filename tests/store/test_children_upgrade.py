@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import insert, make_url, text
+from sqlalchemy import insert
 
 from promptrails_engine.ports.store import ExecutionFilter
 from promptrails_engine.store import SqlStore
@@ -20,21 +16,6 @@ from promptrails_engine.store.sql.upgrade import _MIGRATIONS
 from promptrails_engine.testing.store_conformance.rows import ended, execution
 
 NEW = {"parent_execution_id", "root_execution_id"}
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database with nothing in it."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/app.db"
-        return
-    server: str = request.getfixturevalue("postgres_url")
-    admin = Database(parse_url(server), "full")
-    with admin.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("CREATE DATABASE upgraded"))
-        yield make_url(server).set(database="upgraded").render_as_string(hide_password=False)
-        connection.execute(text("DROP DATABASE upgraded WITH (FORCE)"))
-    admin.engine.dispose()
 
 
 async def test_executions_of_the_first_schema_become_roots(empty: str) -> None:

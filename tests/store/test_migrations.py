@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from promptrails_engine.errors import StoreVersionError
 from promptrails_engine.store import SqlStore
@@ -39,21 +37,6 @@ def test_the_revisions_are_those_of_the_scripts() -> None:
     config.set_main_option("script_location", str(_MIGRATIONS))
     scripts = ScriptDirectory.from_config(config)
     assert tuple(reversed([script.revision for script in scripts.walk_revisions()])) == REVISIONS
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database with nothing in it."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/app.db"
-        return
-    server: str = request.getfixturevalue("postgres_url")
-    admin = Database(parse_url(server), "full")
-    with admin.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("CREATE DATABASE empty"))
-        yield make_url(server).set(database="empty").render_as_string(hide_password=False)
-        connection.execute(text("DROP DATABASE empty WITH (FORCE)"))
-    admin.engine.dispose()
 
 
 def test_the_tables_are_those_of_the_code(empty: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from promptrails_engine.lazy import lazy_names
 
 if TYPE_CHECKING:
     from promptrails_providers.openai_compatible.endpoints import ENDPOINTS as ENDPOINTS
@@ -18,8 +19,4 @@ _HOMES = {
     "create": "provider",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
