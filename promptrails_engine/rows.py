@@ -75,12 +75,6 @@ def execution_tree(top: ExecutionRow, rows: Iterable[ExecutionRow]) -> AgentExec
 
 def trace(span: Span) -> Trace:
     shared = span.trace
-    counts = {
-        "prompt_tokens": span.prompt_tokens,
-        "completion_tokens": span.completion_tokens,
-        "total_tokens": span.total_tokens,
-    }
-    usage = {name: count for name, count in counts.items() if count is not None}
     return Trace(
         id=span.span_id,
         workspace_id=shared.workspace_id,
@@ -95,7 +89,7 @@ def trace(span: Span) -> Trace:
         output=plain_payload(span.output),
         attributes=span.attributes,
         tags=list(span.tags),
-        token_usage=usage or None,
+        token_usage=span.token_usage or None,
         cost=span.cost,
         duration_ms=span.duration_ms,
         error_message=span.error_message,

@@ -67,11 +67,6 @@ def first_parting(steps: Sequence[StepDiff], a: Steps, b: Steps, ended: Mapping[
 
 def facts(span: Span) -> StepFacts:
     """How the step went."""
-    counts = {
-        "prompt_tokens": span.prompt_tokens,
-        "completion_tokens": span.completion_tokens,
-        "total_tokens": span.total_tokens,
-    }
     attributes = span.attributes
     version = attributes.get("version")
     return StepFacts(
@@ -83,7 +78,7 @@ def facts(span: Span) -> StepFacts:
         model=span.model_name,
         prompt=span.prompt_name,
         prompt_version="" if version is None else str(version),
-        token_usage={name: count for name, count in counts.items() if count is not None},
+        token_usage=span.token_usage,
         cost=span.cost,
         duration_ms=span.duration_ms,
         skipped=str(attributes.get("skipped") or ""),

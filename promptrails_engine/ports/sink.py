@@ -66,6 +66,16 @@ class Span:
     error_stack: str = ""
 
     @property
+    def token_usage(self) -> dict[str, int]:
+        """The counts that are known, by name."""
+        counts = {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.total_tokens,
+        }
+        return {name: count for name, count in counts.items() if count is not None}
+
+    @property
     def duration_ms(self) -> int | None:
         return None if self.ended_at is None else round((self.ended_at - self.started_at) * 1000)
 

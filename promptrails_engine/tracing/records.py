@@ -38,7 +38,7 @@ def span_to_dict(span: Span, *, content: bool = True, cap_bytes: int = CAP_BYTES
         "output": capped_payload(span.output, cap_bytes) if content else None,
         "attributes": {escape_odd(name): capped_payload(value, cap_bytes) for name, value in attributes.items()},
         "tags": [capped_text(tag, cap_bytes) for tag in span.tags],
-        "token_usage": _token_usage(span),
+        "token_usage": span.token_usage or None,
         "cost": span.cost,
         "duration_ms": span.duration_ms,
         "error_message": capped_text(span.error_message, cap_bytes) if content else "",
@@ -114,12 +114,3 @@ def _trace_info(data: Mapping[str, Any]) -> TraceInfo:
         session_id=text("session_id"),
         user_id=text("user_id"),
     )
-
-
-def _token_usage(span: Span) -> dict[str, int] | None:
-    counts = {
-        "prompt_tokens": span.prompt_tokens,
-        "completion_tokens": span.completion_tokens,
-        "total_tokens": span.total_tokens,
-    }
-    return {name: count for name, count in counts.items() if count is not None} or None
