@@ -289,6 +289,12 @@ class BranchesFailedError(RunError):
         self.retryable = any(error.retryable for error in errors.values())
 
 
+class FencedError(RunError):
+    """The run went over to another process, or has ended: what this one still wrote does not count."""
+
+    code = "fenced"
+
+
 class RunFailedError(RunError):
     """Raised by `result.raise_for_status()`; `code` is that of the error that failed the run."""
 

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from promptrails_engine.events import Event
+from promptrails_engine.ports.journal import JournalEntry, JournalStore
 from promptrails_engine.ports.sink import Span
 
 DefinitionKind = Literal["prompt", "agent"]
 DefinitionStatus = Literal["active", "archived", "deleted"]
-ExecutionStatus = Literal["pending", "running", "completed", "failed", "cancelled", "awaiting_approval", "rejected"]
+ExecutionStatus = Literal[
+    "pending", "running", "completed", "failed", "cancelled", "awaiting_approval", "in_doubt", "rejected"
+]
 EXECUTION_TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled", "rejected"})
 
 
@@ -95,6 +98,13 @@ class ExecutionRow:
     """The execution that started this one; None of one that a caller started, which is a root."""
     root_execution_id: str | None = None
     """The root of the tree; None of a root itself."""
+    owner: str | None = None
+    """Who runs it: a process that keeps a lease.  None of one that nobody runs, or that dies with its process."""
+    attempt: int = 0
+    """How often it was taken over from an owner that had died."""
+    cancel_requested_at: float | None = None
+    limits: dict[str, Any] | None = None
+    """JSON data of the limits that the caller set; they hold wherever it goes on."""
 
 
 @dataclass(slots=True)
@@ -152,7 +162,7 @@ class CostTotals:
     daily: list[DailyCost] = field(default_factory=list[DailyCost])
 
 
-class Store(Protocol):
+class Store(JournalStore, Protocol):
     """Two adapters keep this promise: plain structures in memory, and SQL."""
 
     @property
@@ -238,23 +248,19 @@ class Store(Protocol):
     # -------------------------------------------------------------- executions
 
     async def begin_execution(self, row: ExecutionRow, *, wait: bool) -> None:
-        """Add a running execution.  `wait` returns only when it is durable; else it is so before its end is."""
+        """Add an execution that is running, or `pending` for whoever claims it.  `wait` returns only when it is durable;
+        else it is so before anything else of it is."""
         ...
 
-    async def finish_execution(self, row: ExecutionRow, spans: Sequence[Span], events: Sequence[Event]) -> None:
-        """Write the end of a running execution with the spans and events not yet written, all or nothing; durable
-        when it returns."""
-        ...
-
-    async def append_events(self, row: ExecutionRow, events: Sequence[Event]) -> None:
-        """Write events of a run that is still going on, in order of their numbers.
-
-        A block may come again, here or with the end, with more events behind it: then the longer one counts.
-        """
-        ...
-
-    async def append_spans(self, spans: Sequence[Span]) -> None:
-        """Write finished spans of a run that is still going on."""
+    async def finish_execution(
+        self,
+        row: ExecutionRow,
+        spans: Sequence[Span],
+        events: Sequence[Event],
+        entries: Sequence[JournalEntry] = (),
+    ) -> None:
+        """Write the end of a running execution with the spans, events and journal entries not yet written, all or
+        nothing; durable when it returns.  One that has ended already, or is another owner's, is left as it is."""
         ...
 
     async def get_execution(self, workspace_id: str, execution_id: str) -> ExecutionRow | None: ...
