@@ -289,10 +289,28 @@ class BranchesFailedError(RunError):
         self.retryable = any(error.retryable for error in errors.values())
 
 
+class JournalError(RunError):
+    """A step could not be put on record, so it was not run."""
+
+    code = "journal_unavailable"
+
+
 class FencedError(RunError):
     """The run went over to another process, or has ended: what this one still wrote does not count."""
 
     code = "fenced"
+
+
+class ApprovalRejectedError(RunError):
+    """Somebody rejected the run's output."""
+
+    code = "approval_rejected"
+
+
+class ApprovalMismatchError(RunError):
+    """What was approved is not what would be done now."""
+
+    code = "approval_mismatch"
 
 
 class RunFailedError(RunError):
@@ -319,6 +337,12 @@ class ToolError(PromptRailsError):
 
 class ToolUnknownError(ToolError):
     code = "tool_unknown"
+
+
+class ToolDeniedError(ToolError):
+    """Somebody rejected the call."""
+
+    code = "tool_denied"
 
 
 class ToolArgsInvalidError(ToolError):

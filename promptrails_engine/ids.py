@@ -8,6 +8,7 @@ bits, written in the hexadecimal part of the alphabet.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import time
@@ -52,6 +53,14 @@ class IdFactory:
         if not self._pool:
             self._fill()
         return self._pool.pop()
+
+    def derived(self, parent: str, key: str) -> str:
+        """16 hexadecimal digits that are the same whenever they are asked for."""
+        return hashlib.blake2b(f"{parent}/{key}".encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+    def child(self, parent: str, key: str) -> str:
+        """The id of what the record `parent` starts at the step `key`: the same whenever it is asked for."""
+        return parent[: 27 - _TAIL] + self.derived(parent, key)
 
     def _start(self, seed: int | str | None) -> None:
         self._pid = os.getpid()

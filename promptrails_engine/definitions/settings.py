@@ -134,6 +134,11 @@ class Limits:
         mine = {f.name: getattr(self, f.name) for f in fields(self)}
         return Limits(**{name: value if value is not None else getattr(other, name) for name, value in mine.items()})
 
+    def to_dict(self) -> dict[str, Any]:
+        """What they say, as JSON data; without what they leave open."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
     def each_call(self) -> Limits:
         """What they say of each model call and each prompt; without the sums over a run, and without its time."""
         return replace(

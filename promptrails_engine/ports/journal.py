@@ -22,7 +22,8 @@ EntryState = Literal["intended", "done"]
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "withdrawn"]
 
 
-def _as_it_is(value: Any) -> Any:
+def as_it_is(value: Any) -> Any:
+    """JSON data that need not be made into such."""
     return value
 
 
@@ -37,7 +38,7 @@ class JournalEntry:
     state: EntryState
     source: Any
     """What `dump` makes JSON data of."""
-    dump: Callable[[Any], dict[str, Any]] = _as_it_is
+    dump: Callable[[Any], dict[str, Any]] = as_it_is
 
     @property
     def value(self) -> dict[str, Any]:
@@ -146,8 +147,8 @@ class JournalStore(Protocol):
     async def claim_executions(
         self, workspace_id: str, owner: str, *, limit: int, lapsed: bool, execution_id: str | None = None
     ) -> Claims:
-        """Take up to `limit` roots that nobody runs: those that are `pending`, and with `lapsed` also those whose owner's
-        lease has lapsed or is unknown.
+        """Take up to `limit` roots that nobody runs: those that are `pending`, and with `lapsed` also those whose
+        owner's lease has lapsed or is unknown.
 
         Fair between agents: of each the oldest first, in turns.  No execution goes to two who ask at the same time.
         `execution_id` asks for that one only.

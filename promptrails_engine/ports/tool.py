@@ -42,6 +42,8 @@ class ToolContext:
     state: State
     now: Callable[[], float]
     """Seconds since the epoch, from the engine's clock."""
+    idempotency_key: str = ""
+    """Of this call, the same however often it is made: a run that goes on after a crash repeats its calls with it."""
 
 
 @runtime_checkable

@@ -84,6 +84,10 @@ class Budget:
             more = 0.0 if cost is None else cost - reservation.cost
         self._add(tokens, more, calls=-1)
 
+    def charge(self, usage: TokenUsage | None, cost: float | None) -> None:
+        """Count what was used before the run was interrupted."""
+        self._add(0 if usage is None else usage.total_tokens or 0, cost or 0.0, calls=0)
+
     def release(self, reservation: Reservation) -> None:
         """Give back what was reserved for a call that the provider refused."""
         self._add(-reservation.tokens, -reservation.cost, calls=-1)

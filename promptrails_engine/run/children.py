@@ -7,11 +7,14 @@ from typing import Any
 
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import BudgetExceededError, ChildFailedError
+from promptrails_engine.events import TokenUsage
 from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.sink import Span
-from promptrails_engine.ports.store import ExecutionRow
+from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionRow
 from promptrails_engine.run.context import Birth, RunContext, trace_of
+from promptrails_engine.run.past import Past, load_past
 from promptrails_engine.run.plan import Plan
+from promptrails_engine.run.recall import count_again
 
 
 async def run_child(
@@ -33,6 +36,9 @@ async def run_child(
         BudgetExceededError: the run may not start it.
         InputInvalidError, TemplateError: it cannot be run with this input, and nothing is on record yet.
     """
+    key = f"{span.attributes['key']}/child"
+    if ctx.past is not None and (record := ctx.journal.recorded(key)) is not None:
+        return _recalled(ctx, span, plan, record)
     refused = _refused(ctx, plan)
     if refused is not None:
         if not ctx.on_record:
@@ -40,12 +46,75 @@ async def run_child(
         raise refused
     for above in ctx.lineage():
         above.children += 1
-    child = _context(ctx, plan, data, Birth(ctx, span, relay, window))
+    ctx.journal.send()
+    birth = Birth(ctx, span, relay, window)
+    before = None if ctx.past is None else await _earlier(ctx, key)
+    child = _context(ctx, plan, data, birth, key) if before is None else _going_on(ctx, plan, birth, *before)
     span.attributes["child_execution_id"] = child.row.id
-    row = await ctx.drive(child)
+    used = ctx.tool_calls, ctx.children
+    row = child.row
+    if row.status in EXECUTION_TERMINAL:
+        _count(ctx, row, 0, 0)
+    else:
+        row = await ctx.drive(child)
+    outcome = _outcome(row, ctx.tool_calls - used[0], ctx.children - used[1])
+    ctx.journal.note(key, "child", "idempotent", outcome)
     if row.status != "completed":
-        raise _failed(plan, row)
+        raise _failed(plan, row.id, row.status, row.error, row.error_code)
     return row
+
+
+async def _earlier(ctx: RunContext, key: str) -> tuple[ExecutionRow, Past] | None:
+    """The child that this step had started before the run was interrupted, as far as it has come."""
+    services = ctx.services
+    row = await services.store.get_execution(services.workspace_id, services.ids.child(ctx.row.id, key))
+    return None if row is None else (row, await load_past(services.store, row))
+
+
+def _outcome(row: ExecutionRow, tool_calls: int, children: int) -> dict[str, Any]:
+    """What the journal keeps of a child that has ended."""
+    return {
+        "execution_id": row.id,
+        "status": row.status,
+        "output": row.output,
+        "failure": [row.error, row.error_code],
+        "truncated": row.truncated,
+        "token_usage": row.token_usage,
+        "cost": row.cost,
+        "cost_known": row.cost_known,
+        "tool_calls": tool_calls,
+        "children": children,
+    }
+
+
+def _recalled(ctx: RunContext, span: Span, plan: Plan, record: dict[str, Any]) -> ExecutionRow:
+    """The child as it is on record.
+
+    Raises:
+        ChildFailedError: it did not complete.
+    """
+    for above in ctx.lineage():
+        above.children += 1
+    row = _row(ctx, plan, {}, record["execution_id"])
+    row.status, row.output, row.truncated = record["status"], record["output"], record["truncated"]
+    row.token_usage, row.cost, row.cost_known = record["token_usage"], record["cost"], record["cost_known"]
+    row.error, row.error_code = record["failure"]
+    span.attributes["child_execution_id"] = row.id
+    _count(ctx, row, record["tool_calls"], record["children"])
+    if row.status != "completed":
+        raise _failed(plan, row.id, row.status, row.error, row.error_code)
+    return row
+
+
+def _count(ctx: RunContext, row: ExecutionRow, tool_calls: int, children: int) -> None:
+    """Count again what a child has used that does not run here."""
+    usage = TokenUsage.from_dict(row.token_usage) if row.token_usage else None
+    if row.cost is None:
+        ctx.count(None, None)
+    count_again(ctx, usage, row.cost_known)
+    for above in ctx.lineage():
+        above.tool_calls += tool_calls
+        above.children += children
 
 
 def _refused(ctx: RunContext, plan: Plan) -> BudgetExceededError | None:
@@ -66,11 +135,23 @@ def _refused(ctx: RunContext, plan: Plan) -> BudgetExceededError | None:
     return None
 
 
-def _context(ctx: RunContext, plan: Plan, data: dict[str, Any], birth: Birth) -> RunContext:
+def _context(ctx: RunContext, plan: Plan, data: dict[str, Any], birth: Birth, key: str) -> RunContext:
+    ids = ctx.services.ids
+    stays = ctx.lease is not None or ctx.plan.waits
+    row = _row(ctx, plan, data, ids.child(ctx.row.id, key) if stays else ids.record())
+    return _child(ctx, plan, row, birth, None)
+
+
+def _going_on(ctx: RunContext, plan: Plan, birth: Birth, row: ExecutionRow, past: Past) -> RunContext:
+    row.owner = ctx.row.owner
+    return _child(ctx, plan, row, birth, past)
+
+
+def _row(ctx: RunContext, plan: Plan, data: dict[str, Any], execution_id: str) -> ExecutionRow:
     services, above = ctx.services, ctx.row
     now = ctx.now()
-    row = ExecutionRow(
-        services.ids.record(),
+    return ExecutionRow(
+        execution_id,
         services.workspace_id,
         plan.agent_id,
         plan.version_id,
@@ -84,18 +165,24 @@ def _context(ctx: RunContext, plan: Plan, data: dict[str, Any], birth: Birth) ->
         started_at=now,
         parent_execution_id=above.id,
         root_execution_id=above.root_execution_id or above.id,
+        owner=above.owner,
     )
+
+
+def _child(ctx: RunContext, plan: Plan, row: ExecutionRow, birth: Birth, past: Past | None) -> RunContext:
     return RunContext(
         plan,
         row,
         trace_of(row, plan, ctx.trace.ambient),
-        services,
+        ctx.services,
         _limits(ctx, plan),
         ctx.deadlines,
         ctx.drive,
         detached=ctx.detached,
         asked=ctx.asked,
         birth=birth,
+        lease=ctx.lease,
+        past=past,
     )
 
 
@@ -108,11 +195,11 @@ def _limits(ctx: RunContext, plan: Plan) -> Limits:
     return own if ctx.asked is None else ctx.asked.each_call().over(own)
 
 
-def _failed(plan: Plan, row: ExecutionRow) -> ChildFailedError:
-    cancelled = row.status == "cancelled"
-    details = {"execution_id": row.id, "agent_id": plan.agent_id, "status": row.status}
+def _failed(plan: Plan, execution_id: str, status: str, error: str, code: str) -> ChildFailedError:
+    cancelled = status == "cancelled"
+    details = {"execution_id": execution_id, "agent_id": plan.agent_id, "status": status}
     return ChildFailedError(
-        f"agent '{plan.agent_name}' {'was cancelled' if cancelled else 'failed'} (execution {row.id}): {row.error}",
-        code="child_cancelled" if cancelled else row.error_code or None,
+        f"agent '{plan.agent_name}' {'was cancelled' if cancelled else 'failed'} (execution {execution_id}): {error}",
+        code="child_cancelled" if cancelled else code or None,
         details=details,
     )

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, TypeVarTuple
 
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.errors import (
-    BudgetExceededError,
-    PromptRailsError,
-    RunCancelledError,
-    RunError,
-    RunTimeoutError,
-)
-from promptrails_engine.events import Event, ExecutionEvent, TokenUsage
+from promptrails_engine.errors import FencedError, RunCancelledError, RunError, RunTimeoutError
+from promptrails_engine.events import Event, ExecutionEvent, RestartEvent
 from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo, new_span
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.budget import Budget
 from promptrails_engine.run.deadlines import Deadline, Deadlines
+from promptrails_engine.run.journal import Journal
+from promptrails_engine.run.lease import Lease
+from promptrails_engine.run.past import Past
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.services import Services
+from promptrails_engine.run.span_ids import SpanIds
+from promptrails_engine.run.spans import PARKED, fail_span
 from promptrails_engine.run.stream import EventLog, RelayedLog
+from promptrails_engine.run.totals import Totals
 
-_TOOL_CALLS = 50
 Ts = TypeVarTuple("Ts")
 R = TypeVar("R")
 
@@ -43,7 +42,7 @@ class Birth:
     """The conversation that its prompts see before their own words."""
 
 
-class RunContext:
+class RunContext(Totals):
     """All that the steps of one run may use.  Lives as long as the run."""
 
     __slots__ = (
@@ -52,36 +51,34 @@ class RunContext:
         "_epoch",
         "_monotonic",
         "_span_id",
+        "_stable_ids",
         "asked",
         "baseline",
         "begun",
         "birth",
         "budget",
         "cancel_requested",
-        "children",
-        "cost_known",
-        "cost_unknown",
         "deadline",
         "deadlines",
         "detached",
         "drive",
         "ended",
         "ending",
-        "flush_lock",
-        "limits",
+        "interrupts",
+        "journal",
+        "lease",
+        "letting_go",
         "log",
+        "lost",
         "on_record",
-        "parent",
-        "plan",
+        "past",
         "row",
         "services",
         "spans",
         "spans_stored",
         "task",
-        "tool_calls",
         "trace",
         "truncated",
-        "usage",
         "watched",
     )
 
@@ -98,12 +95,13 @@ class RunContext:
         detached: bool,
         asked: Limits | None,
         birth: Birth | None = None,
+        lease: Lease | None = None,
+        past: Past | None = None,
     ) -> None:
-        self.plan = plan
+        super().__init__(plan, limits, None if birth is None else birth.parent)
         self.row = row
         self.trace = trace
         self.services = services
-        self.limits = limits
         self.deadlines = deadlines
         self.drive = drive
         """Runs a context to its end."""
@@ -111,16 +109,16 @@ class RunContext:
         """Whether the run has a task of its own, which outlives its listeners."""
         self.asked = asked  # limits of the caller
         self.birth = birth
-        self.parent = parent = None if birth is None else birth.parent
+        parent = self.parent
         self.log: EventLog = RelayedLog(birth.parent.log) if birth is not None and birth.relay else EventLog()
+        self.lease = lease
+        """Set where the execution outlives this process."""
+        self.past = past
+        """What it did before; None of a run that begins here."""
+        self.journal = Journal(self, past, durable=lease is not None)
         self.spans: list[Span] = []
         self.spans_stored = 0
         self.budget = _budget(limits, parent)
-        self.usage: TokenUsage | None = None
-        self.cost_known = 0.0
-        self.cost_unknown = False
-        self.tool_calls = 0
-        self.children = 0  # near or far
         self.truncated = False
         self.begun = False
         self.on_record = False
@@ -139,10 +137,28 @@ class RunContext:
         """Its end is being written: it can no longer be stopped."""
         self.ended: asyncio.Future[None] | None = None
         """Set, if somebody waits for the end, once that has come."""
-        self.flush_lock: asyncio.Lock | None = None
+        self.interrupts = 0
+        """How often the engine has cancelled its task."""
+        self.letting_go = self.lost = False
+        """It is to stop at the next step and go on elsewhere; somebody else runs it by now, or has ended it."""
         self._span_id = services.ids.span
+        self._stable_ids = None if lease is None and not plan.waits else SpanIds(row.id, services.ids, past)
         self._monotonic = services.clock.monotonic
         self._epoch = row.created_at - self._monotonic()
+        if past is not None:
+            self._go_on(past)
+
+    def _go_on(self, past: Past) -> None:
+        """Take up a run where it is on record that it stopped."""
+        self.begun = self.on_record = True
+        self._epoch = self.services.clock.now() - self._monotonic()
+        self.log.prime(past.events)
+        self.spans += past.spans.values()
+        self.spans_stored = len(self.spans)
+        if not past.events:
+            self.log.append(ExecutionEvent(self.row.id))
+        elif past.void_after is not None:
+            self.log.append(RestartEvent(past.void_after))
 
     # -------------------------------------------------------------- time, events
 
@@ -170,6 +186,8 @@ class RunContext:
             if self.parent is not None and not self.parent.on_record:
                 await self.parent.begin()
             self.row.status = "running"
+            if self.lease is not None:
+                await self.lease.hold()
             await self.services.store.begin_execution(self.row, wait=self.detached)
             self.on_record = True
             self.log.append(ExecutionEvent(self.row.id))
@@ -207,15 +225,22 @@ class RunContext:
         if self.watched:
             self._check_stopped()
         started = self._epoch + self._monotonic()
-        span = new_span(self.trace, self._span_id(), parent.span_id, name, kind, started, key)
+        stable = self._stable_ids
+        span_id = self._span_id() if stable is None else stable.of(kind, key)
+        span = new_span(self.trace, span_id, parent.span_id, name, kind, started, key)
+        if self.past is not None:
+            self._reopen(span)
         try:
             return await action(self, span, *args)
         except BaseException as error:
             fail_span(span, error)
             raise
         finally:
-            span.ended_at = self._epoch + self._monotonic()
-            self.spans.append(span)
+            if self.past is None and not span.error_type:
+                span.ended_at = self._epoch + self._monotonic()
+                self.spans.append(span)
+            else:
+                self.close_span(span)
 
     def open_span(self, kind: SpanKind, name: str, key: str, parent: Span) -> Span:
         """The span of a step that ends elsewhere than it begins; `close_span` ends it.
@@ -225,34 +250,82 @@ class RunContext:
         """
         if self.watched:
             self._check_stopped()
-        started = self._epoch + self._monotonic()
-        return new_span(self.trace, self._span_id(), parent.span_id, name, kind, started, key)
+        return self._opened(parent.span_id, kind, name, key)
 
     def open_root(self, kind: SpanKind, name: str) -> Span:
-        started = self._epoch + self._monotonic()
-        above = "" if self.birth is None else self.birth.span.span_id
-        return new_span(self.trace, self._span_id(), above, name, kind, started, "")
+        return self._opened("" if self.birth is None else self.birth.span.span_id, kind, name, "")
+
+    def note_span(self, kind: SpanKind, name: str, key: str, parent: Span, attributes: dict[str, Any]) -> None:
+        """Show something that takes no time."""
+        span = self._opened(parent.span_id, kind, name, key)
+        span.attributes |= attributes
+        self.close_span(span)
 
     def close_span(self, span: Span) -> None:
+        """End a span, unless it goes on with the run elsewhere, or is on record from before."""
+        if span.error_type == PARKED or (self.letting_go and span.error_type == "cancelled"):
+            return
+        if self.past is not None and span.span_id in self.past.spans:
+            return
         span.ended_at = self._epoch + self._monotonic()
         self.spans.append(span)
+
+    def _opened(self, above: str, kind: SpanKind, name: str, key: str) -> Span:
+        started = self._epoch + self._monotonic()
+        span_id = self._span_id() if self._stable_ids is None else self._stable_ids.of(kind, key)
+        span = new_span(self.trace, span_id, above, name, kind, started, key)
+        if self.past is not None:
+            self._reopen(span)
+        return span
+
+    def _reopen(self, span: Span) -> None:
+        """Let a span that had not ended begin when it did."""
+        begun = self.past and self.past.begun.get(span.span_id)
+        if begun:
+            span.started_at = min(begun, span.started_at)
 
     def cancel(self) -> None:
         """Ask the run to stop: no further step begins, and what is waiting is cancelled."""
         if self.cancel_requested or self.ending:
             return
-        self.cancel_requested = self.watched = True
+        self.cancel_requested = True
+        self._interrupt("the execution was cancelled")
+
+    def let_go(self, *, at_once: bool) -> None:
+        """Have the run stop at its next step, or at once, and go on elsewhere."""
+        self.letting_go = self.watched = True
+        if at_once and not self.ending and not self.interrupts:
+            self._interrupt("the engine is closed")
+
+    def lose(self) -> None:
+        """Stop a run that somebody else has taken over, or ended, with the one that started it."""
+        if self.parent is not None:
+            self.parent.lose()
+        elif not self.lost and not self.ending:
+            self.lost = True
+            self._interrupt("the execution is run elsewhere")
+
+    def _interrupt(self, why: str) -> None:
+        self.watched = True
         if self.task is not None:
-            self.task.cancel("the execution was cancelled")
+            self.interrupts += 1
+            self.task.cancel(why)
 
     @property
     def halting(self) -> bool:
         """Whether this run, or one above it, has been stopped."""
         return (
             self.cancel_requested
+            or self.letting_go
+            or self.lost
             or (self.deadline is not None and self.deadline.expired)
             or (self.parent is not None and self.parent.halting)
         )
+
+    @property
+    def leaving(self) -> bool:
+        """Whether this run, or one above it, goes on elsewhere."""
+        return self.letting_go or self.lost or (self.parent is not None and self.parent.leaving)
 
     def _check_stopped(self) -> None:
         if self.halting:
@@ -260,6 +333,8 @@ class RunContext:
 
     def stopped(self) -> RunError:
         """Why the engine stops the run."""
+        if self.lost:
+            return FencedError("the execution was taken over by another process, or has ended; look at its record")
         if self.cancel_requested:
             return RunCancelledError("the execution was cancelled")
         if self.deadline is None or not self.deadline.expired:
@@ -272,53 +347,6 @@ class RunContext:
         """Whether somebody has asked the current task to stop; a CancelledError without that is an adapter's fault."""
         task = asyncio.current_task()
         return task is not None and task.cancelling() > (self.baseline if task is self.task else 0)
-
-    # -------------------------------------------------------------- totals
-
-    def count(self, usage: TokenUsage | None, cost: float | None) -> None:
-        """Add the tokens and the USD of one model call, here and above."""
-        if cost is None:
-            self.cost_unknown = True
-        else:
-            self.cost_known += cost
-        if usage is not None:
-            self.usage = usage if self.usage is None else self.usage.plus(usage)
-        if self.parent is not None:
-            self.parent.count(usage, cost)
-
-    def lineage(self) -> Iterator[RunContext]:
-        """This run, the one that started it, and so on up to the root."""
-        ctx: RunContext | None = self
-        while ctx is not None:
-            yield ctx
-            ctx = ctx.parent
-
-    def count_tool_calls(self, number: int) -> None:
-        """Add tool calls that are about to be made, here and above.
-
-        Raises:
-            BudgetExceededError: there are not so many left.
-        """
-        ctx: RunContext | None = self  # a loop in place of `lineage`: mostly there is but one
-        while ctx is not None:
-            most = ctx.limits.max_tool_calls
-            if most is None and ctx.parent is None:
-                most = _TOOL_CALLS
-            if most is not None and ctx.tool_calls + number > most:
-                raise BudgetExceededError(
-                    f"{ctx.called} may make {most} tool calls, and {ctx.tool_calls + number} would be needed; "
-                    "raise max_tool_calls"
-                )
-            ctx = ctx.parent
-        ctx = self
-        while ctx is not None:
-            ctx.tool_calls += number
-            ctx = ctx.parent
-
-    @property
-    def called(self) -> str:
-        """What messages about limits call it."""
-        return "the run" if self.parent is None else f"the run of agent '{self.plan.agent_name}'"
 
 
 def trace_of(row: ExecutionRow, plan: Plan, ambient: Any) -> TraceInfo:
@@ -340,18 +368,3 @@ def _budget(limits: Limits, parent: RunContext | None) -> Budget | None:
     within = None if parent is None else parent.budget
     limited = limits.max_cost is not None or limits.max_total_tokens is not None
     return Budget(limits, within) if limited or within is not None else None
-
-
-def fail_span(span: Span, error: BaseException) -> None:
-    """Mark a span as failed by `error`."""
-    span.status = "error"
-    span.level = "error"
-    if isinstance(error, PromptRailsError):
-        span.error_type = error.code
-        span.error_message = error.message
-    elif isinstance(error, asyncio.CancelledError):
-        span.error_type = "cancelled"
-        span.error_message = "cancelled"
-    else:
-        span.error_type = "internal"
-        span.error_message = f"{type(error).__name__}: {error}"

@@ -14,7 +14,8 @@ from typing import Literal, NoReturn
 
 from promptrails_engine import run
 from promptrails_engine.definitions.configs import FailurePolicy, Join
-from promptrails_engine.errors import DefinitionError, RunCancelledError, RunError, RunTimeoutError
+from promptrails_engine.errors import DefinitionError, FencedError, RunCancelledError, RunError, RunTimeoutError
+from promptrails_engine.run.parking import Parked, all_parked
 
 NodeState = Literal["done", "skipped", "failed", "blocked"]
 """done: it ran.  skipped: it was not meant to.  failed: it raised.  blocked: something before it failed."""
@@ -23,7 +24,7 @@ RunNode = Callable[[str], Awaitable[str | None]]
 """Runs one node; None says that it is done, a text that it was skipped, and why."""
 
 _NO_JOINS: Mapping[str, Join] = {}
-_STOPPERS = (RunCancelledError, RunTimeoutError)
+_STOPPERS = (RunCancelledError, RunTimeoutError, FencedError)
 """The end of the run itself: no policy goes on after these."""
 
 
@@ -108,7 +109,8 @@ async def run_graph(
     function decides not to run.  When it returns or raises, no task of its own is left.
 
     Raises:
-        RunCancelledError, RunTimeoutError: a node raised it: the run is over, whatever the policy.
+        RunCancelledError, RunTimeoutError, FencedError: a node raised it: the run is over, whatever the policy.
+        Parked: a node waits for a decision, and all that does not depend on it is over.
         Exception: under fail_fast, the first that a node raised.
     """
     task = asyncio.current_task()
@@ -127,6 +129,7 @@ class _Scheduler:
         "_graph",
         "_group",
         "_joins",
+        "_parked",
         "_passed_over",
         "_policy",
         "_result",
@@ -153,6 +156,7 @@ class _Scheduler:
         self._first: Exception | None = None
         self._group = asyncio.TaskGroup()
         self._tasks: list[asyncio.Task[None]] = []
+        self._parked: list[Parked] = []
 
     async def run(self) -> GraphRun:
         roots = [name for name in self._graph.order if not self._waiting[name]]
@@ -164,6 +168,8 @@ class _Scheduler:
                     await asyncio.wait(left)
         except (BaseExceptionGroup, Exception, asyncio.CancelledError) as failure:
             await self._judge(failure)
+        if self._parked:
+            raise all_parked(self._parked)
         found = self._result
         order = self._graph.order
         return GraphRun(
@@ -189,7 +195,11 @@ class _Scheduler:
         while ready:
             for other in ready[1:]:
                 self._tasks.append(self._group.create_task(self._line([other])))
-            await self._node(ready[0])
+            try:
+                await self._node(ready[0])
+            except Parked as stop:  # what depends on it waits with it; the others go on to their end
+                self._parked.append(stop)
+                return
             ready = self._released(ready[0])
 
     async def _node(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""One model call: cache, budget, attempts, fallback model; each attempt is an `llm` span."""
+"""One model call: journal, cache, budget, attempts, fallback model; each attempt is an `llm` span."""
 
 from __future__ import annotations
 
@@ -16,13 +16,22 @@ from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.failures import may_fall_back, may_retry
 from promptrails_engine.run.fold import ModelReply
 from promptrails_engine.run.plan import ModelBinding, PromptStep
+from promptrails_engine.run.recall import (
+    STOPPERS,
+    Answered,
+    FailedCall,
+    dump_answer,
+    dump_failure,
+    recall_reply,
+    spent,
+)
 from promptrails_engine.run.requests import build_request
 
 _ATTEMPTS_PER_MODEL = 3
 _AGAIN = "/again"
 
 
-def call_model(
+async def call_model(
     ctx: RunContext,
     parent: Span,
     step: PromptStep,
@@ -31,17 +40,31 @@ def call_model(
     *,
     show: bool,
     offer_tools: bool,
-) -> Awaitable[ModelReply]:
-    """The reply of the step's model, or of its fallback model.
+) -> ModelReply:
+    """The reply of the step's model, or of its fallback model; of a run that goes on, the one that is on record.
 
     `show` passes the text on to listeners as it comes.
 
     Raises:
         PromptRailsError: of the provider, after attempts and fallback; EmptyOutputError, BudgetExceededError.
     """
-    if step.fallback is None:
-        return _answered(ctx, parent, step, step.model, messages, key, show, offer_tools)
-    return _with_fallback(ctx, parent, step, step.fallback, messages, key, show, offer_tools)
+    journal = ctx.journal
+    if ctx.past is not None and (record := journal.recorded(key)) is not None:
+        return recall_reply(ctx, record)
+    journal.send()
+    mark = len(ctx.spans)
+    try:
+        if step.fallback is None:
+            reply = await _answered(ctx, parent, step, step.model, messages, key, show, offer_tools)
+        else:
+            reply = await _with_fallback(ctx, parent, step, step.fallback, messages, key, show, offer_tools)
+    except PromptRailsError as error:
+        if not isinstance(error, STOPPERS):
+            journal.note(key, "llm", "idempotent", FailedCall(error, spent(ctx, mark, key)), dump_failure)
+        raise
+    lost = spent(ctx, mark, key)[:-1] if len(ctx.spans) - mark > 1 else ()
+    journal.note(key, "llm", "idempotent", Answered(reply, lost, len(ctx.log.events)), dump_answer)
+    return reply
 
 
 async def _with_fallback(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
-from promptrails_engine.errors import InputInvalidError, OutputInvalidError, Violation
+from promptrails_engine.errors import ApprovalRejectedError, InputInvalidError, OutputInvalidError, Violation
 from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.sink import Span, SpanKind
-from promptrails_engine.run.context import RunContext, fail_span
+from promptrails_engine.run.approvals import decision, denial
+from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.prompt_step import StepOutput
+from promptrails_engine.run.spans import fail_span
 from promptrails_engine.schema import SchemaValidator, check_input
 from promptrails_engine.schema.instance import kind_of, locate, measure
 
@@ -40,7 +42,9 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
             await ctx.step(
                 "postprocessing", "output schema", "output", root, _check_output, plan.output_validator, result
             )
-        if result.unsaid:
+        if plan.checkpoint is not None:
+            await _checkpoint(ctx, plan.checkpoint, result)
+        if result.unsaid or plan.checkpoint is not None:
             ctx.emit(ContentEvent(result.text))
         root.output = result.output
         return result
@@ -53,6 +57,18 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
 
 async def _check_input(ctx: RunContext, span: Span, validator: SchemaValidator) -> None:
     ctx.row.input = check_input(validator, ctx.row.input, what="input")
+
+
+async def _checkpoint(ctx: RunContext, name: str, result: StepOutput) -> None:
+    """Return once the output is approved.
+
+    Raises:
+        Parked: nobody has decided yet.
+        ApprovalRejectedError: it was rejected.
+    """
+    decided = await decision(ctx, "approval", name, result.output, {"agent_version_id": ctx.plan.version_id})
+    if decided.status == "rejected":
+        raise ApprovalRejectedError(f"the output was {denial(decided)}", details={"approval_id": decided.id})
 
 
 async def _check_output(ctx: RunContext, span: Span, validator: SchemaValidator, result: StepOutput) -> None:

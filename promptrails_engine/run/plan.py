@@ -66,6 +66,8 @@ class PromptStep:
     cache_timeout: int
     sub_agents: Mapping[str, SubAgent] = field(default_factory=dict[str, "SubAgent"])
     """Agents that the model may call, by the tool's name; their specs are among `specs`."""
+    guarded: frozenset[str] = frozenset()
+    """Names of the tools and agents whose calls have to be approved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,12 @@ class Plan:
     limits: Limits
     version_lock: Mapping[str, Any]
     """JSON data: which agent version, prompt versions and tools, with their digests."""
+    checkpoint: str | None = None
+    """The name of the checkpoint at which its output has to be approved."""
+    approval_expires_s: float | None = None
+    """Seconds until a request expires; None: never."""
+    waits: bool = False
+    """Whether it, or an agent below it, may stop for an approval."""
     gather: Gather | None = None
     """Set for a multi_agent."""
     workflow: Workflow | None = None

@@ -91,7 +91,8 @@ async def answer_step(
         PromptRailsError: of model, tools or schema.
     """
     validator = step.output_validator
-    reply = await answer(ctx, parent, step, messages, step.key, show=final and validator is None)
+    shown = final and ctx.plan.checkpoint is None  # nobody hears what has to be approved before it is
+    reply = await answer(ctx, parent, step, messages, step.key, show=shown and validator is None)
     if reply.output is not None:
         return StepOutput(reply.text, reply.output, handed_over=True)
     if validator is None:
@@ -99,7 +100,7 @@ async def answer_step(
         ctx.truncated = ctx.truncated or (final and cut)
         return StepOutput(reply.text, {"content": reply.text, "type": "text"}, cut)
     result = await _valid(ctx, parent, step, validator, messages, reply)
-    if final and not result.handed_over:
+    if shown and not result.handed_over:
         ctx.emit(ContentEvent(result.text))
     return result
 

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine, Mapping
+import os
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.errors import EngineClosedError, PromptRailsError, RunCancelledError, RunError
-from promptrails_engine.events import DoneEvent, ErrorEvent, Event, TokenUsage
+from promptrails_engine.errors import EngineClosedError, PromptRailsError
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.context import RunContext, trace_of
-from promptrails_engine.run.deadlines import Deadlines, take_back
-from promptrails_engine.run.pipeline import Strategy, run_pipeline
+from promptrails_engine.run.deadlines import Deadlines
+from promptrails_engine.run.ending import CANCEL_S, conclude
+from promptrails_engine.run.lease import Lease
+from promptrails_engine.run.past import Past
+from promptrails_engine.run.pipeline import Strategy
 from promptrails_engine.run.plan import Plan
-from promptrails_engine.run.prompt_step import StepOutput
 from promptrails_engine.run.services import Services
 from promptrails_engine.run.stream import EventLog
 
 _log = logging.getLogger(__name__)
-_NO_USAGE = TokenUsage()
-_FLUSH_S = 0.5
-_CANCEL_S = 5.0
+_TEND_S = 0.5
 
 
 @dataclass(slots=True)
@@ -46,8 +47,11 @@ class Runner:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._deadlines: Deadlines | None = None
-        self._flusher: asyncio.Task[None] | None = None
+        self._lease: Lease | None = None
+        self._tending: asyncio.Task[None] | None = None
         self._closed = False
+        self.on_pending: Callable[[], None] | None = None
+        """Called when a run of this engine can be taken up again at once."""
 
     def run(self, plan: Plan, data: dict[str, Any], options: RunOptions) -> Coroutine[Any, Any, ExecutionRow]:
         """The finished execution, run in the caller's own task once it is awaited.
@@ -61,7 +65,36 @@ class Runner:
         self, plan: Plan, data: dict[str, Any], options: RunOptions
     ) -> tuple[EventLog, asyncio.Task[ExecutionRow]]:
         """A run in a task of its own, which goes on whoever listens: its events, and the task that ends with it."""
-        ctx = self._context(plan, data, options, detached=True)
+        return self._detach(self._context(plan, data, options, detached=True))
+
+    def resume(self, row: ExecutionRow, plan: Plan, past: Past) -> tuple[EventLog, asyncio.Task[ExecutionRow]]:
+        """An execution that this engine has claimed, run on from where it stopped, in a task of its own.
+
+        Raises:
+            EngineClosedError: no run begins here any more.
+        """
+        if self._closed:
+            raise EngineClosedError("the engine was closed before the run went on; another one can take it up")
+        deadlines = self._here()
+        asked = None if row.limits is None else Limits(**row.limits)
+        trace = trace_of(row, plan, self._services.sinks.capture())
+        return self._detach(
+            RunContext(
+                plan,
+                row,
+                trace,
+                self._services,
+                plan.limits if asked is None else asked.over(plan.limits),
+                deadlines,
+                self._drive,
+                detached=True,
+                asked=asked,
+                lease=self._lease,
+                past=past,
+            )
+        )
+
+    def _detach(self, ctx: RunContext) -> tuple[EventLog, asyncio.Task[ExecutionRow]]:
         self._live[ctx.row.id] = ctx  # at once: a close in the meantime has to wait for it
         task = asyncio.get_running_loop().create_task(self._drive(ctx), name=f"run {ctx.row.id}")
         self._tasks.add(task)
@@ -84,21 +117,34 @@ class Runner:
         return True
 
     async def close(self, grace_s: float) -> None:
-        """Let runs finish for so many seconds, then cancel what is left; none begins any more."""
+        """Let runs finish for so many seconds; none begins any more.
+
+        Then those that would end with the process are cancelled, and the others stop, to be taken up by any engine on
+        the same store.  Those for which nobody waits here stop at their next step.
+        """
         self._closed = True
         here = asyncio.current_task()
         roots = [ctx for ctx in self._live.values() if ctx.parent is None]
         waiting = {self._end_of(ctx): ctx for ctx in roots if ctx.task is not here}
         if waiting:
+            for ctx in roots:
+                if ctx.lease is not None and ctx.task in self._tasks and not ctx.log.listeners:
+                    ctx.let_go(at_once=False)  # nobody here waits for it
             _, slow = await asyncio.wait(waiting, timeout=grace_s)
             for end in slow:
-                waiting[end].cancel()
+                if waiting[end].lease is None:
+                    waiting[end].cancel()
+                else:
+                    waiting[end].let_go(at_once=True)
             if slow:
-                await asyncio.wait(slow, timeout=_CANCEL_S)
-        if self._flusher is not None:
-            self._flusher.cancel()
-            await asyncio.gather(self._flusher, return_exceptions=True)
-            self._flusher = None
+                await asyncio.wait(slow, timeout=CANCEL_S)
+        if self._tending is not None:
+            self._tending.cancel()
+            await asyncio.gather(self._tending, return_exceptions=True)
+            self._tending = None
+        if self._lease is not None and self._lease.pid == os.getpid():
+            with suppress(PromptRailsError):  # it lapses by itself
+                await self._lease.end()
         if self._deadlines is not None:
             self._deadlines.close()
 
@@ -113,6 +159,7 @@ class Runner:
         if self._closed:
             raise EngineClosedError("the engine was closed before the run began; make a new one")
         services = self._services
+        deadlines, lease = self._here(), self._lease
         now = services.clock.now()
         row = ExecutionRow(
             services.ids.record(),
@@ -128,6 +175,8 @@ class Runner:
             options.session_id,
             options.metadata,
             now,
+            owner=None if lease is None else lease.owner,
+            limits=None if options.limits is None else options.limits.to_dict(),
         )
         trace = trace_of(row, plan, services.sinks.capture())
         limits = plan.limits if options.limits is None else options.limits.over(plan.limits)
@@ -137,10 +186,11 @@ class Runner:
             trace,
             services,
             limits,
-            self._loop_deadlines(),
+            deadlines,
             self._drive,
             detached=detached,
             asked=options.limits,
+            lease=lease,
         )
 
     async def _drive(self, ctx: RunContext) -> ExecutionRow:
@@ -151,10 +201,10 @@ class Runner:
         if ctx.limits.timeout_s is not None:
             ctx.deadline = ctx.deadlines.start(ctx.deadlines.now(), ctx.limits.timeout_s)
             ctx.watched = True
-        if self._flusher is None and self._services.store.shared:
-            self._flusher = asyncio.get_running_loop().create_task(self._flush_live())
+        if self._tending is None and self._lease is not None:
+            self._tending = asyncio.get_running_loop().create_task(self._tend(self._lease))
         try:
-            return await self._concluded(ctx)
+            row = await conclude(ctx, self._strategies[ctx.plan.agent_type])
         finally:
             if ctx.deadline is not None:
                 ctx.deadlines.stop(ctx.deadline)
@@ -162,110 +212,34 @@ class Runner:
             ctx.log.close()
             if ctx.ended is not None and not ctx.ended.done():
                 ctx.ended.set_result(None)
-
-    async def _concluded(self, ctx: RunContext) -> ExecutionRow:
-        """Run the pipeline and put its end on record."""
-        result: StepOutput | None = None
-        failure: BaseException | None = None
-        try:
-            result = await run_pipeline(ctx, self._strategies[ctx.plan.agent_type])
-        except (Exception, asyncio.CancelledError) as error:
-            failure = error
-        ctx.ending = True
-        if ctx.cancel_requested or ctx.deadline is not None or isinstance(failure, asyncio.CancelledError):
-            failure = await _stopped(ctx, failure)
-            result = result if failure is None else None
-        if isinstance(failure, asyncio.CancelledError):
-            why = "the caller was cancelled" if ctx.parent is None else "the execution that started it was stopped"
-            await _bounded(self._finish(ctx, None, RunCancelledError(why)))
-            raise failure
-        if failure is not None and not ctx.begun:
-            if ctx.parent is None or not ctx.parent.begun:
-                raise failure
-            ctx.begin_late()
-        if failure is not None and not isinstance(failure, PromptRailsError):
-            _log.error("a fault in the engine ended execution %s", ctx.row.id, exc_info=failure)
-        return await self._finish(ctx, result, failure)
-
-    async def _finish(self, ctx: RunContext, result: StepOutput | None, error: BaseException | None) -> ExecutionRow:
-        """Commit the terminal state, then tell listeners and sinks."""
-        row = ctx.row
-        if not ctx.begun:
-            return row
-        row.completed_at = ctx.now()
-        row.duration_ms = round((row.completed_at - row.created_at) * 1000)
-        usage = ctx.usage or _NO_USAGE
-        row.token_usage = usage.to_dict()
-        row.cost_known = ctx.cost_known
-        row.cost = None if ctx.cost_unknown else ctx.cost_known
-        row.truncated = ctx.truncated
-        last: Event
-        if result is not None:
-            row.status = "completed"
-            row.output = result.output
-            last = DoneEvent(result.output, usage)
-        else:
-            row.status = "cancelled" if isinstance(error, RunCancelledError) else "failed"
-            row.error = error.message if isinstance(error, PromptRailsError) else f"{type(error).__name__}: {error}"
-            row.error_code = error.code if isinstance(error, PromptRailsError) else "internal"
-            last = ErrorEvent(row.error, row.error_code)
-        log = ctx.log
-        last.seq = len(log.events) + 1
-        try:
-            await self._store_end(ctx, last)
-        except asyncio.CancelledError:
-            # The caller gives up while the end is being written; a second end changes nothing, none would lose it.
-            await _bounded(self._store_end(ctx, last))
-            log.append(last)
-            raise
-        log.append(last)
-        self._services.sinks.publish(ctx.spans)
+        if row.status == "pending" and not ctx.letting_go and self.on_pending is not None:
+            self.on_pending()  # it was decided before it had quite stopped
         return row
-
-    async def _store_end(self, ctx: RunContext, last: Event) -> None:
-        if ctx.flush_lock is not None:
-            async with ctx.flush_lock:  # what is being written comes first
-                pass
-        pending = [*ctx.log.events[ctx.log.stored :], last]
-        await self._services.store.finish_execution(ctx.row, ctx.spans[ctx.spans_stored :], pending)
 
     # -------------------------------------------------------------- housekeeping
 
-    async def _flush_live(self) -> None:
-        """While runs are going on, let other processes see their events and spans.
-
-        Not those of plain calls: nobody listens, and what is stored could not be taken back for another attempt.
-        """
+    async def _tend(self, lease: Lease) -> None:
+        """While runs are going on: keep the lease, let others see their events, and hear who is to be cancelled."""
         while self._live:
-            await asyncio.sleep(_FLUSH_S)
-            for ctx in [ctx for ctx in self._live.values() if ctx.on_record and ctx.detached]:
-                try:
-                    await self._flush(ctx)
-                except PromptRailsError as error:
-                    _log.warning("events of execution %s are written late: %s", ctx.row.id, error)
-        self._flusher = None
+            await asyncio.sleep(_TEND_S)
+            try:
+                if lease.is_due:
+                    await lease.renew()
+                await self._heed(lease.owner)
+            except PromptRailsError as error:
+                _log.warning("the lease of this engine is renewed late: %s", error)
+            # Not of plain calls: nobody listens, and what is stored could not be taken back for another attempt.
+            for ctx in [ctx for ctx in self._live.values() if ctx.on_record and ctx.detached and not ctx.ending]:
+                with suppress(PromptRailsError):  # said in the log by the journal
+                    await ctx.journal.flush()
+        self._tending = None
 
-    async def _flush(self, ctx: RunContext) -> None:
-        if ctx.flush_lock is None:
-            ctx.flush_lock = asyncio.Lock()
-        async with ctx.flush_lock:
-            if ctx.ending:
-                return
-            log, store = ctx.log, self._services.store
-            stored = log.stored
-            events, spans = log.events[stored:], ctx.spans[ctx.spans_stored :]
-            if events:
-                log.stored += len(events)  # from now on they cannot be taken back
-                try:
-                    await store.append_events(ctx.row, events)
-                except PromptRailsError:
-                    log.stored = stored  # written again with what follows, of which the store keeps the longer
-                    raise
-            if spans:
-                await store.append_spans(spans)
-                ctx.spans_stored += len(spans)
+    async def _heed(self, owner: str) -> None:
+        for execution_id in await self._services.store.cancel_requests(owner):
+            self.cancel(execution_id)
 
-    def _loop_deadlines(self) -> Deadlines:
+    def _here(self) -> Deadlines:
+        """The deadlines of this loop; with it changes all that belongs to a loop."""
         loop = asyncio.get_running_loop()
         if self._deadlines is None or loop is not self._loop:
             # The first run, or one in a forked child or after the old loop is gone: nothing of that loop lives on.
@@ -273,35 +247,20 @@ class Runner:
             self._deadlines = Deadlines(loop)
             self._live.clear()
             self._tasks.clear()
-            self._flusher = None
+            self._tending = None
+            services = self._services
+            if services.store.shared:
+                self._lease = Lease(services.store, services.clock.monotonic, services.ids.span())
         return self._deadlines
+
+    @property
+    def lease(self) -> Lease | None:
+        """Of this engine, in this process; None where executions end with it."""
+        self._here()
+        return self._lease
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             # Whoever holds the stream meets the exception there; nobody may, and that is no fault of the run.
             _log.debug("a detached run ended with %r", task.exception())
-
-
-async def _stopped(ctx: RunContext, failure: BaseException | None) -> BaseException | None:
-    """What really ended the run, once the engine's own cancellations of its task are taken back."""
-    late = ctx.deadline is not None and ctx.deadline.expired
-    delivered = isinstance(failure, asyncio.CancelledError)
-    if ctx.task is None:
-        return failure
-    if ctx.deadline is not None:
-        ctx.deadlines.stop(ctx.deadline)
-    alone = await take_back(ctx.task, ctx.cancel_requested + late, ctx.baseline, delivered=delivered)
-    if not alone:
-        return failure if delivered else asyncio.CancelledError()
-    if ctx.cancel_requested or late:
-        return ctx.stopped()  # whatever else it came to: somebody may have swallowed the cancellation
-    return RunError("something in the run raised CancelledError, which nobody had asked for") if delivered else failure
-
-
-async def _bounded(work: Awaitable[Any]) -> None:
-    """Let clean-up finish although the task is cancelled, for five seconds at most."""
-    try:
-        await asyncio.shield(asyncio.wait_for(asyncio.ensure_future(work), timeout=_CANCEL_S))
-    except TimeoutError:
-        _log.warning("a cancelled run could not be put on record within 5 s")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import replace
 
 from promptrails_engine.events import ContentEvent, Event, ThinkingEvent, ToolEndEvent, ToolStartEvent
@@ -27,6 +27,11 @@ class EventLog:
         self.stored = 0
         """How many events are in the store already."""
         self._wakers: list[Callable[[], None]] = []
+
+    def prime(self, events: Sequence[Event]) -> None:
+        """Begin with what is in the store."""
+        self.events += events
+        self.stored = len(self.events)
 
     def append(self, event: Event) -> None:
         """Number the event and add it."""

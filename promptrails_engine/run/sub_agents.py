@@ -6,16 +6,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from promptrails_engine.definitions.digest import compact_json
-from promptrails_engine.errors import InputInvalidError, RunError, ToolArgsInvalidError, ToolError, ValidationError
+from promptrails_engine.errors import (
+    InputInvalidError,
+    RunError,
+    ToolArgsInvalidError,
+    ToolDeniedError,
+    ToolError,
+    ValidationError,
+)
 from promptrails_engine.events import ToolEndEvent, ToolStartEvent
 from promptrails_engine.ports.provider import Message, ToolCall
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.results import output_text
 from promptrails_engine.run.children import run_child
-from promptrails_engine.run.context import RunContext, fail_span
+from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.fold import ModelReply
 from promptrails_engine.run.plan import PromptStep, SubAgent
+from promptrails_engine.run.recall import STOPPERS
+from promptrails_engine.run.spans import fail_span
 from promptrails_engine.run.tool_result import result_text
 from promptrails_engine.schema import check_input, parse_arguments
 
@@ -31,6 +40,8 @@ async def delegate(
     data = _checked(sub, arguments)
     try:
         row = await run_child(ctx, span, sub.plan, data, window=_window(sub, said))
+    except STOPPERS:
+        raise
     except (RunError, ValidationError) as error:
         raise ToolError(error.message) from error
     return result_text(output_text(row.output))
@@ -46,9 +57,16 @@ def taking_over(step: PromptStep, calls: Sequence[ToolCall]) -> SubAgent | None:
 
 
 async def hand_over(
-    ctx: RunContext, parent: Span, sub: SubAgent, call: ToolCall, said: Sequence[Message], key: str
+    ctx: RunContext,
+    parent: Span,
+    sub: SubAgent,
+    call: ToolCall,
+    said: Sequence[Message],
+    key: str,
+    refused: str | None,
 ) -> ModelReply | Message:
-    """The answer of the agent that takes over; a message for the model where its arguments are wrong.
+    """The answer of the agent that takes over; a message for the model where its arguments are wrong, or where the call
+    was `refused`.
 
     Raises:
         ChildFailedError: the agent failed.
@@ -59,6 +77,8 @@ async def hand_over(
         data = _checked(sub, parse_arguments(call.arguments))
     except ToolArgsInvalidError as error:
         return await ctx.step("tool", call.name, key, parent, _refuse, call, error)
+    if refused is not None:
+        return await ctx.step("tool", call.name, key, parent, _refuse, call, ToolDeniedError(refused))
     ctx.emit(ToolEndEvent(call.id, call.name, f"handed over to agent '{sub.plan.agent_name}'"))
     row = await ctx.step("tool", call.name, key, parent, _take_over, sub, data, _window(sub, said))
     ctx.truncated = ctx.truncated or row.truncated
@@ -70,12 +90,12 @@ async def _take_over(
 ) -> ExecutionRow:
     _describe(span, sub.spec.name)
     span.attributes["parameters"] = span.input = data
-    row = await run_child(ctx, span, sub.plan, data, relay=True, window=window)
+    row = await run_child(ctx, span, sub.plan, data, relay=ctx.plan.checkpoint is None, window=window)
     span.output = row.output
     return row
 
 
-async def _refuse(ctx: RunContext, span: Span, call: ToolCall, error: ToolArgsInvalidError) -> Message:
+async def _refuse(ctx: RunContext, span: Span, call: ToolCall, error: ToolError) -> Message:
     _describe(span, call.name)
     fail_span(span, error)
     text = compact_json({"error": error.message})

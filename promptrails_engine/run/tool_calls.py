@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from promptrails_engine.definitions.digest import compact_json
-from promptrails_engine.errors import ToolError, ToolUnknownError
+from promptrails_engine.errors import ToolDeniedError, ToolError, ToolUnknownError
 from promptrails_engine.events import ToolEndEvent, ToolStartEvent
 from promptrails_engine.ports.provider import Message, ToolCall
 from promptrails_engine.ports.sink import Span
-from promptrails_engine.ports.tool import ToolContext
-from promptrails_engine.run.context import RunContext, fail_span
+from promptrails_engine.ports.tool import Tool, ToolContext
+from promptrails_engine.run.approvals import decision, denial
+from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.parking import Parked, all_parked
 from promptrails_engine.run.plan import PromptStep, SubAgent
+from promptrails_engine.run.recall import STOPPERS
+from promptrails_engine.run.spans import fail_span
 from promptrails_engine.run.sub_agents import delegate
 from promptrails_engine.run.tool_result import result_text, to_json_data
 from promptrails_engine.run.tool_state import RunState
@@ -34,18 +39,26 @@ async def run_calls(
     if len(calls) == 1:
         return [await _run_call(ctx, parent, step, calls[0], said, f"{key}/tool[0]")]
     slots = asyncio.Semaphore(_AT_ONCE)
+    parked: list[Parked] = []
+    results: list[Message | None] = [None] * len(calls)
 
-    async def run(index: int, call: ToolCall) -> Message:
+    async def run(index: int, call: ToolCall) -> None:
         async with slots:
-            return await _run_call(ctx, parent, step, call, said, f"{key}/tool[{index}]")
+            try:
+                results[index] = await _run_call(ctx, parent, step, call, said, f"{key}/tool[{index}]")
+            except Parked as stop:  # the calls beside it go on to their end
+                parked.append(stop)
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(run(index, call)) for index, call in enumerate(calls)]
+            for index, call in enumerate(calls):
+                group.create_task(run(index, call))
     except BaseExceptionGroup as failures:
         # A failing call is a result, so this is the end of the run itself, and one of its reasons is enough.
         raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
+    if parked:
+        raise all_parked(parked)
+    return [result for result in results if result is not None]
 
 
 def refuse_calls(calls: Sequence[ToolCall], why: str) -> list[Message]:
@@ -56,24 +69,82 @@ def refuse_calls(calls: Sequence[ToolCall], why: str) -> list[Message]:
 async def _run_call(
     ctx: RunContext, parent: Span, step: PromptStep, call: ToolCall, said: Sequence[Message], key: str
 ) -> Message:
-    ctx.emit(ToolStartEvent(call.id, call.name))
-    try:
-        text = await ctx.step("tool", call.name, key, parent, _call_tool, step, call, said)
-    except BaseException:  # the run may go on without this branch, and its listeners wait for an end
-        ctx.emit(ToolEndEvent(call.id, call.name, "cancelled"))
-        raise
+    journal = ctx.journal
+    text = None if ctx.past is None else _recalled(journal.recorded(key))
+    if text is None:
+        refused = await refusal(ctx, step, call, key)
+        start_call(ctx, call.id, call.name)
+        try:
+            text = await ctx.step("tool", call.name, key, parent, _call_tool, step, call, said, refused)
+        except Parked:
+            raise
+        except BaseException:  # the run may go on without this branch, and its listeners wait for an end
+            ctx.emit(ToolEndEvent(call.id, call.name, "cancelled"))
+            raise
+    elif ctx.past is None or call.id not in ctx.past.calls:
+        return Message("tool", text, tool_call_id=call.id, name=call.name)
     summary = text if len(text) <= SUMMARY_CHARS else text[: SUMMARY_CHARS - 1] + "…"
     ctx.emit(ToolEndEvent(call.id, call.name, summary))
     return Message("tool", text, tool_call_id=call.id, name=call.name)
 
 
-async def _call_tool(ctx: RunContext, span: Span, step: PromptStep, call: ToolCall, said: Sequence[Message]) -> str:
+def start_call(ctx: RunContext, call_id: str, name: str) -> None:
+    """Tell the listeners that a call begins, if they have not heard so before the run was interrupted."""
+    if ctx.past is None or call_id not in ctx.past.calls:
+        ctx.emit(ToolStartEvent(call_id, name))
+
+
+def _recalled(record: dict[str, Any] | None) -> str | None:
+    """The text of an outcome on record; None of a call that has to be made."""
+    if record is None:
+        return None
+    if "error" in record:
+        error = record["error"]
+        return _error_text(error["message"] if isinstance(error, dict) else str(error))
+    return record["text"] if "text" in record else result_text(record.get("result"))
+
+
+async def refusal(ctx: RunContext, step: PromptStep, call: ToolCall, key: str) -> str | None:
+    """Why a call that needs approval may not be made; None where it was approved, or could not be made anyway.
+
+    Raises:
+        Parked: nobody has decided yet.
+    """
+    if call.name not in step.guarded:
+        return None
+    try:
+        arguments = parse_arguments(call.arguments)
+    except ToolError:
+        return None
+    called = step.sub_agents.get(call.name)
+    payload = {"tool": call.name, "arguments": arguments, "call_id": call.id}
+    decided = await decision(
+        ctx, f"{key}/approval", call.name, payload, bound_to(ctx, step.tools.get(call.name), called)
+    )
+    return None if decided.status == "approved" else denial(decided)
+
+
+def bound_to(ctx: RunContext, tool: Tool | None, agent: SubAgent | None = None) -> dict[str, Any]:
+    """What is approved with the arguments of a call: the versions that would be called."""
+    bound: dict[str, Any] = {"agent_version_id": ctx.plan.version_id}
+    if agent is not None:
+        bound["sub_agent_version_id"] = agent.plan.version_id
+    if tool is not None:
+        bound["tool_schema"] = {"name": tool.name, "parameters": dict(tool.parameters)}
+    return bound
+
+
+async def _call_tool(
+    ctx: RunContext, span: Span, step: PromptStep, call: ToolCall, said: Sequence[Message], refused: str | None
+) -> str:
     """The text that the model sees; a failure is recorded on the span and becomes that text."""
     attributes = span.attributes
     attributes["tool_name"] = call.name
     called = step.tools.get(call.name, step.sub_agents.get(call.name))
     attributes["tool_type"] = "agent" if isinstance(called, SubAgent) else "function"
     try:
+        if refused is not None:
+            raise ToolDeniedError(refused)
         if called is None:
             there = ", ".join([*step.tools, *step.sub_agents])
             raise ToolUnknownError(f"there is no tool '{call.name}'; there are: {there}")
@@ -82,11 +153,9 @@ async def _call_tool(ctx: RunContext, span: Span, step: PromptStep, call: ToolCa
         if isinstance(called, SubAgent):
             text = await delegate(ctx, span, called, arguments, said)
         else:
-            result = await called.call(arguments, tool_context(ctx, call.id))
-            if ctx.being_cancelled():
-                await asyncio.sleep(0)  # where it is still on its way, it arrives here
-                raise asyncio.CancelledError  # once more, for the tool has swallowed the one that it got
-            text = result_text(to_json_data(result, call.name))
+            text = await _dispatch(ctx, span, called, arguments, call)
+    except STOPPERS:
+        raise
     except ToolError as error:
         error.message = mask(error.message)  # it may repeat whatever the tool was told
         fail_span(span, error)
@@ -101,7 +170,39 @@ async def _call_tool(ctx: RunContext, span: Span, step: PromptStep, call: ToolCa
     return text
 
 
-def tool_context(ctx: RunContext, call_id: str) -> ToolContext:
+async def _dispatch(ctx: RunContext, span: Span, tool: Tool, arguments: dict[str, Any], call: ToolCall) -> str:
+    """The text of the tool's result, or of its failure, which is on record once it has come."""
+    journal, key = ctx.journal, span.attributes["key"]
+    await announce(ctx, key, tool, arguments)
+    try:
+        result = await tool.call(arguments, tool_context(ctx, call.id, key))
+        if ctx.being_cancelled():
+            await asyncio.sleep(0)  # where it is still on its way, it arrives here
+            raise asyncio.CancelledError  # once more, for the tool has swallowed the one that it got
+        text = result_text(to_json_data(result, call.name))
+    except Exception as error:
+        if tool.effect != "pure":
+            message = mask(error.message if isinstance(error, ToolError) else f"{type(error).__name__}: {error}")
+            journal.note(key, "tool", tool.effect, {"error": {"code": "tool_failed", "message": message}})
+        raise
+    if tool.effect != "pure":
+        journal.note(key, "tool", tool.effect, {"text": text})
+    return text
+
+
+async def announce(ctx: RunContext, key: str, tool: Tool, arguments: dict[str, Any]) -> None:
+    """Before a tool is called: an effect is put on record as intended, and what came before any call is sent.
+
+    Raises:
+        StoreError, FencedError: the effect must not be sent.
+    """
+    if tool.effect == "effect":
+        await ctx.journal.intend(key, "tool", {"tool": tool.name, "arguments": arguments})
+    else:
+        ctx.journal.send()
+
+
+def tool_context(ctx: RunContext, call_id: str, key: str) -> ToolContext:
     """What a tool may know of this run."""
     trace, services = ctx.trace, ctx.services
     return ToolContext(
@@ -114,6 +215,7 @@ def tool_context(ctx: RunContext, call_id: str) -> ToolContext:
         trace.user_id,
         RunState(services.store, trace.workspace_id, trace.session_id or trace.execution_id),
         services.clock.now,
+        f"{trace.execution_id}/{key}",
     )
 
 

@@ -12,7 +12,7 @@ from promptrails_engine.run.fold import ModelReply
 from promptrails_engine.run.model_call import call_model
 from promptrails_engine.run.plan import PromptStep
 from promptrails_engine.run.sub_agents import hand_over, taking_over
-from promptrails_engine.run.tool_calls import refuse_calls, run_calls
+from promptrails_engine.run.tool_calls import refusal, refuse_calls, run_calls
 
 _ROUNDS, _REPEATS = 25, 3
 
@@ -57,7 +57,9 @@ async def _rounds(
         said = [*messages, Message("assistant", reply.text)] if step.sub_agents else ()
         over = taking_over(step, reply.tool_calls) if said else None
         if over is not None and len(reply.tool_calls) == 1:
-            outcome = await hand_over(ctx, parent, over, reply.tool_calls[0], said, f"{key}/llm[{number}]/tool[0]")
+            place = f"{key}/llm[{number}]/tool[0]"
+            why_not = await refusal(ctx, step, reply.tool_calls[0], place)
+            outcome = await hand_over(ctx, parent, over, reply.tool_calls[0], said, place, why_not)
             if isinstance(outcome, ModelReply):
                 return outcome
             results = [outcome]

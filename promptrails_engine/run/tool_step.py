@@ -6,11 +6,12 @@ import asyncio
 from typing import Any
 
 from promptrails_engine.errors import ToolError
-from promptrails_engine.events import ToolEndEvent, ToolStartEvent
+from promptrails_engine.events import ToolEndEvent
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.context import RunContext
-from promptrails_engine.run.tool_calls import SUMMARY_CHARS, tool_context
+from promptrails_engine.run.recall import error_data
+from promptrails_engine.run.tool_calls import SUMMARY_CHARS, announce, start_call, tool_context
 from promptrails_engine.run.tool_result import result_text, to_json_data
 from promptrails_engine.secrets import mask
 
@@ -25,11 +26,18 @@ async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: di
     if not ctx.on_record:
         await ctx.begin()
     ctx.count_tool_calls(1)
-    call_id = f"call_{ctx.services.ids.span()}"
-    ctx.emit(ToolStartEvent(call_id, tool.name))
+    key = f"{key}/tool"
+    call_id = "call_" + (ctx.services.ids.span() if ctx.lease is None else ctx.services.ids.derived(ctx.row.id, key))
+    if ctx.past is not None and (record := ctx.journal.recorded(key)) is not None:
+        if call_id in ctx.past.calls:
+            ctx.emit(ToolEndEvent(call_id, tool.name, "done before"))
+        if "error" in record:
+            raise ToolError(record["error"]["message"])
+        return record["result"]
+    start_call(ctx, call_id, tool.name)
     summary = "failed"
     try:
-        result = await ctx.step("tool", tool.name, f"{key}/tool", parent, _call, tool, arguments, call_id)
+        result = await ctx.step("tool", tool.name, key, parent, _call, tool, arguments, call_id)
         summary = result_text(result, SUMMARY_CHARS)
         return result
     finally:
@@ -41,14 +49,25 @@ async def _call(ctx: RunContext, span: Span, tool: Tool, arguments: dict[str, An
     attributes["tool_name"] = tool.name
     attributes["tool_type"] = "function"
     attributes["parameters"] = span.input = arguments
+    key = attributes["key"]
+    await announce(ctx, key, tool, arguments)
     try:
-        result = to_json_data(await tool.call(arguments, tool_context(ctx, call_id)), tool.name)
+        result = to_json_data(await tool.call(arguments, tool_context(ctx, call_id, key)), tool.name)
     except ToolError as error:
         error.message = mask(error.message)  # it may repeat whatever the tool was told
+        _note(ctx, key, tool, error_data(error))
         raise
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and ctx.being_cancelled():
             raise
-        raise ToolError(mask(f"tool '{tool.name}' failed: {type(error).__name__}: {error}")) from error
+        failed = ToolError(mask(f"tool '{tool.name}' failed: {type(error).__name__}: {error}"))
+        _note(ctx, key, tool, error_data(failed))
+        raise failed from error
+    _note(ctx, key, tool, {"result": result})
     span.output = result
     return result
+
+
+def _note(ctx: RunContext, key: str, tool: Tool, outcome: dict[str, Any]) -> None:
+    if tool.effect != "pure":
+        ctx.journal.note(key, "tool", tool.effect, outcome)

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from promptrails_engine.errors import BranchesFailedError, PromptRailsError, RunError
 from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.sink import Span
-from promptrails_engine.run.context import RunContext, fail_span
+from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.parking import Parked, all_parked
 from promptrails_engine.run.plan import Gather, PromptStep
 from promptrails_engine.run.prompt_step import StepOutput, answer_step, render_step
 from promptrails_engine.run.side_by_side import side_by_side
+from promptrails_engine.run.spans import fail_span
 
 Accept = Callable[[PromptStep, StepOutput], None]
 """Raises a PromptRailsError for an output that does not count."""
@@ -66,10 +68,14 @@ class Verdict:
         self._results: dict[str, StepOutput] = {}
         self._errors: dict[str, PromptRailsError] = {}
         self._fatal: BaseException | None = None
+        self._parked: list[Parked] = []
         self.final = False
 
     def note(self, role: str, outcome: StepOutput | BaseException) -> bool:
         """Whether this decides it: enough have succeeded, or too few can still do."""
+        if isinstance(outcome, Parked):
+            self._parked.append(outcome)  # the others go on to their end
+            return self.final
         if isinstance(outcome, asyncio.CancelledError):
             outcome = RunError(f"something cancelled the task of '{role}', which nobody had asked for")
         if isinstance(outcome, StepOutput):
@@ -88,9 +94,12 @@ class Verdict:
 
         Raises:
             PromptRailsError: it is too little.
+            Parked: it may still be enough, once there are decisions.
         """
         if self._fatal is not None:
             raise self._fatal
+        if self._parked and not self.final:
+            raise all_parked(self._parked)
         if len(self._results) < self._least:
             if self._alone:
                 raise next(iter(self._errors.values()))

@@ -10,7 +10,7 @@ from promptrails_engine.definitions.configs import ERRORS_KEY
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.errors import ConfigurationError, PromptRailsError, TemplateError
 from promptrails_engine.events import ContentEvent
-from promptrails_engine.ports.sink import Span, new_span
+from promptrails_engine.ports.sink import Span
 from promptrails_engine.results import output_text
 from promptrails_engine.run.children import run_child
 from promptrails_engine.run.context import RunContext
@@ -117,10 +117,7 @@ class _WorkflowRun:
     def pass_over(self, name: str, reason: str) -> None:
         """Say in the trace why a node did not run."""
         node = self._workflow.nodes[name]
-        ctx = self._ctx
-        span = new_span(ctx.trace, ctx.services.ids.span(), self._root.span_id, name, "agent_step", ctx.now(), node.key)
-        span.attributes |= {"node_type": node.kind, "skipped": reason}
-        ctx.close_span(span)
+        self._ctx.note_span("agent_step", name, node.key, self._root, {"node_type": node.kind, "skipped": reason})
 
     async def _map(
         self,

@@ -1,0 +1,157 @@
+"""The journal of one run: outcomes of its steps, kept so that a run that stopped goes on without repeating them.
+
+Where the store outlives the process, what a step came to is sent to it when the next one begins, and an effect is sent
+only after its intent is on the disk.  Elsewhere the outcomes wait for the end of the run, or for its next pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promptrails_engine.errors import FencedError, JournalError, StoreError
+from promptrails_engine.events import Event
+from promptrails_engine.ports.journal import EntryKind, JournalEntry, as_it_is
+from promptrails_engine.ports.sink import Span
+from promptrails_engine.ports.tool import Effect
+from promptrails_engine.run.past import Past
+
+if TYPE_CHECKING:
+    from promptrails_engine.run.context import RunContext
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What goes to the store in one write."""
+
+    entries: list[JournalEntry]
+    spans: Sequence[Span]
+    events: Sequence[Event]
+    first_span: int
+    first_event: int
+
+
+class Journal:
+    """Outcomes by step key: those of before, and those of this run that are not in the store yet."""
+
+    __slots__ = ("_ctx", "_flights", "_past", "durable", "pending")
+
+    def __init__(self, ctx: RunContext, past: Past | None, *, durable: bool) -> None:
+        self._ctx = ctx
+        self._past = past
+        self._flights: set[asyncio.Task[None]] = set()
+        self.durable = durable
+        self.pending: list[JournalEntry] = []
+
+    def recorded(self, key: str) -> dict[str, Any] | None:
+        """What the step with this key came to before the run was interrupted; None where it has to be run."""
+        if self._past is None:
+            return None
+        entry = self._past.entries.get(key)
+        return None if entry is None else entry.value
+
+    def note(
+        self,
+        key: str,
+        kind: EntryKind,
+        effect: Effect,
+        source: Any,
+        dump: Callable[[Any], dict[str, Any]] = as_it_is,
+    ) -> None:
+        """Keep an outcome: `dump` makes JSON data of it when it is written."""
+        self.pending.append(JournalEntry(key, kind, effect, "done", source, dump))
+
+    def send(self) -> None:
+        """Let what has been noted be written while the run goes on: called when it is sure that more follows."""
+        if self.pending and self.durable:
+            self._fly(self._take())
+
+    async def intend(self, key: str, kind: EntryKind, source: dict[str, Any]) -> None:
+        """Return once it is on the disk that this effect is about to be sent, with all that was before it.
+
+        Raises:
+            FencedError: the run is somebody else's by now.
+            JournalError: it could not be written, so the effect must not be sent.
+        """
+        lease = self._ctx.lease
+        if lease is None:
+            return
+        self.pending.append(JournalEntry(key, kind, "effect", "intended", source))
+        try:
+            await self._write(self._take())
+            if not lease.is_sure:
+                # The process has slept, or the store was slow: somebody may have taken over since the write.
+                await lease.renew()
+                await self._write(self._take())
+        except FencedError:
+            self._ctx.lose()
+            raise
+        except StoreError as error:
+            raise JournalError(f"'{key}' was not run, for it could not be put on record: {error.message}") from error
+
+    async def flush(self) -> None:
+        """Write what there is, so that others can see it.
+
+        Raises:
+            StoreError: it could not be written; it goes with the next write.
+        """
+        ctx = self._ctx
+        if self.pending or len(ctx.spans) > ctx.spans_stored or len(ctx.log.events) > ctx.log.stored:
+            await self._fly(self._take())
+
+    async def settle(self) -> None:
+        """Return when nothing is on its way any more."""
+        while self._flights:
+            await asyncio.wait(self._flights)
+
+    @property
+    def is_flying(self) -> bool:
+        return bool(self._flights)
+
+    # -------------------------------------------------------------- inside
+
+    def _take(self) -> _Batch:
+        ctx = self._ctx
+        log = ctx.log
+        batch = _Batch(
+            self.pending, ctx.spans[ctx.spans_stored :], log.events[log.stored :], ctx.spans_stored, log.stored
+        )
+        self.pending = []
+        ctx.spans_stored = len(ctx.spans)
+        log.stored = len(log.events)  # from now on they cannot be taken back
+        return batch
+
+    def _fly(self, batch: _Batch) -> asyncio.Task[None]:
+        flight = asyncio.get_running_loop().create_task(self._write(batch))
+        self._flights.add(flight)
+        flight.add_done_callback(self._landed)
+        return flight
+
+    def _landed(self, flight: asyncio.Task[None]) -> None:
+        self._flights.discard(flight)
+        error = None if flight.cancelled() else flight.exception()
+        if isinstance(error, FencedError):
+            self._ctx.lose()
+        elif error is not None:
+            _log.warning("the progress of execution %s is written late: %s", self._ctx.row.id, error)
+
+    async def _write(self, batch: _Batch) -> None:
+        ctx = self._ctx
+        try:
+            await ctx.services.store.write_progress(ctx.row, batch.entries, batch.spans, batch.events)
+        except BaseException as error:
+            if not isinstance(error, FencedError):
+                self._give_back(batch)
+            raise
+
+    def _give_back(self, batch: _Batch) -> None:
+        """Let it go with the next write: whatever of it was written all the same is recognised there."""
+        ctx = self._ctx
+        self.pending = [*batch.entries, *self.pending]
+        ctx.spans_stored = min(ctx.spans_stored, batch.first_span)
+        ctx.log.stored = min(ctx.log.stored, batch.first_event)

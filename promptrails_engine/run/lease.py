@@ -1,0 +1,65 @@
+"""The lease of one engine: while it is renewed, no other process takes over what this one runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+
+from promptrails_engine.ports.store import Store
+
+LEASE_S = 30.0
+RENEW_S = LEASE_S / 3
+_SURE = 0.8
+"""The part of a lease, since its renewal, in which nobody can have taken over."""
+
+
+class Lease:
+    """Held by an engine for all its runs, and renewed while there are any.
+
+    Whether it still holds is judged by this process's own monotonic clock, which no other clock can disturb.
+    """
+
+    def __init__(self, store: Store, monotonic: Callable[[], float], made: str) -> None:
+        self.pid = os.getpid()
+        self.owner = f"{socket.gethostname()[:60]}:{self.pid}:{made}"
+        self._store = store
+        self._monotonic = monotonic
+        self._renewed: float | None = None
+        self._renewing: asyncio.Lock | None = None
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it cannot have lapsed."""
+        return self._renewed is not None and self._monotonic() - self._renewed < LEASE_S * _SURE
+
+    async def hold(self) -> None:
+        """Renew it if it is not sure.
+
+        Raises:
+            StoreError: it cannot be renewed.
+        """
+        if self.is_sure:
+            return
+        self._renewing = self._renewing or asyncio.Lock()
+        async with self._renewing:
+            if not self.is_sure:
+                await self.renew()
+
+    async def renew(self) -> None:
+        """Renew it now."""
+        asked = self._monotonic()  # it counts from here: the answer may take its time
+        await self._store.renew_lease(self.owner, LEASE_S)
+        self._renewed = asked
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to renew it."""
+        return self._renewed is None or self._monotonic() - self._renewed >= RENEW_S
+
+    async def end(self) -> None:
+        """Let others take over at once what is left."""
+        if self._renewed is not None:
+            self._renewed = None
+            await self._store.end_lease(self.owner)

@@ -1,0 +1,68 @@
+"""What a run did before it stopped, as far as it is on record: it goes on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptrails_engine.events import ContentEvent, Event, ThinkingEvent, ToolEndEvent, ToolStartEvent
+from promptrails_engine.ports.journal import ApprovalRow, JournalEntry
+from promptrails_engine.ports.sink import Span
+from promptrails_engine.ports.store import ExecutionRow, SpanFilter, Store
+
+_ALL = 1_000_000
+
+
+@dataclass(slots=True)
+class Past:
+    """The record of a run that goes on."""
+
+    entries: dict[str, JournalEntry] = field(default_factory=dict[str, JournalEntry])
+    """Outcomes by the key of their step."""
+    events: Sequence[Event] = ()
+    spans: dict[str, Span] = field(default_factory=dict[str, Span])
+    """Finished ones by id."""
+    approvals: dict[str, ApprovalRow] = field(default_factory=dict[str, ApprovalRow])
+    """Requests by the key of the step that waits."""
+    begun: dict[str, float] = field(default_factory=dict[str, float])
+    """When spans that had not ended must have begun at the latest: by id, the start of the first below."""
+    calls: frozenset[str] = frozenset()
+    """Ids of the tool calls whose end the listeners have not heard of."""
+
+    @property
+    def void_after(self) -> int | None:
+        """The number of the last event that still holds, where listeners have heard pieces of an answer that was
+        interrupted; None where they have not."""
+        heard = max((_heard(entry) for entry in self.entries.values()), default=0)
+        said = [event.seq for event in self.events if isinstance(event, ContentEvent | ThinkingEvent)]
+        return heard if said and said[-1] > heard else None
+
+
+def _heard(entry: JournalEntry) -> int:
+    """The number of the last event when a model's answer was on record."""
+    seq: Any = entry.value.get("seq") if entry.kind == "llm" else None
+    return seq if isinstance(seq, int) else 0
+
+
+async def load_past(store: Store, row: ExecutionRow) -> Past:
+    """All that is on record of an execution."""
+    workspace = row.workspace_id
+    entries = await store.read_journal(workspace, row.id)
+    events = await store.read_events(workspace, row.id, 0)
+    spans, _ = await store.list_spans(workspace, SpanFilter(execution_id=row.id), offset=0, limit=_ALL)
+    approvals, _ = await store.list_approvals(workspace, execution_id=row.id, offset=0, limit=_ALL)
+    begun: dict[str, float] = {}
+    for span in spans:
+        first = begun.get(span.parent_span_id)
+        begun[span.parent_span_id] = span.started_at if first is None else min(first, span.started_at)
+    started = {event.id for event in events if isinstance(event, ToolStartEvent)}
+    ended = {event.id for event in events if isinstance(event, ToolEndEvent)}
+    return Past(
+        entries={entry.key: entry for entry in entries if entry.state == "done"},
+        events=events,
+        spans={span.span_id: span for span in sorted(spans, key=lambda span: span.started_at)},
+        approvals={request.key: request for request in approvals},
+        begun=begun,
+        calls=frozenset(started - ended),
+    )

@@ -1,0 +1,110 @@
+"""Outcomes of steps as JSON data of the journal, and back: what they cost counts again where a run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from promptrails_engine.errors import (
+    FencedError,
+    JournalError,
+    PromptRailsError,
+    RunCancelledError,
+    RunError,
+    RunTimeoutError,
+)
+from promptrails_engine.events import TokenUsage
+from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.fold import ModelReply
+from promptrails_engine.run.response_cache import dump_reply, load_reply
+
+STOPPERS = (RunCancelledError, RunTimeoutError, FencedError, JournalError)
+"""Errors that end a run from outside: they are no outcome of the step that they hit."""
+
+Spent = tuple[TokenUsage | None, float | None]
+"""Tokens and USD of one attempt at a model; None where unknown."""
+
+
+@dataclass(slots=True)
+class Answered:
+    """A model call that came to a reply."""
+
+    reply: ModelReply
+    lost: Sequence[Spent]
+    """What the attempts before have used."""
+    seq: int
+    """The number of the last event when it was there: what came up to then holds."""
+
+
+@dataclass(slots=True)
+class FailedCall:
+    """A model call that came to an error."""
+
+    error: PromptRailsError
+    lost: Sequence[Spent]
+
+
+def spent(ctx: RunContext, mark: int, key: str) -> list[Spent]:
+    """What the attempts of the call with this key have used, whose spans come after the first `mark` ones."""
+    made = [span for span in ctx.spans[mark:] if span.kind == "llm" and span.attributes["key"].startswith(key)]
+    return [
+        (
+            TokenUsage(span.prompt_tokens, span.completion_tokens, span.total_tokens) if span.token_usage else None,
+            span.cost,
+        )
+        for span in made
+        if span.status == "ok" or span.token_usage
+    ]
+
+
+def dump_answer(answered: Answered) -> dict[str, Any]:
+    reply = answered.reply
+    data = dump_reply(reply)
+    data["model"] = reply.model_name
+    data["seq"] = answered.seq
+    data["spent"] = _dump_spent([*answered.lost, (reply.usage, reply.cost)])
+    return data
+
+
+def dump_failure(failed: FailedCall) -> dict[str, Any]:
+    return {**error_data(failed.error), "spent": _dump_spent(failed.lost)}
+
+
+def error_data(error: PromptRailsError) -> dict[str, Any]:
+    """An error as JSON data."""
+    return {"error": {"code": error.code, "message": error.message}}
+
+
+def raise_recorded(record: dict[str, Any]) -> None:
+    """Raise the error that a step came to, if it was one."""
+    error = record.get("error")
+    if isinstance(error, dict):
+        raise_error(error)
+
+
+def raise_error(error: Any) -> NoReturn:
+    raise RunError(str(error.get("message", "")), code=str(error.get("code", "run_error")))
+
+
+def recall_reply(ctx: RunContext, record: dict[str, Any]) -> ModelReply:
+    """The reply that is on record; its tokens and cost are counted.
+
+    Raises:
+        RunError: the call had failed.
+    """
+    for usage, cost in record.get("spent", ()):
+        count_again(ctx, None if usage is None else TokenUsage.from_dict(usage), cost)
+    raise_recorded(record)
+    return load_reply(record, record.get("model", ""))
+
+
+def count_again(ctx: RunContext, usage: TokenUsage | None, cost: float | None) -> None:
+    """Count what was used before the run was interrupted."""
+    ctx.count(usage, cost)
+    if ctx.budget is not None:
+        ctx.budget.charge(usage, cost)
+
+
+def _dump_spent(attempts: Sequence[Spent]) -> list[Any]:
+    return [[None if usage is None else usage.to_dict(), cost] for usage, cost in attempts]
