@@ -85,7 +85,7 @@ def _prompts(pins: AgentPins) -> dict[str, PromptPin]:
 def _same(old: Pin | None, new: Pin | None) -> bool:
     if old is None or new is None:
         return old is new
-    return (old.version_id, old.digest) == (new.version_id, new.digest)
+    return (old.version_id, old.version, old.digest) == (new.version_id, new.version, new.digest)
 
 
 def _labels(old: Pin | None, new: Pin | None) -> tuple[str | None, str | None]:
