@@ -63,6 +63,17 @@ class Catalog:
             raise NotFoundError(f"no {self.kind} with the id or name '{ref}'; {self.kind}s.list() shows what there is")
         return row
 
+    async def any_row(self, definition_id: str) -> DefinitionRow:
+        """The definition with this id, also where it was archived or deleted since a run began with it.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        row = await self._store.get_definition(self._workspace_id, self.kind, definition_id)
+        if row is None or row.id != definition_id:
+            raise NotFoundError(f"{self.kind} '{definition_id}' is not in this store; open the one where the run began")
+        return row
+
     async def active_row(self, ref: str) -> DefinitionRow:
         """As `row`, for use in a run.
 
@@ -104,6 +115,20 @@ class Catalog:
             f"{self.kind} '{row.name}' has no version '{version_ref}'; "
             f"{self.kind}s.list_versions('{row.id}') shows what there is"
         )
+
+    async def pinned_version(self, row: DefinitionRow, version_id: str) -> VersionRow:
+        """The version of `row` with exactly this id, with which a run began.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        found = await self._store.get_version(self._workspace_id, self.kind, version_id)
+        if found is None or found.definition_id != row.id:
+            raise NotFoundError(
+                f"{self.kind} '{row.name}' has no version '{version_id}' in this store, with which the run began; "
+                "open the store where it began, or start it anew"
+            )
+        return found
 
     async def version_rows(self, ref: str) -> tuple[DefinitionRow, list[VersionRow]]:
         """The definition and all its versions, newest first."""

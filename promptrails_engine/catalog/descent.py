@@ -6,10 +6,22 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptrails_engine.catalog.pins import AgentPins, Pins
 from promptrails_engine.definitions.configs import agent_refs, parse_config
+from promptrails_engine.definitions.records import PromptVersion
 from promptrails_engine.errors import DefinitionError
 from promptrails_engine.ports.store import DefinitionRow, VersionRow
 from promptrails_engine.run.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPrompt:
+    """A prompt in the version that a plan takes."""
+
+    row: DefinitionRow
+    version: PromptVersion
+    model: str | None = None
+    """What it calls where no definition names a model; None is the engine's default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +31,15 @@ class Descent:
     path: tuple[tuple[str, str], ...] = ()
     """Ids and names."""
     plans: dict[str, Plan] = field(default_factory=dict[str, Plan])
+    pins: Pins | None = None
+    """The versions to take; None takes the current ones."""
+    prompts: dict[str, FoundPrompt] = field(default_factory=dict[str, FoundPrompt])
+    """Those of the agent here, by id: one version of each, whatever is promoted while the agent is planned."""
+
+    @property
+    def pinned(self) -> AgentPins | None:
+        """The versions to take for the agent here."""
+        return None if self.pins is None else self.pins.of(self.path[-1][0])
 
     def into(self, row: DefinitionRow) -> Descent:
         """One further down.
@@ -29,7 +50,7 @@ class Descent:
         path = (*self.path, (row.id, row.name))
         if any(id == row.id for id, _ in self.path):
             raise circle([name for _, name in path])
-        return Descent(path, self.plans)
+        return Descent(path, self.plans, self.pins)
 
 
 def circle(names: Sequence[str]) -> DefinitionError:

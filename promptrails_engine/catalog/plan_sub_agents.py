@@ -24,9 +24,16 @@ _TASK_SCHEMA: Mapping[str, Any] = {
 
 
 async def plan_sub_agents(
-    attached: Sequence[Mapping[str, Any]], parent: str, agent_of: AgentOf, agents: AgentCatalog
+    attached: Sequence[Mapping[str, Any]],
+    parent: str,
+    agent_of: AgentOf,
+    agents: AgentCatalog,
+    names: Sequence[str] = (),
 ) -> list[SubAgent]:
     """The sub-agents in their order; `parent` is the name of the agent that has them.
+
+    `names` are those by which the model has known them so far, in the same order; else they come from the aliases and
+    the names that the agents have now.
 
     Raises:
         NotFoundError, ArchivedError: an agent cannot be used.
@@ -34,15 +41,16 @@ async def plan_sub_agents(
         ConfigurationError: a call would have to be approved.
     """
     found: dict[str, SubAgent] = {}
-    for entry in sorted(attached, key=lambda entry: entry.get("sort_order") or 0):
+    known = dict(enumerate(names))
+    for index, entry in enumerate(sorted(attached, key=lambda entry: entry.get("sort_order") or 0)):
         plan = await agent_of(entry["agent_id"])
-        row = await agents.row(plan.agent_id)
+        row = await agents.any_row(plan.agent_id)
         if entry.get("requires_approval"):
             raise ConfigurationError(
                 f"sub-agent '{row.name}' of agent '{parent}' requires approval, which this version of "
                 "promptrails-engine cannot ask for; promote a version with requires_approval=False to run it"
             )
-        name = entry.get("alias") or _tool_name(row.name)
+        name = known.get(index) or entry.get("alias") or _tool_name(row.name)
         if name in found:
             raise DefinitionError(f"two sub-agents of agent '{parent}' are named '{name}'; give one an alias")
         description = entry.get("description") or row.data.get("description") or f"Asks the agent '{row.name}'."

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from promptrails_engine.catalog.agents import AgentCatalog
-from promptrails_engine.catalog.descent import Descent, with_children
+from promptrails_engine.catalog.descent import Descent, FoundPrompt, with_children
+from promptrails_engine.catalog.kept_plans import KeptPlans
+from promptrails_engine.catalog.lock_diff import compare_locks
+from promptrails_engine.catalog.pins import LOCK_FORMAT, read_lock
 from promptrails_engine.catalog.plan_composite import plan_composite
 from promptrails_engine.catalog.plan_multi_agent import PlannedPrompt, multi_agent_prompts, multi_agent_steps
 from promptrails_engine.catalog.plan_sub_agents import offered, plan_sub_agents
 from promptrails_engine.catalog.plan_workflow import AgentOf, plan_workflow
 from promptrails_engine.catalog.prompts import PromptCatalog
+from promptrails_engine.catalog.resolve import find_agent, find_prompt, find_prompt_by_itself
 from promptrails_engine.catalog.serving import ModelDirectory
 from promptrails_engine.definitions import content as contents
 from promptrails_engine.definitions.checked import prompt_settings, provider_options
@@ -62,7 +65,8 @@ class Planner:
         self._tools = tools
         self._limits = limits
         self._stamp = -1
-        self._plans: OrderedDict[tuple[str, str | None], Plan] = OrderedDict()
+        self._plans: KeptPlans[tuple[str, str | None]] = KeptPlans(_KEPT)
+        self._locked: KeptPlans[str] = KeptPlans(_KEPT)
 
     async def plan(self, agent_ref: str, version_ref: str | None) -> Plan:
         """The plan of an agent's current version, or of the one named.
@@ -78,16 +82,28 @@ class Planner:
         key = (agent_ref, version_ref)
         plan = self._plans.get(key)
         if plan is None:
-            plan = await self._agent_plan(agent_ref, version_ref, Descent())
-            if self._stamp == stamp:  # else something has changed meanwhile, which it may not know of
-                self._plans[key] = plan
-            if len(self._plans) > _KEPT:
-                self._plans.popitem(last=False)
+            plan = await self._plans.made(key, lambda: self._agent_plan(agent_ref, version_ref, Descent()))
         return plan
+
+    async def plan_locked(self, lock: Mapping[str, Any]) -> Plan:
+        """The plan of a run that has begun, from its version lock: with the versions and models that the lock names.
+
+        Whatever has been promoted, renamed, archived or deleted since, its steps and its lock are those of then; only
+        tools, their digests, and limits are those of now.
+
+        Raises:
+            ConfigurationError: the lock cannot be used, or a version is not what it was.
+            NotFoundError: a version is not in this store.
+            DefinitionError, ModelNotServedError: a tool or model is not there.
+        """
+        key = content_digest(lock)
+        plan = self._locked.get(key)
+        return plan if plan is not None else await self._locked.made(key, lambda: self._locked_plan(lock))
 
     def forget(self) -> None:
         """Make all plans anew, for what they stand on has changed."""
         self._plans.clear()
+        self._locked.clear()
 
     async def prompt_plan(
         self, prompt_ref: str, version_ref: str | None, changes: Mapping[str, Any] | None = None
@@ -102,11 +118,28 @@ class Planner:
         if changes:
             content = self._prompts.check({**found.data, **changes})
             found = replace(found, data=content, digest=content_digest(content))
-        version = contents.prompt_version(found, row.current_version_id)
-        step = self._step(row, version, None, None, key="prompt", role="main", last=True)
+        return self._prompt_plan(FoundPrompt(row, contents.prompt_version(found, row.current_version_id)))
+
+    async def _locked_plan(self, lock: Mapping[str, Any]) -> Plan:
+        pins = read_lock(lock)
+        if pins.agent is None:
+            plan = self._prompt_plan(await find_prompt_by_itself(self._prompts, pins.prompts[0]))
+        else:
+            plan = await self._agent_plan(pins.agent.id, None, Descent(pins=pins))
+        for change in compare_locks(lock, plan.version_lock):
+            if change.kind != "tool":
+                raise ConfigurationError(
+                    f"the version lock and the versions that it names disagree about {change.kind} "
+                    f"'{change.name_or_id}': {change.old} in the lock, {change.new} in the definitions; start the run "
+                    "anew"
+                )
+        return plan
+
+    def _prompt_plan(self, found: FoundPrompt) -> Plan:
+        step = self._step(found, None, None, key="prompt", role="main", last=True)
         return Plan(
             agent_id="",
-            agent_name=row.name,
+            agent_name=found.row.name,
             agent_type="simple",
             version_id="",
             steps=(step,),
@@ -117,19 +150,18 @@ class Planner:
         )
 
     async def _agent_plan(self, agent_ref: str, version_ref: str | None, above: Descent) -> Plan:
-        row = await self._agents.active_row(agent_ref)
-        here = above.into(row)
+        here, row, version = await find_agent(self._agents, agent_ref, version_ref, above)
         children: dict[str, Plan] = {}
 
         async def agent_of(agent_id: str) -> Plan:
             plan = children[agent_id] = await self._child_plan(agent_id, row.name, here)
             return plan
 
-        plan = await self._own_plan(row, version_ref, agent_of)
+        plan = await self._own_plan(row, version, here, agent_of)
         return replace(plan, version_lock=with_children(plan.version_lock, children.values())) if children else plan
 
     async def _child_plan(self, agent_id: str, parent: str, here: Descent) -> Plan:
-        """The plan of an agent that another one runs: the current version, the same one wherever it is met.
+        """The plan of an agent that another one runs: one version of it, wherever it is met.
 
         Raises:
             as `plan`; DefinitionError: the agents run each other in a circle.
@@ -143,29 +175,42 @@ class Planner:
             here.plans[agent_id] = known
         return known
 
-    async def _own_plan(self, row: DefinitionRow, version_ref: str | None, agent_of: AgentOf) -> Plan:
-        version = contents.agent_version(await self._agents.version_row(row, version_ref), row.current_version_id)
+    async def _own_plan(self, row: DefinitionRow, version: AgentVersion, here: Descent, agent_of: AgentOf) -> Plan:
         config = parse_config(version.config)
         if isinstance(config, WorkflowAgentConfig):
-            return await self._workflow_plan(row, version, config, agent_of)
+            return await self._workflow_plan(row, version, config, here, agent_of)
         if isinstance(config, CompositeAgentConfig):
             composite = await plan_composite(config, version.input_schema, agent_of)
             return replace(self._plan(row, version, []), workflow=composite)
         steps = [
-            await self._linked_step(link.prompt_id, version, config, key=link.key, role=link.role, last=link.answers)
+            self._step(
+                await find_prompt(self._prompts, link.prompt_id, here),
+                version,
+                config,
+                key=link.key,
+                role=link.role,
+                last=link.answers,
+            )
             for link in _links(config, row.name)
         ]
         if isinstance(config, MultiAgentConfig):
             steps, gather = multi_agent_steps(config, steps)
             return replace(self._plan(row, version, steps), gather=gather)
-        subs = await plan_sub_agents(version.sub_agents, row.name, agent_of, self._agents)
+        names = [sub.name for sub in here.pinned.sub_agents] if here.pinned is not None else []
+        subs = await plan_sub_agents(version.sub_agents, row.name, agent_of, self._agents, names)
         return self._plan(row, version, [offered(step, subs, row.name) for step in steps] if subs else steps)
 
     async def _workflow_plan(
-        self, row: DefinitionRow, version: AgentVersion, config: WorkflowAgentConfig, agent_of: AgentOf
+        self,
+        row: DefinitionRow,
+        version: AgentVersion,
+        config: WorkflowAgentConfig,
+        here: Descent,
+        agent_of: AgentOf,
     ) -> Plan:
         async def step_of(prompt_id: str, key: str, role: str, last: bool) -> PromptStep:
-            return await self._linked_step(prompt_id, version, config, key=key, role=role, last=last)
+            found = await find_prompt(self._prompts, prompt_id, here)
+            return self._step(found, version, config, key=key, role=role, last=last)
 
         workflow = await plan_workflow(config, row.name, version.input_schema, step_of, self._tools, agent_of)
         nodes = workflow.nodes.values()
@@ -189,18 +234,9 @@ class Planner:
             budget=_budget_limits(version),
         )
 
-    async def _linked_step(
-        self, prompt_id: str, agent: AgentVersion, config: AnyAgentConfig, *, key: str, role: str, last: bool
-    ) -> PromptStep:
-        """The step of a prompt that an agent links to, with the prompt's current version."""
-        row = await self._prompts.active_row(prompt_id)
-        version = contents.prompt_version(await self._prompts.version_row(row, None), row.current_version_id)
-        return self._step(row, version, agent, config, key=key, role=role, last=last)
-
     def _step(
         self,
-        row: DefinitionRow,
-        version: PromptVersion,
+        found: FoundPrompt,
         agent: AgentVersion | None,
         config: AnyAgentConfig | None,
         *,
@@ -208,11 +244,13 @@ class Planner:
         role: str,
         last: bool,
     ) -> PromptStep:
+        version, name = found.version, found.row.name
         settings = prompt_settings(version.config)
         names = settings.tools if settings.tools is not None else _tool_names(agent)
         tools = {tool.name: tool for tool in self._tools.select(names)}  # two names may stand for one tool
         model = (agent.model_config or {}) if agent is not None else {}
         over = config if isinstance(config, SimpleAgentConfig) else _NO_OVERRIDES
+        named = _first(over.llm_model_id, model.get("model_id"), version.llm_model_id)
         fallback = _first(model.get("fallback_model_id"), version.fallback_llm_model_id)
         schema = version.output_schema
         if not schema and last and agent is not None:
@@ -223,15 +261,15 @@ class Planner:
         return PromptStep(
             key=key,
             role=role,
-            prompt_name=row.name,
+            prompt_name=name,
             version=version,
             templates=_templates(version, settings.strict),
             input_validator=_validator(version.input_schema),
-            input_called=f"input of prompt '{row.name}'",
+            input_called=f"input of prompt '{name}'",
             output_validator=_validator(schema),
             tools=tools,
             specs=tuple(self._tools.spec(tool) for tool in tools.values()),
-            model=self._models.bind(_first(over.llm_model_id, model.get("model_id"), version.llm_model_id)),
+            model=self._models.bind(named or found.model),
             fallback=None if fallback is None else self._models.bind(fallback),
             sampling=Sampling(
                 temperature=_first(over.temperature, model.get("temperature"), version.temperature, _TEMPERATURE),
@@ -251,7 +289,7 @@ class Planner:
         tools: Sequence[Tool] = (),
     ) -> dict[str, Any]:
         """The exact versions that a run resolved, as JSON data."""
-        lock: dict[str, Any] = {"v": 1}
+        lock: dict[str, Any] = {"v": LOCK_FORMAT}
         if row is not None and version is not None:
             lock["agent"] = {
                 "id": row.id,
@@ -271,6 +309,9 @@ class Planner:
         ]
         lock["tools"] = {name: self._tools.digest(tool) for step in steps for name, tool in step.tools.items()}
         lock["tools"] |= {tool.name: self._tools.digest(tool) for tool in tools}
+        if steps and steps[0].sub_agents:  # their names, unlike all else here, are not part of a version
+            subs = steps[0].sub_agents.items()
+            lock["sub_agents"] = [{"name": name, "agent_id": sub.plan.agent_id} for name, sub in subs]
         return lock
 
 
