@@ -145,13 +145,20 @@ class JournalStore(Protocol):
         ...
 
     async def claim_executions(
-        self, workspace_id: str, owner: str, *, limit: int, lapsed: bool, execution_id: str | None = None
+        self,
+        workspace_id: str,
+        owner: str,
+        *,
+        limit: int,
+        lapsed: bool,
+        execution_id: str | None = None,
+        exclude: Sequence[str] = (),
     ) -> Claims:
         """Take up to `limit` roots that nobody runs: those that are `pending`, and with `lapsed` also those whose
         owner's lease has lapsed or is unknown.
 
         Fair between agents: of each the oldest first, in turns.  No execution goes to two who ask at the same time.
-        `execution_id` asks for that one only.
+        `execution_id` asks for that one only, `exclude` leaves some out.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple, final
 
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import FencedError, RunCancelledError, RunError, RunTimeoutError
@@ -42,6 +42,7 @@ class Birth:
     """The conversation that its prompts see before their own words."""
 
 
+@final
 class RunContext(Totals):
     """All that the steps of one run may use.  Lives as long as the run."""
 

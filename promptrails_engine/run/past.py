@@ -48,8 +48,10 @@ def _heard(entry: JournalEntry) -> int:
 async def load_past(store: Store, row: ExecutionRow) -> Past:
     """All that is on record of an execution."""
     workspace = row.workspace_id
-    entries = await store.read_journal(workspace, row.id)
     events = await store.read_events(workspace, row.id, 0)
+    if not events:
+        return Past()  # the first that is written of a run has its first event
+    entries = await store.read_journal(workspace, row.id)
     spans, _ = await store.list_spans(workspace, SpanFilter(execution_id=row.id), offset=0, limit=_ALL)
     approvals, _ = await store.list_approvals(workspace, execution_id=row.id, offset=0, limit=_ALL)
     begun: dict[str, float] = {}

@@ -22,6 +22,7 @@ from promptrails_engine.run.pipeline import Strategy
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.services import Services
 from promptrails_engine.run.stream import EventLog
+from promptrails_engine.schema import check_input
 
 _log = logging.getLogger(__name__)
 _TEND_S = 0.5
@@ -100,6 +101,18 @@ class Runner:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return ctx.log, task
+
+    def queued(self, plan: Plan, data: dict[str, Any], options: RunOptions) -> ExecutionRow:
+        """The row of an execution that somebody is to take up.
+
+        Raises:
+            InputInvalidError: the input breaks the agent's input schema.
+        """
+        row = self._context(plan, data, options, detached=True).row
+        if plan.input_validator is not None:
+            row.input = check_input(plan.input_validator, data, what="input")
+        row.owner = row.started_at = None
+        return row
 
     def live(self, execution_id: str) -> RunContext | None:
         """The run with this id, while it is going on here."""

@@ -1,0 +1,1 @@
+"""Executions that nobody runs: taken up here, one by one or by a worker."""

@@ -1,0 +1,229 @@
+"""Takes up executions that nobody runs: queued ones, those that were decided, and those whose process died.
+
+One loop an engine, which runs once it is needed: it claims as many executions as there are places, in turns between
+agents, and looks again when one has ended, when it is told of more, and at times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptrails_engine.dispatch.intake import MOST_ATTEMPTS, Intake, Taken
+from promptrails_engine.errors import ConflictError, FencedError, NotFoundError, PromptRailsError
+from promptrails_engine.ports.journal import Claims
+from promptrails_engine.ports.store import ExecutionRow
+from promptrails_engine.run.plan import Plan
+from promptrails_engine.run.runner import Runner, RunOptions
+from promptrails_engine.run.services import Services
+from promptrails_engine.run.stream import EventLog
+
+_log = logging.getLogger(__name__)
+_POLL_S = 0.5
+_EXPIRE_S = 5.0
+_UNFIT_S = 30.0
+_BATCH = 64
+_MOST_WAITING = 1000
+_PLACES = 8
+
+
+@dataclass(slots=True)
+class Recovery:
+    """What became of executions whose process had died, by id."""
+
+    resumed: list[str] = field(default_factory=list[str])
+    """They go on here."""
+    in_doubt: list[str] = field(default_factory=list[str])
+    """An effect may have happened or not: they wait for `executions.resolve`."""
+    ended: list[str] = field(default_factory=list[str])
+    """They were to be cancelled, or have killed their process too often."""
+
+
+class Dispatcher:
+    """Of one engine."""
+
+    def __init__(self, services: Services, intake: Intake, runner: Runner, places: int) -> None:
+        self._services = services
+        self._store = services.store
+        self._intake = intake
+        self._runner = runner
+        self._places = places
+        self._lapsed = False
+        self._waiting: deque[ExecutionRow] = deque()
+        self._tasks: set[asyncio.Task[ExecutionRow]] = set()
+        self._unfit: dict[str, float] = {}
+        self._loop: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self._closed = False
+        runner.on_pending = self.wake
+
+    # -------------------------------------------------------------- by hand
+
+    async def enqueue(self, plan: Plan, data: dict[str, Any], options: RunOptions) -> ExecutionRow:
+        """The execution, on record as pending: this engine's loop takes it up if it has places, else a worker does."""
+        row = self._runner.queued(plan, data, options)
+        await self._store.begin_execution(row, wait=True)
+        self.wake()
+        return row
+
+    async def resume(self, execution_id: str) -> tuple[EventLog, asyncio.Task[ExecutionRow]]:
+        """Run an execution that nobody runs: its events, and the task that ends with it.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: it cannot go on now.
+            ConfigurationError: this engine has not what it needs.
+        """
+        claims = await self._claim(1, lapsed=True, execution_id=execution_id)
+        if not claims.rows:
+            raise await self._why_not(execution_id)
+        row = claims.rows[0]
+        taken = await self._intake.take(row, await self._intake.doubts([row.id]))
+        if taken.error is not None:
+            raise taken.error
+        if taken.run is None:
+            raise await self._why_not(execution_id)
+        self._keep(taken)
+        return taken.run
+
+    async def recover(self) -> Recovery:
+        """Take over executions whose process has died, and those that were let go, until there are none."""
+        recovery = Recovery()
+        while len(self._waiting) < _MOST_WAITING:
+            claims = await self._claim(_BATCH, lapsed=True)
+            if not claims.rows:
+                break
+            doubts = await self._intake.doubts([row.id for row in claims.rows])
+            for row in claims.rows:
+                await self._sort(row, doubts, recovery)
+        self.start(self._places or _PLACES)
+        return recovery
+
+    def wake(self) -> None:
+        """Look for work at once, if this engine has places for any."""
+        if self._places > 0 and not self._closed:
+            if self._loop is None or self._loop.done():
+                self._loop = asyncio.get_running_loop().create_task(self._work(), name="promptrails dispatcher")
+            self._news.set()
+
+    def start(self, places: int) -> None:
+        """Work from now on with so many places, and take over what other processes leave behind."""
+        self._places = places
+        self._lapsed = True
+        self.wake()
+
+    async def close(self) -> None:
+        """Take up nothing more, and free what has not begun yet."""
+        self._closed = True
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+        while self._waiting:
+            try:
+                await self._intake.let_go(self._waiting.popleft())
+            except PromptRailsError as error:
+                _log.warning("a claimed execution was not freed, and is when the lease lapses: %s", error)
+
+    # -------------------------------------------------------------- the loop
+
+    async def _work(self) -> None:
+        expire_at = 0.0
+        while not self._closed:
+            self._news.clear()
+            try:
+                now = self._services.clock.monotonic()
+                if now >= expire_at:
+                    expire_at = now + _EXPIRE_S
+                    await self._store.expire_approvals(self._services.workspace_id)
+                busy = await self._fill(now)
+            except PromptRailsError as error:
+                _log.warning("the store cannot be asked for work: %s", error)
+                busy = False
+            # Places that are full are waited for; what comes from other processes has to be looked for.
+            await self._news_within(None if busy else _POLL_S * (0.5 + self._services.random()))
+
+    async def _fill(self, now: float) -> bool:
+        """Take up what there is; whether all places are taken."""
+        while len(self._tasks) < self._places:
+            if not self._waiting:
+                self._unfit = {key: until for key, until in self._unfit.items() if until > now}
+                claims = await self._claim(self._places - len(self._tasks), lapsed=self._lapsed)
+                self._waiting.extend(claims.rows)
+                if not self._waiting:
+                    return False
+            rows = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._places - len(self._tasks)))]
+            doubts = await self._intake.doubts([row.id for row in rows])
+            for row in rows:
+                await self._begin(row, doubts)
+        return True
+
+    async def _begin(self, row: ExecutionRow, doubts: dict[str, list[str]]) -> None:
+        try:
+            taken = await self._intake.take(row, doubts)
+        except FencedError:
+            return
+        if taken.fate == "runs":
+            self._keep(taken)
+        elif taken.error is not None:
+            self._unfit[row.id] = self._services.clock.monotonic() + _UNFIT_S
+            _log.error("execution %s cannot be run here, and is left to others: %s", row.id, taken.error.message)
+
+    async def _sort(self, row: ExecutionRow, doubts: dict[str, list[str]], recovery: Recovery) -> None:
+        """Settle at once what does not go on; the rest waits for a place."""
+        if row.id not in doubts and row.cancel_requested_at is None and row.attempt <= MOST_ATTEMPTS:
+            self._waiting.append(row)
+            recovery.resumed.append(row.id)
+            return
+        with suppress(FencedError):
+            fate = (await self._intake.take(row, doubts)).fate
+            (recovery.in_doubt if fate == "in_doubt" else recovery.ended).append(row.id)
+
+    async def _claim(self, limit: int, *, lapsed: bool, execution_id: str | None = None) -> Claims:
+        lease = self._runner.lease
+        if lease is not None:
+            await lease.hold()
+        return await self._store.claim_executions(
+            self._services.workspace_id,
+            "here" if lease is None else lease.owner,
+            limit=limit,
+            lapsed=lapsed,
+            execution_id=execution_id,
+            exclude=list(self._unfit) if execution_id is None else (),
+        )
+
+    def _keep(self, taken: Taken) -> None:
+        if taken.run is not None:
+            task = taken.run[1]
+            self._tasks.add(task)
+            task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[ExecutionRow]) -> None:
+        self._tasks.discard(task)
+        self._news.set()
+
+    async def _news_within(self, seconds: float | None) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+
+    async def _why_not(self, execution_id: str) -> PromptRailsError:
+        """Why an execution cannot go on now."""
+        row = await self._store.get_execution(self._services.workspace_id, execution_id)
+        if row is None:
+            return NotFoundError(f"no execution with the id '{execution_id}'; executions.list() shows what there is")
+        if row.parent_execution_id is not None:
+            return ConflictError(
+                f"execution '{execution_id}' is part of a tree; resume its root, '{row.root_execution_id}'"
+            )
+        reasons = {
+            "awaiting_approval": "waits for a decision; approvals.list(execution_id=...) shows for which",
+            "in_doubt": "is in doubt; executions.doubts(id) shows about what, executions.resolve(...) answers it",
+            "running": "is running, here or in another process",
+            "pending": "was taken up by somebody else just now",
+        }
+        why = reasons.get(row.status, f"has ended as {row.status}")
+        return ConflictError(f"execution '{execution_id}' {why}", details={"status": row.status})
