@@ -10,6 +10,7 @@ from promptrails_engine.definitions.configs import AnyAgentConfig
 from promptrails_engine.definitions.drawing import Drawing, DrawingFormat
 from promptrails_engine.definitions.records import Agent, AgentVersion
 from promptrails_engine.definitions.settings import (
+    ApprovalPolicy,
     Limits,
     ModelConfig,
     RunBudget,
@@ -78,6 +79,7 @@ class Agents(EngineResource[M_co]):
         output_schema: Mapping[str, Any] | None = None,
         model_config: ModelConfig | Mapping[str, Any] | None = None,
         run_budget: RunBudget | Mapping[str, Any] | None = None,
+        approval_policy: ApprovalPolicy | Mapping[str, Any] | None = None,
         cache_timeout: int | None = None,
         tools: _Tools = (),
         sub_agents: _SubAgents = (),
@@ -97,7 +99,15 @@ class Agents(EngineResource[M_co]):
         content = None
         if config is not None:
             content = _content(
-                config, input_schema, output_schema, model_config, run_budget, cache_timeout, tools, sub_agents
+                config,
+                input_schema,
+                output_schema,
+                model_config,
+                run_budget,
+                approval_policy,
+                cache_timeout,
+                tools,
+                sub_agents,
             )
         return await self._parts.agents.create(
             name, type, description=description, labels=labels, content=content, label=version, message=message
@@ -114,6 +124,7 @@ class Agents(EngineResource[M_co]):
         output_schema: Mapping[str, Any] | None = None,
         model_config: ModelConfig | Mapping[str, Any] | None = None,
         run_budget: RunBudget | Mapping[str, Any] | None = None,
+        approval_policy: ApprovalPolicy | Mapping[str, Any] | None = None,
         cache_timeout: int | None = None,
         tools: _Tools = (),
         sub_agents: _SubAgents = (),
@@ -130,6 +141,7 @@ class Agents(EngineResource[M_co]):
             output_schema: JSON Schema of the output.
             model_config: model and sampling for all prompts, instead of the prompt versions'.
             run_budget: limits of each run and of all below it.
+            approval_policy: who decides what runs have to wait for, and for how long; anybody where it is not given.
             cache_timeout: seconds for which an equal model call is answered from the cache, for all prompts.
             tools: tools that the prompts may use, by name.
             sub_agents: other agents that the prompts of a simple agent or a chain may call as tools, each an id or name
@@ -144,7 +156,15 @@ class Agents(EngineResource[M_co]):
         """
         await self._parts.ready()
         content = _content(
-            config, input_schema, output_schema, model_config, run_budget, cache_timeout, tools, sub_agents
+            config,
+            input_schema,
+            output_schema,
+            model_config,
+            run_budget,
+            approval_policy,
+            cache_timeout,
+            tools,
+            sub_agents,
         )
         return await self._parts.agents.create_version(
             agent_id, content, label=version, set_current=set_current, message=message
@@ -333,6 +353,7 @@ def _content(
     output_schema: Mapping[str, Any] | None,
     model_config: ModelConfig | Mapping[str, Any] | None,
     run_budget: RunBudget | Mapping[str, Any] | None,
+    approval_policy: ApprovalPolicy | Mapping[str, Any] | None,
     cache_timeout: int | None,
     tools: _Tools,
     sub_agents: _SubAgents,
@@ -343,6 +364,7 @@ def _content(
         "output_schema": output_schema,
         "model_config": model_config,
         "run_budget": run_budget,
+        "approval_policy": approval_policy,
         "cache_timeout": cache_timeout,
         "tools": list(tools) or None,
         "sub_agents": list(sub_agents) or None,
