@@ -29,7 +29,7 @@ from promptrails_engine.definitions.configs import (
 from promptrails_engine.definitions.digest import content_digest
 from promptrails_engine.definitions.records import AgentVersion, PromptVersion
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.errors import ArchivedError, ConfigurationError, NotFoundError
+from promptrails_engine.errors import ArchivedError, NotFoundError
 from promptrails_engine.ports.store import DefinitionRow, Store
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.plan import Plan, PromptStep, Sampling
@@ -38,6 +38,8 @@ from promptrails_engine.schema import SchemaValidator, compile_schema
 from promptrails_engine.tools.registry import ToolRegistry
 
 _TEMPERATURE = 0.7
+_CHECKPOINT = "approval"
+"""What a checkpoint is called that has no name."""
 _KEPT = 512
 
 
@@ -153,7 +155,7 @@ class Planner:
             return replace(self._plan(row, version, []), workflow=composite)
         steps = [
             await self._linked_step(link.prompt_id, version, config, key=link.key, role=link.role, last=link.answers)
-            for link in _links(config, row.name)
+            for link in _links(config)
         ]
         if isinstance(config, MultiAgentConfig):
             steps, gather = multi_agent_steps(config, steps)
@@ -187,6 +189,8 @@ class Planner:
             limits=_budget_limits(version).over(self._limits),
             version_lock=self._lock(row, version, steps, tools),
             budget=_budget_limits(version),
+            checkpoint=_checkpoint(version),
+            approval_expires_s=(version.approval_policy or {}).get("expires_in_s"),
         )
 
     async def _linked_step(
@@ -241,7 +245,18 @@ class Planner:
                 options=provider_options(version.config),
             ),
             cache_timeout=cache_timeout,
+            guarded=self._guarded(agent) & tools.keys(),
         )
+
+    def _guarded(self, agent: AgentVersion | None) -> frozenset[str]:
+        """Names of the tools whose calls have to be approved, wherever the agent's prompts name them.
+
+        Raises:
+            DefinitionError: one of them is not known.
+        """
+        attached = agent.tools if agent is not None else ()
+        names = [tool["name"] for tool in attached if tool.get("requires_approval")]
+        return frozenset(tool.name for tool in self._tools.select(names))
 
     def _lock(
         self,
@@ -277,19 +292,10 @@ class Planner:
 _NO_OVERRIDES = SimpleAgentConfig(prompt_id="-")
 
 
-def _links(config: SimpleAgentConfig | ChainAgentConfig | MultiAgentConfig, name: str) -> list[PlannedPrompt]:
-    """The prompts of an agent in the order in which they run.
-
-    Raises:
-        ConfigurationError: this version of the engine cannot run such an agent.
-    """
+def _links(config: SimpleAgentConfig | ChainAgentConfig | MultiAgentConfig) -> list[PlannedPrompt]:
+    """The prompts of an agent in the order in which they run."""
     if isinstance(config, MultiAgentConfig):
         return multi_agent_prompts(config)
-    if config.approval_required:
-        raise ConfigurationError(
-            f"agent '{name}' requires approval, which this version of promptrails-engine cannot ask for; "
-            "promote a version with approval_required=False to run it"
-        )
     if isinstance(config, SimpleAgentConfig):
         return [PlannedPrompt(config.prompt_id, "prompt", "main", answers=True)]
     links = sorted(config.prompt_ids, key=lambda link: link.sort_order)
@@ -297,6 +303,12 @@ def _links(config: SimpleAgentConfig | ChainAgentConfig | MultiAgentConfig, name
         PlannedPrompt(link.prompt_id, f"steps[{index}]", link.role, answers=link is links[-1])
         for index, link in enumerate(links)
     ]
+
+
+def _checkpoint(version: AgentVersion) -> str | None:
+    if not version.config.get("approval_required"):
+        return None
+    return version.config.get("approval_checkpoint_name") or _CHECKPOINT
 
 
 def _tool_names(agent: AgentVersion | None) -> list[str]:

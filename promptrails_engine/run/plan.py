@@ -66,6 +66,8 @@ class PromptStep:
     cache_timeout: int
     sub_agents: Mapping[str, SubAgent] = field(default_factory=dict[str, "SubAgent"])
     """Agents that the model may call, by the tool's name; their specs are among `specs`."""
+    guarded: frozenset[str] = frozenset()
+    """Names of the tools and sub-agents whose calls somebody has to approve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class SubAgent:
     """Whether its answer is that of the run (a handoff)."""
     sees_window: bool
     """Whether it sees the conversation so far."""
+    guarded: bool = False
+    """Whether somebody has to approve each call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +159,7 @@ class Plan:
     """The graph of a workflow, whose prompts are in `steps` as well, or of a composite."""
     budget: Limits = _NO_LIMITS
     """The agent's own run budget, which is in `limits` as well: what holds of its runs below others."""
+    checkpoint: str | None = None
+    """Name of the checkpoint at which somebody has to approve its output; None where nobody has to."""
+    approval_expires_s: float | None = None
+    """Seconds after which what is asked of somebody expires; None is never."""
