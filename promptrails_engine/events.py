@@ -118,6 +118,30 @@ class ContentEvent:
 
 
 @dataclass(slots=True)
+class ApprovalRequiredEvent:
+    """The run waits until somebody decides; `payload` is what is to be approved.
+
+    `expires_at`: seconds since the epoch after which nobody can decide it any more; None is never.
+    """
+
+    type: ClassVar[str] = "approval_required"
+    approval_id: str
+    checkpoint_name: str
+    payload: dict[str, Any] = field(default_factory=dict[str, Any])
+    expires_at: float | None = None
+    seq: int = 0
+
+
+@dataclass(slots=True)
+class RestartEvent:
+    """A step was interrupted and runs again: what came after the event numbered `after` is void."""
+
+    type: ClassVar[str] = "restart"
+    after: int
+    seq: int = 0
+
+
+@dataclass(slots=True)
 class DoneEvent:
     """The last event of a run that completed."""
 
@@ -137,7 +161,17 @@ class ErrorEvent:
     seq: int = 0
 
 
-Event = ExecutionEvent | ThinkingEvent | ToolStartEvent | ToolEndEvent | ContentEvent | DoneEvent | ErrorEvent
+Event = (
+    ExecutionEvent
+    | ThinkingEvent
+    | ToolStartEvent
+    | ToolEndEvent
+    | ContentEvent
+    | ApprovalRequiredEvent
+    | RestartEvent
+    | DoneEvent
+    | ErrorEvent
+)
 
 _EVENT_TYPES: dict[str, type[Event]] = {
     cls.type: cls
@@ -147,6 +181,8 @@ _EVENT_TYPES: dict[str, type[Event]] = {
         ToolStartEvent,
         ToolEndEvent,
         ContentEvent,
+        ApprovalRequiredEvent,
+        RestartEvent,
         DoneEvent,
         ErrorEvent,
     )
