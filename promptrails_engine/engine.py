@@ -20,15 +20,18 @@ from promptrails_engine.ports.provider import Provider
 from promptrails_engine.ports.sink import Sink
 from promptrails_engine.ports.store import Store
 from promptrails_engine.ports.tool import Tool
+from promptrails_engine.run.hooks import Hook, Hooks
 from promptrails_engine.store import open_store
 from promptrails_engine.tools import builtin
 from promptrails_engine.tools.registry import ToolRegistry
+from promptrails_engine.tools.threads import WorkerThreads
 from promptrails_engine.tracing.hub import SinkHub
 
 if TYPE_CHECKING:
     from promptrails_engine.definitions.settings import Limits, RateLimit
     from promptrails_engine.models.registry import LLMModel
     from promptrails_engine.resources.agents import Agents
+    from promptrails_engine.resources.approvals import Approvals
     from promptrails_engine.resources.base import Parts
     from promptrails_engine.resources.costs import Costs
     from promptrails_engine.resources.definitions import Definitions
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from promptrails_engine.resources.traces import Traces
 
 Durability = Literal["full", "relaxed"]
+_HOOK_THREADS = 8
 
 
 class _BaseEngine(Generic[M_co]):
@@ -50,6 +54,7 @@ class _BaseEngine(Generic[M_co]):
         providers: Iterable[Provider] = (),
         tools: Iterable[Tool | Callable[..., Any]] = (),
         sinks: Iterable[Sink] = (),
+        hooks: Mapping[str, Iterable[Hook]] | None = None,
         model: str | None = None,
         models: Iterable[LLMModel] = (),
         limits: Limits | None = None,
@@ -66,6 +71,8 @@ class _BaseEngine(Generic[M_co]):
             providers: adapters that call models, before those found by entry point.
             tools: functions or tools that agents may name, beside the built-in ones.
             sinks: receive the spans of every run.
+            hooks: functions, sync or async, and webhooks that are called with a `HookEvent`, by the name of the event:
+                `execution.awaiting_approval`, `approval.decided`.
             model: used where neither agent nor prompt names one.
             models: prices and abilities of models that the shipped table does not know.
             limits: limits of every run; agents and calls may set their own.
@@ -88,6 +95,8 @@ class _BaseEngine(Generic[M_co]):
         self._clock = clock or SystemClock()
         self._ids = ids or IdFactory(clock=self._clock.now)
         self._sinks = SinkHub(list(sinks))
+        in_thread = WorkerThreads("promptrails-hook", _HOOK_THREADS).run
+        self._hooks = Hooks(hooks, ids=self._ids, clock=self._clock, in_thread=in_thread)
         self._providers = Providers(providers)
         self._tools = ToolRegistry(tools, builtin.find, builtin.NAMES)
         self._model, self._models = model, tuple(models)
@@ -109,6 +118,11 @@ class _BaseEngine(Generic[M_co]):
     def executions(self) -> Executions[M_co]:
         """Records and events of runs."""
         return resources.Executions(self._parts, self._bridge)
+
+    @cached_property
+    def approvals(self) -> Approvals[M_co]:
+        """What runs wait for somebody to decide."""
+        return resources.Approvals(self._parts, self._bridge)
 
     @cached_property
     def traces(self) -> Traces[M_co]:
@@ -141,6 +155,7 @@ class _BaseEngine(Generic[M_co]):
                 providers=self._providers,
                 tools=self._tools,
                 sinks=self._sinks,
+                hooks=self._hooks,
                 model=self._model,
                 models=self._models,
                 limits=self._limits,
@@ -173,7 +188,7 @@ class _BaseEngine(Generic[M_co]):
                 self._opened = True
 
     async def _shut(self, grace_s: float) -> None:
-        """Let runs end, then close providers, sinks and store."""
+        """Let runs end and hooks be told, then close providers, sinks and store."""
         if self._closed:
             return
         self._closed = True
@@ -182,6 +197,7 @@ class _BaseEngine(Generic[M_co]):
         parts = self._made()
         if parts is not None:
             await parts.runner.close(grace_s)
+            await self._hooks.close(grace_s)
         for provider in self._providers.all():
             try:
                 await provider.aclose()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from promptrails_engine.catalog.agents import AgentCatalog
 from promptrails_engine.catalog.base import CatalogContext
@@ -17,6 +17,21 @@ from promptrails_engine.run.services import Services
 PAGE_LIMIT = 1000
 
 
+class Dispatcher(Protocol):
+    """Takes up runs that wait no more."""
+
+    async def wake(self, root_execution_id: str) -> None:
+        """Let the run go on, if it can; returns without waiting for its end."""
+        ...
+
+
+class NoDispatcher:
+    """Takes nothing up."""
+
+    async def wake(self, root_execution_id: str) -> None:
+        return
+
+
 class Parts(NamedTuple):
     """One engine's parts, wired once."""
 
@@ -28,6 +43,7 @@ class Parts(NamedTuple):
     runner: Runner
     ready: Callable[[], Coroutine[Any, Any, None]]
     """Opens the store at the first call."""
+    dispatcher: Dispatcher = NoDispatcher()
 
 
 class EngineResource(Resource[M_co]):

@@ -18,6 +18,7 @@ from promptrails_engine.ids import IdFactory
 from promptrails_engine.models.registry import LLMModel, ModelRegistry
 from promptrails_engine.ports.store import Store
 from promptrails_engine.resources.base import Parts
+from promptrails_engine.run.hooks import Hooks
 from promptrails_engine.run.rate_limits import RateLimits
 from promptrails_engine.run.runner import Runner
 from promptrails_engine.run.services import Services
@@ -33,6 +34,7 @@ def wired(
     providers: Providers,
     tools: ToolRegistry,
     sinks: SinkHub,
+    hooks: Hooks,
     model: str | None,
     models: Iterable[LLMModel],
     limits: Limits | None,
@@ -44,7 +46,7 @@ def wired(
     """The parts of one engine.  Nothing is opened or started."""
     registry = ModelRegistry(models)
     gates = RateLimits(rate_limits, registry, random.random)
-    services = Services(workspace_id, store, sinks, registry, ids, clock, random.random, gates)
+    services = Services(workspace_id, store, sinks, registry, ids, clock, random.random, gates, hooks)
     context = CatalogContext(store, workspace_id, ids, clock, registry)
     prompts = PromptCatalog(context)
     agents = AgentCatalog(context, prompts)
