@@ -254,16 +254,15 @@ class Runner:
             log, store = ctx.log, self._services.store
             stored = log.stored
             events, spans = log.events[stored:], ctx.spans[ctx.spans_stored :]
-            if events:
-                log.stored += len(events)  # from now on they cannot be taken back
-                try:
-                    await store.append_events(ctx.row, events)
-                except PromptRailsError:
-                    log.stored = stored  # written again with what follows, of which the store keeps the longer
-                    raise
-            if spans:
-                await store.append_spans(spans)
-                ctx.spans_stored += len(spans)
+            if not events and not spans:
+                return
+            log.stored += len(events)  # from now on they cannot be taken back
+            try:
+                await store.write_progress(ctx.row, (), spans, events)
+            except PromptRailsError:
+                log.stored = stored  # written again with what follows, of which the store keeps the longer
+                raise
+            ctx.spans_stored += len(spans)
 
     def _loop_deadlines(self) -> Deadlines:
         loop = asyncio.get_running_loop()
