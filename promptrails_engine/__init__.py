@@ -23,7 +23,7 @@ _ROOMS = {
         "MultiAgentConfig", "PromptLink", "SimpleAgentConfig", "WorkflowAgentConfig", "WorkflowNode",
     ),
     "promptrails_engine.definitions.settings": (
-        "Limits", "ModelConfig", "RateLimit", "RunBudget", "SubAgentAttachment", "ToolAttachment",
+        "ApprovalPolicy", "Limits", "ModelConfig", "RateLimit", "RunBudget", "SubAgentAttachment", "ToolAttachment",
     ),
     "promptrails_engine.definitions.records": (
         "Agent", "AgentVersion", "Prompt", "PromptVersion",
@@ -35,15 +35,15 @@ _ROOMS = {
         "Drawing",
     ),
     "promptrails_engine.results": (
-        "AgentExecution", "CostSummary", "ExecutionResult", "Page", "PaginationMeta", "PromptPreview",
-        "RunPromptResponse", "Trace",
+        "AgentExecution", "ApprovalRequest", "CostSummary", "ExecutionResult", "Page", "PaginationMeta",
+        "PromptPreview", "RunPromptResponse", "Trace",
     ),
     "promptrails_engine.comparison.records": (
         "Difference", "ExecutionDiff", "ExecutionFacts", "StepDiff", "StepFacts",
     ),
     "promptrails_engine.events": (
-        "ContentEvent", "DoneEvent", "ErrorEvent", "Event", "ExecutionEvent", "ThinkingEvent", "TokenUsage",
-        "ToolEndEvent", "ToolStartEvent", "event_from_dict", "event_to_dict",
+        "ApprovalRequiredEvent", "ContentEvent", "DoneEvent", "ErrorEvent", "Event", "ExecutionEvent", "RestartEvent",
+        "ThinkingEvent", "TokenUsage", "ToolEndEvent", "ToolStartEvent", "event_from_dict", "event_to_dict",
     ),
     "promptrails_engine.streams": (
         "AsyncEventStream", "EventStream",
@@ -53,6 +53,12 @@ _ROOMS = {
     ),
     "promptrails_engine.resources.llm_models": (
         "AvailableModelGroup",
+    ),
+    "promptrails_engine.run.hooks": (
+        "HookEvent",
+    ),
+    "promptrails_engine.run.webhook": (
+        "Webhook", "verify_signature",
     ),
     "promptrails_engine.tools.function": (
         "FunctionTool", "tool",
@@ -84,11 +90,11 @@ _ROOMS = {
         "Secret",
     ),
     "promptrails_engine.errors": (
-        "ArchivedError", "AuthError", "BadRequestError", "BranchesFailedError", "BudgetExceededError",
-        "ChildFailedError", "ConfigurationError", "ConflictError", "ContentFilteredError", "ContextOverflowError",
-        "DefinitionError",
-        "EmptyOutputError", "EngineClosedError", "EngineUsageError", "ForbiddenError", "InputInvalidError",
-        "MissingExtraError", "ModelNotFoundError", "ModelNotServedError", "NotFoundError",
+        "AlreadyDecidedError", "ApprovalExpiredError", "ArchivedError", "AuthError", "BadRequestError",
+        "BranchesFailedError", "BudgetExceededError", "ChildFailedError", "ConfigurationError", "ConflictError",
+        "ContentFilteredError", "ContextOverflowError", "DefinitionError", "EmptyOutputError", "EngineClosedError",
+        "EngineUsageError", "FencedError", "ForbiddenError", "InputInvalidError", "MissingExtraError",
+        "ModelNotFoundError", "ModelNotServedError", "NotFoundError",
         "OutputInvalidError", "OutputTruncatedError", "PromptRailsError", "ProviderError",
         "ProviderProtocolError", "ProviderTimeoutError", "ProviderUnavailableError", "QuotaExceededError",
         "RateLimitError", "RedirectRefusedError", "RefusedError", "ResponseTooLargeError",
@@ -96,7 +102,7 @@ _ROOMS = {
         "ServerError", "StoreCorruptError", "StoreError", "StoreUnavailableError", "StoreVersionError",
         "StreamInterruptedError", "TemplateError", "TemplateLimitError", "ToolArgsInvalidError",
         "ToolError", "ToolLoopError", "ToolUnknownError", "UnauthorizedError", "ValidationError",
-        "VersionMismatchError", "Violation",
+        "VersionMismatchError", "Violation", "WebhookError",
     ),
     "promptrails_engine.catalog.folder_report": (
         "LoadReport", "SaveReport",
@@ -124,27 +130,27 @@ if TYPE_CHECKING:
         Agent, AgentVersion, Prompt, PromptVersion,
     )
     from promptrails_engine.definitions.settings import (
-        Limits, ModelConfig, RateLimit, RunBudget, SubAgentAttachment, ToolAttachment,
+        ApprovalPolicy, Limits, ModelConfig, RateLimit, RunBudget, SubAgentAttachment, ToolAttachment,
     )
     from promptrails_engine.engine import (
         AsyncEngine, Engine,
     )
     from promptrails_engine.errors import (
-        ArchivedError, AuthError, BadRequestError, BranchesFailedError, BudgetExceededError, ChildFailedError,
-        ConfigurationError, ConflictError, ContentFilteredError, ContextOverflowError, DefinitionError,
-        EmptyOutputError, EngineClosedError,
-        EngineUsageError, ForbiddenError, InputInvalidError, MissingExtraError, ModelNotFoundError,
-        ModelNotServedError, NotFoundError, OutputInvalidError, OutputTruncatedError, PromptRailsError,
+        AlreadyDecidedError, ApprovalExpiredError, ArchivedError, AuthError, BadRequestError, BranchesFailedError,
+        BudgetExceededError, ChildFailedError, ConfigurationError, ConflictError, ContentFilteredError,
+        ContextOverflowError, DefinitionError, EmptyOutputError, EngineClosedError, EngineUsageError, FencedError,
+        ForbiddenError, InputInvalidError, MissingExtraError, ModelNotFoundError, ModelNotServedError,
+        NotFoundError, OutputInvalidError, OutputTruncatedError, PromptRailsError,
         ProviderError, ProviderProtocolError, ProviderTimeoutError, ProviderUnavailableError,
         QuotaExceededError, RateLimitError, RedirectRefusedError, RefusedError, ResponseTooLargeError,
         RunCancelledError, RunError, RunFailedError, RunTimeoutError, SchemaViolationError, ServerError,
         StoreCorruptError, StoreError, StoreUnavailableError, StoreVersionError, StreamInterruptedError,
         TemplateError, TemplateLimitError, ToolArgsInvalidError, ToolError, ToolLoopError, ToolUnknownError,
-        UnauthorizedError, ValidationError, VersionMismatchError, Violation,
+        UnauthorizedError, ValidationError, VersionMismatchError, Violation, WebhookError,
     )
     from promptrails_engine.events import (
-        ContentEvent, DoneEvent, ErrorEvent, Event, ExecutionEvent, ThinkingEvent, TokenUsage, ToolEndEvent,
-        ToolStartEvent, event_from_dict, event_to_dict,
+        ApprovalRequiredEvent, ContentEvent, DoneEvent, ErrorEvent, Event, ExecutionEvent, RestartEvent, ThinkingEvent,
+        TokenUsage, ToolEndEvent, ToolStartEvent, event_from_dict, event_to_dict,
     )
     from promptrails_engine.models.registry import (
         LLMModel,
@@ -172,8 +178,14 @@ if TYPE_CHECKING:
         AvailableModelGroup,
     )
     from promptrails_engine.results import (
-        AgentExecution, CostSummary, ExecutionResult, Page, PaginationMeta, PromptPreview,
+        AgentExecution, ApprovalRequest, CostSummary, ExecutionResult, Page, PaginationMeta, PromptPreview,
         RunPromptResponse, Trace,
+    )
+    from promptrails_engine.run.hooks import (
+        HookEvent,
+    )
+    from promptrails_engine.run.webhook import (
+        Webhook, verify_signature,
     )
     from promptrails_engine.secrets import (
         Secret,
@@ -189,7 +201,9 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "Account", "AccountProvider", "Clock", "Delta", "Effect", "IdFactory", "State", "SystemClock", "ToolCall",
+    "Account", "AccountProvider", "AlreadyDecidedError", "ApprovalExpiredError", "ApprovalPolicy", "ApprovalRequest",
+    "ApprovalRequiredEvent", "FencedError", "HookEvent", "RestartEvent", "Webhook", "WebhookError", "verify_signature",
+    "Clock", "Delta", "Effect", "IdFactory", "State", "SystemClock", "ToolCall",
     "__version__", "Agent", "AgentConfig", "AgentExecution", "AgentVersion", "AnyAgentConfig", "ArchivedError",
     "AsyncEngine", "AsyncEventStream", "AuthError", "AvailableModelGroup", "BadRequestError",
     "BranchesFailedError", "BudgetExceededError", "ChainAgentConfig", "Change", "ChildFailedError",

@@ -13,22 +13,26 @@ from promptrails_engine import definitions, resources
 from promptrails_engine.bridge import Bridge
 from promptrails_engine.catalog.providers import Providers
 from promptrails_engine.clock import Clock, SystemClock
-from promptrails_engine.errors import EngineClosedError
+from promptrails_engine.errors import ConfigurationError, EngineClosedError
 from promptrails_engine.faces import Async, M_co, Sync
 from promptrails_engine.ids import IdFactory
 from promptrails_engine.ports.provider import Provider
 from promptrails_engine.ports.sink import Sink
 from promptrails_engine.ports.store import Store
 from promptrails_engine.ports.tool import Tool
+from promptrails_engine.run.hooks import Hook, Hooks
 from promptrails_engine.store import open_store
 from promptrails_engine.tools import builtin
 from promptrails_engine.tools.registry import ToolRegistry
+from promptrails_engine.tools.threads import WorkerThreads
 from promptrails_engine.tracing.hub import SinkHub
 
 if TYPE_CHECKING:
     from promptrails_engine.definitions.settings import Limits, RateLimit
+    from promptrails_engine.dispatch.dispatcher import Recovery
     from promptrails_engine.models.registry import LLMModel
     from promptrails_engine.resources.agents import Agents
+    from promptrails_engine.resources.approvals import Approvals
     from promptrails_engine.resources.base import Parts
     from promptrails_engine.resources.costs import Costs
     from promptrails_engine.resources.definitions import Definitions
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from promptrails_engine.resources.traces import Traces
 
 Durability = Literal["full", "relaxed"]
+_HOOK_THREADS = 8
 
 
 class _BaseEngine(Generic[M_co]):
@@ -50,12 +55,15 @@ class _BaseEngine(Generic[M_co]):
         providers: Iterable[Provider] = (),
         tools: Iterable[Tool | Callable[..., Any]] = (),
         sinks: Iterable[Sink] = (),
+        hooks: Mapping[str, Iterable[Hook]] | None = None,
         model: str | None = None,
         models: Iterable[LLMModel] = (),
         limits: Limits | None = None,
         rate_limits: Mapping[str, RateLimit] | None = None,
         workspace_id: str = "default",
         durability: Durability = "full",
+        background: int = 8,
+        recover: bool = False,
         ids: IdFactory | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -66,6 +74,8 @@ class _BaseEngine(Generic[M_co]):
             providers: adapters that call models, before those found by entry point.
             tools: functions or tools that agents may name, beside the built-in ones.
             sinks: receive the spans of every run.
+            hooks: functions, sync or async, and webhooks that are called with a `HookEvent`, by the name of the event:
+                `execution.awaiting_approval`, `approval.decided`.
             model: used where neither agent nor prompt names one.
             models: prices and abilities of models that the shipped table does not know.
             limits: limits of every run; agents and calls may set their own.
@@ -73,6 +83,8 @@ class _BaseEngine(Generic[M_co]):
                 counts, for each model and credential by itself.  What providers say and refuse is heeded anyway.
             workspace_id: every row and query belongs to it.
             durability: `full` survives a power cut once a call has returned, `relaxed` the end of the process.
+            background: how many executions of `execute(..., sync=False)` it runs at once; 0 leaves them to workers.
+            recover: when the store is opened, take over executions whose process has died (see `recover`).
             ids, clock: where ids and the time come from; a seed and a clock of your own make them reproducible.
 
         Raises:
@@ -88,11 +100,16 @@ class _BaseEngine(Generic[M_co]):
         self._clock = clock or SystemClock()
         self._ids = ids or IdFactory(clock=self._clock.now)
         self._sinks = SinkHub(list(sinks))
+        in_thread = WorkerThreads("promptrails-hook", _HOOK_THREADS).run
+        self._hooks = Hooks(hooks, ids=self._ids, clock=self._clock, in_thread=in_thread)
         self._providers = Providers(providers)
         self._tools = ToolRegistry(tools, builtin.find, builtin.NAMES)
         self._model, self._models = model, tuple(models)
         self._limits = limits
         self._rate_limits = definitions.checked_rate_limits(rate_limits) if rate_limits else {}
+        _check_places(background, "background", least=0)
+        self._background = background
+        self._recovers = recover
         self._bridge = self._make_bridge()
 
     @cached_property
@@ -109,6 +126,11 @@ class _BaseEngine(Generic[M_co]):
     def executions(self) -> Executions[M_co]:
         """Records and events of runs."""
         return resources.Executions(self._parts, self._bridge)
+
+    @cached_property
+    def approvals(self) -> Approvals[M_co]:
+        """What runs wait for somebody to decide."""
+        return resources.Approvals(self._parts, self._bridge)
 
     @cached_property
     def traces(self) -> Traces[M_co]:
@@ -141,6 +163,7 @@ class _BaseEngine(Generic[M_co]):
                 providers=self._providers,
                 tools=self._tools,
                 sinks=self._sinks,
+                hooks=self._hooks,
                 model=self._model,
                 models=self._models,
                 limits=self._limits,
@@ -148,6 +171,7 @@ class _BaseEngine(Generic[M_co]):
                 ids=self._ids,
                 clock=self._clock,
                 ready=self._ready,
+                background=self._background,
             )
             made = vars(self).setdefault("_wired", parts)  # of threads that come at once, one wins
         return made
@@ -171,9 +195,20 @@ class _BaseEngine(Generic[M_co]):
             if not self._opened:
                 await self._store.open()
                 self._opened = True
+                if self._recovers:
+                    await self._parts.dispatcher.recover()
+
+    async def _recovered(self) -> Recovery:
+        await self._parts.ready()
+        return await self._parts.dispatcher.recover()
+
+    async def _started(self, concurrency: int) -> None:
+        _check_places(concurrency, "concurrency", least=1)
+        await self._parts.ready()
+        self._parts.dispatcher.start(concurrency)
 
     async def _shut(self, grace_s: float) -> None:
-        """Let runs end, then close providers, sinks and store."""
+        """Let runs end and hooks be told, then close providers, sinks and store."""
         if self._closed:
             return
         self._closed = True
@@ -181,7 +216,9 @@ class _BaseEngine(Generic[M_co]):
         failed: list[Exception] = []
         parts = self._made()
         if parts is not None:
+            await parts.dispatcher.close()
             await parts.runner.close(grace_s)
+            await self._hooks.close(grace_s)
         for provider in self._providers.all():
             try:
                 await provider.aclose()
@@ -193,12 +230,39 @@ class _BaseEngine(Generic[M_co]):
             raise failed[0]
 
 
+def _check_places(number: int, name: str, least: int) -> None:
+    if not isinstance(number, int) or isinstance(number, bool) or number < least:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"{name} is a whole number of executions, {least} or more, not {number!r}")
+
+
 class AsyncEngine(_BaseEngine[Async]):
     """Runs versioned prompts and agents on the caller's event loop.
 
     Use it as `async with AsyncEngine(...) as engine`, or call `aclose` at the end.  It serves one loop at a time.
     `async with` also loads what runs need, which the first call has to do otherwise.
     """
+
+    async def recover(self) -> Recovery:
+        """Take over executions on this store whose process has died, and those that were let go; they go on here.
+
+        Returns what became of them, once all are taken over; it does not wait for their end.  What a run has on record
+        is not repeated.  One of whose effects nobody knows whether it happened is `in_doubt`, and waits for
+        `executions.resolve`.  From then on this engine takes over what other processes leave behind.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return await self._recovered()
+
+    async def start_worker(self, concurrency: int = 8) -> None:
+        """From now on run what is queued on this store, so many executions at once, until the engine is closed.
+
+        Takes over what other processes leave behind as well.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        await self._started(concurrency)
 
     async def flush(self) -> None:
         """Hand what the sinks have buffered on; returns within five seconds even if one of them hangs."""
@@ -233,15 +297,28 @@ class Engine(_BaseEngine[Sync]):
     def _make_bridge(self) -> Bridge:
         return Bridge()
 
+    @property
+    def _open_bridge(self) -> Bridge:
+        if self._bridge is None:
+            raise EngineClosedError("the engine is closed; make a new one")
+        return self._bridge
+
     def open(self) -> Self:
         """Open the store, and load what runs need, now instead of at the first call.
 
         Raises:
             StoreError: it cannot be reached or used.
         """
-        if self._bridge is not None:
-            self._bridge.call(self._parts.ready)
+        self._open_bridge.call(self._parts.ready)
         return self
+
+    def recover(self) -> Recovery:
+        """What became of executions on this store whose process had died; see `AsyncEngine.recover`."""
+        return self._open_bridge.call(self._recovered)
+
+    def start_worker(self, concurrency: int = 8) -> None:
+        """From now on run what is queued on this store, so many at once; see `AsyncEngine.start_worker`."""
+        self._open_bridge.call(self._started, concurrency)
 
     def flush(self) -> None:
         """Hand what the sinks have buffered on; returns within five seconds even if one of them hangs."""

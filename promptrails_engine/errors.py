@@ -13,13 +13,14 @@
     ├── QuotaExceededError (402)         the account at the provider is out of money
     ├── ForbiddenError (403)
     ├── NotFoundError (404)              ── ModelNotFoundError: the provider does not know the model
-    ├── ConflictError (409)
+    ├── ConflictError (409)               ── AlreadyDecidedError, ApprovalExpiredError
     ├── RateLimitError (429)             carries retry_after_s
     ├── ServerError (5xx)                ── ProviderUnavailableError, ProviderProtocolError, StreamInterruptedError
     ├── ProviderError                    other answers of a provider: bad request, context, filter, size, time
     ├── RunError                         the run itself stopped: limits, loops, cancellation, empty answer
     ├── ToolError                        a tool call that went wrong (also handed to the model)
     ├── ConfigurationError               a missing extra, key or provider; wrong use of the engine
+    ├── WebhookError                     a receiver that was not reached, or refused
     └── StoreError                       unreachable, corrupt or newer than this library
 
 Each error says what to do, and carries `code` (stable, for programs), `status_code` (the HTTP status of the hosted
@@ -138,6 +139,18 @@ class NotFoundError(PromptRailsError):
 class ConflictError(PromptRailsError):
     code = "conflict"
     status_code = 409
+
+
+class AlreadyDecidedError(ConflictError):
+    """Somebody else was faster; `details` has the `status`, and who decided it, when and why."""
+
+    code = "already_decided"
+
+
+class ApprovalExpiredError(ConflictError):
+    """The request was not decided in time; `details` has `expires_at`."""
+
+    code = "approval_expired"
 
 
 class RateLimitError(PromptRailsError):
@@ -376,6 +389,12 @@ class EngineUsageError(ConfigurationError):
     """A sync call from the engine's own loop, which would wait for itself for ever."""
 
     code = "engine_usage"
+
+
+class WebhookError(PromptRailsError):
+    """The receiver of a webhook could not be reached, or did not take the event."""
+
+    code = "webhook_failed"
 
 
 class StoreError(PromptRailsError):

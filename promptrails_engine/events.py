@@ -119,12 +119,15 @@ class ContentEvent:
 
 @dataclass(slots=True)
 class ApprovalRequiredEvent:
-    """The run waits for a decision; `expires_at` is seconds since the epoch, None where it waits for ever."""
+    """The run waits until somebody decides; `payload` is what is to be approved.
+
+    `expires_at`: seconds since the epoch after which nobody can decide it any more; None is never.
+    """
 
     type: ClassVar[str] = "approval_required"
     approval_id: str
     checkpoint_name: str
-    payload: dict[str, Any] = field(default_factory=lambda: {})
+    payload: dict[str, Any] = field(default_factory=dict[str, Any])
     expires_at: float | None = None
     seq: int = 0
 

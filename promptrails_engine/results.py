@@ -1,4 +1,4 @@
-"""What calls return: pages, executions, traces, costs, previews.  Field for field the contract's, frozen."""
+"""What calls return: pages, executions, approvals, traces, costs, previews.  Field for field the contract's, frozen."""
 
 from __future__ import annotations
 
@@ -152,6 +152,56 @@ class AgentExecution:
     def text(self) -> str:
         """The plain text of the output; "" where there is none."""
         return output_text(self.output)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequest:
+    """Something that a run waits for somebody to decide; times are ISO-8601 in UTC.
+
+    Attributes:
+        execution_id: the execution that waits, which may be a child.
+        root_execution_id: the root of its tree.
+        agent_id: the agent of the execution that waits.
+        key: the step that waits.
+        checkpoint_name: what the agent calls this check; of a tool or sub-agent its name.
+        payload: what is to be approved.
+        digest: SHA-256 of what is to be approved.
+        status: pending, approved, rejected, expired, or withdrawn with its run.
+        reason, decided_by, decided_at: what was said, by whom and when.
+        expires_at: when it expires; None is never.
+    """
+
+    id: str
+    execution_id: str
+    root_execution_id: str
+    workspace_id: str
+    agent_id: str | None = None
+    key: str = ""
+    checkpoint_name: str = ""
+    payload: dict[str, Any] = field(default_factory=lambda: {})
+    digest: str = ""
+    status: str = "pending"
+    reason: str | None = None
+    decided_by: str | None = None
+    decided_at: str | None = None
+    created_at: str = ""
+    expires_at: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtfulStep:
+    """An effect of which nobody knows whether it happened: `executions.resolve(execution_id, step, ...)` says so."""
+
+    execution_id: str
+    step: str
+    tool: str
+    arguments: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

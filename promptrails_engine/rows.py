@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from promptrails_engine.clock import iso, iso_or_none
+from promptrails_engine.ports.journal import ApprovalRow
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import CostTotals, ExecutionRow
-from promptrails_engine.results import AgentExecution, CostSummary, ExecutionResult, Trace
+from promptrails_engine.results import AgentExecution, ApprovalRequest, CostSummary, ExecutionResult, Trace
 from promptrails_engine.tracing.payload import plain_payload
 
 
@@ -71,6 +72,26 @@ def execution_tree(top: ExecutionRow, rows: Iterable[ExecutionRow]) -> AgentExec
         record = agent_execution(row, made.get(row.id, [])[::-1])
         made.setdefault(row.parent_execution_id or "", []).append(record)
     return made[top.parent_execution_id or ""][0]
+
+
+def approval_request(row: ApprovalRow) -> ApprovalRequest:
+    return ApprovalRequest(
+        id=row.id,
+        execution_id=row.execution_id,
+        root_execution_id=row.root_execution_id,
+        workspace_id=row.workspace_id,
+        agent_id=row.agent_id or None,
+        key=row.key,
+        checkpoint_name=row.checkpoint_name,
+        payload=row.payload,
+        digest=row.digest,
+        status=row.status,
+        reason=row.reason or None,
+        decided_by=row.decided_by or None,
+        decided_at=iso_or_none(row.decided_at),
+        created_at=iso(row.created_at),
+        expires_at=iso_or_none(row.expires_at),
+    )
 
 
 def trace(span: Span) -> Trace:

@@ -9,7 +9,7 @@ from typing import Any
 
 from promptrails_engine.catalog.agents import AgentCatalog
 from promptrails_engine.catalog.plan_workflow import AgentOf
-from promptrails_engine.errors import ConfigurationError, DefinitionError
+from promptrails_engine.errors import DefinitionError
 from promptrails_engine.ports.provider import ToolSpec
 from promptrails_engine.run.plan import Plan, PromptStep, SubAgent
 from promptrails_engine.schema import SchemaValidator, compile_schema
@@ -38,18 +38,12 @@ async def plan_sub_agents(
     Raises:
         NotFoundError, ArchivedError: an agent cannot be used.
         DefinitionError: agents run each other in a circle, or a name cannot be a tool's or stands for two.
-        ConfigurationError: a call would have to be approved.
     """
     found: dict[str, SubAgent] = {}
     known = dict(enumerate(names))
     for index, entry in enumerate(sorted(attached, key=lambda entry: entry.get("sort_order") or 0)):
         plan = await agent_of(entry["agent_id"])
         row = await agents.any_row(plan.agent_id)
-        if entry.get("requires_approval"):
-            raise ConfigurationError(
-                f"sub-agent '{row.name}' of agent '{parent}' requires approval, which this version of "
-                "promptrails-engine cannot ask for; promote a version with requires_approval=False to run it"
-            )
         name = known.get(index) or entry.get("alias") or _tool_name(row.name)
         if name in found:
             raise DefinitionError(f"two sub-agents of agent '{parent}' are named '{name}'; give one an alias")
@@ -61,6 +55,7 @@ async def plan_sub_agents(
             validator=validator,
             takes_over=entry.get("mode") == "handoff",
             sees_window=entry.get("context_mode") == "window",
+            guarded=entry.get("requires_approval", False),
         )
     return list(found.values())
 
@@ -81,6 +76,7 @@ def offered(step: PromptStep, subs: Sequence[SubAgent], parent: str) -> PromptSt
         step,
         specs=(*step.specs, *(sub.spec for sub in subs)),
         sub_agents={sub.spec.name: sub for sub in subs},
+        guarded=step.guarded.union(sub.spec.name for sub in subs if sub.guarded),
     )
 
 

@@ -41,6 +41,8 @@ from promptrails_engine.schema import SchemaValidator, compile_schema
 from promptrails_engine.tools.registry import ToolRegistry
 
 _TEMPERATURE = 0.7
+_CHECKPOINT = "approval"
+"""What a checkpoint is called that has no name."""
 _KEPT = 512
 
 
@@ -158,7 +160,10 @@ class Planner:
             return plan
 
         plan = await self._own_plan(row, version, here, agent_of)
-        return replace(plan, version_lock=with_children(plan.version_lock, children.values())) if children else plan
+        waits = _waits(plan) or any(child.waits for child in children.values())
+        if not children:
+            return replace(plan, waits=waits) if waits else plan
+        return replace(plan, version_lock=with_children(plan.version_lock, children.values()), waits=waits)
 
     async def _child_plan(self, agent_id: str, parent: str, here: Descent) -> Plan:
         """The plan of an agent that another one runs: one version of it, wherever it is met.
@@ -191,7 +196,7 @@ class Planner:
                 role=link.role,
                 last=link.answers,
             )
-            for link in _links(config, row.name)
+            for link in _links(config)
         ]
         if isinstance(config, MultiAgentConfig):
             steps, gather = multi_agent_steps(config, steps)
@@ -232,6 +237,8 @@ class Planner:
             limits=_budget_limits(version).over(self._limits),
             version_lock=self._lock(row, version, steps, tools),
             budget=_budget_limits(version),
+            checkpoint=_checkpoint(version),
+            approval_expires_s=(version.approval_policy or {}).get("expires_in_s"),
         )
 
     def _step(
@@ -279,7 +286,18 @@ class Planner:
                 options=provider_options(version.config),
             ),
             cache_timeout=cache_timeout,
+            guarded=self._guarded(agent) & tools.keys(),
         )
+
+    def _guarded(self, agent: AgentVersion | None) -> frozenset[str]:
+        """Names of the tools whose calls have to be approved, wherever the agent's prompts name them.
+
+        Raises:
+            DefinitionError: one of them is not known.
+        """
+        attached = agent.tools if agent is not None else ()
+        names = [tool["name"] for tool in attached if tool.get("requires_approval")]
+        return frozenset(tool.name for tool in self._tools.select(names))
 
     def _lock(
         self,
@@ -318,19 +336,10 @@ class Planner:
 _NO_OVERRIDES = SimpleAgentConfig(prompt_id="-")
 
 
-def _links(config: SimpleAgentConfig | ChainAgentConfig | MultiAgentConfig, name: str) -> list[PlannedPrompt]:
-    """The prompts of an agent in the order in which they run.
-
-    Raises:
-        ConfigurationError: this version of the engine cannot run such an agent.
-    """
+def _links(config: SimpleAgentConfig | ChainAgentConfig | MultiAgentConfig) -> list[PlannedPrompt]:
+    """The prompts of an agent in the order in which they run."""
     if isinstance(config, MultiAgentConfig):
         return multi_agent_prompts(config)
-    if config.approval_required:
-        raise ConfigurationError(
-            f"agent '{name}' requires approval, which this version of promptrails-engine cannot ask for; "
-            "promote a version with approval_required=False to run it"
-        )
     if isinstance(config, SimpleAgentConfig):
         return [PlannedPrompt(config.prompt_id, "prompt", "main", answers=True)]
     links = sorted(config.prompt_ids, key=lambda link: link.sort_order)
@@ -338,6 +347,17 @@ def _links(config: SimpleAgentConfig | ChainAgentConfig | MultiAgentConfig, name
         PlannedPrompt(link.prompt_id, f"steps[{index}]", link.role, answers=link is links[-1])
         for index, link in enumerate(links)
     ]
+
+
+def _waits(plan: Plan) -> bool:
+    """Whether it may stop for an approval by itself."""
+    return plan.checkpoint is not None or any(step.guarded for step in plan.steps)
+
+
+def _checkpoint(version: AgentVersion) -> str | None:
+    if not version.config.get("approval_required"):
+        return None
+    return version.config.get("approval_checkpoint_name") or _CHECKPOINT
 
 
 def _tool_names(agent: AgentVersion | None) -> list[str]:

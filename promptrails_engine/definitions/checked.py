@@ -21,8 +21,10 @@ from pydantic.dataclasses import dataclass
 from promptrails_engine.definitions.checks import parsed, storable
 from promptrails_engine.definitions.configs import parse_config
 from promptrails_engine.definitions.settings import (
+    APPROVAL_POLICY,
     MODEL_CONFIG,
     RUN_BUDGET,
+    ApprovalPolicy,
     ModelConfig,
     RunBudget,
     SubAgentAttachment,
@@ -78,6 +80,7 @@ class _AgentContent:
     output_schema: dict[str, Any] | None = None
     model_config: Any = None
     run_budget: Any = None
+    approval_policy: Any = None
     cache_timeout: Annotated[StrictInt, Field(ge=0)] | None = None
     tools: list[Annotated[ToolAttachment, BeforeValidator(_attachment)]] = field(default_factory=list[ToolAttachment])
     sub_agents: list[Annotated[SubAgentAttachment, BeforeValidator(_sub_agent)]] = field(
@@ -127,7 +130,8 @@ def checked_agent(content: Mapping[str, Any], type: str | None) -> dict[str, Any
     data["config"] = parse_config(checked.config, type).to_dict()
     data["model_config"] = _settings(MODEL_CONFIG, checked.model_config, ModelConfig, "model_config")
     data["run_budget"] = _settings(RUN_BUDGET, checked.run_budget, RunBudget, "run_budget")
-    data["tools"] = [_set_fields(tool) for tool in checked.tools]
+    data["approval_policy"] = _settings(APPROVAL_POLICY, checked.approval_policy, ApprovalPolicy, "approval_policy")
+    data["tools"] = [_attached(tool) for tool in checked.tools]
     names = [tool["name"] for tool in data["tools"]]
     for name in names:
         if names.count(name) > 1:
@@ -158,8 +162,7 @@ def _sub_agents(attached: list[SubAgentAttachment], type: str, tools: list[str])
     for name in names:
         if name in tools or names.count(name) > 1:
             raise DefinitionError(f"two tools of the agent are named '{name}'; give the sub-agent another alias")
-    fields = [_set_fields(sub) for sub in attached]
-    return [{key: value for key, value in sub.items() if value is not False} for sub in fields]
+    return [_attached(sub) for sub in attached]
 
 
 def _given(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,7 +177,11 @@ def _settings(adapter: TypeAdapter[Any], value: Any, cls: type[Any], what: str) 
 
 def _set_fields(value: Any) -> dict[str, Any]:
     items = ((f.name, getattr(value, f.name)) for f in fields(value))
-    return {name: item for name, item in items if item is not None}
+    return {name: item for name, item in items if item is not None and item != []}
+
+
+def _attached(value: ToolAttachment | SubAgentAttachment) -> dict[str, Any]:
+    return {name: item for name, item in _set_fields(value).items() if item is not False}
 
 
 def _with_schemas(data: dict[str, Any]) -> dict[str, Any]:

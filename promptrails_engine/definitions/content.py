@@ -15,7 +15,8 @@ PROMPT_CONTENT = (
     "input_schema", "output_schema", "config", "cache_timeout",
 )  # fmt: skip
 AGENT_CONTENT = (
-    "config", "input_schema", "output_schema", "model_config", "run_budget", "cache_timeout", "tools", "sub_agents",
+    "config", "input_schema", "output_schema", "model_config", "run_budget", "approval_policy", "cache_timeout",
+    "tools", "sub_agents",
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ _MESSAGES = ("system_prompt", "user_prompt")
 _PROMPT_PARAMETERS = (
     "llm_model_id", "fallback_llm_model_id", "temperature", "max_tokens", "top_p", "cache_timeout", "config",
 )  # fmt: skip
-_AGENT_PARAMETERS = ("model_config", "run_budget", "cache_timeout")
+_AGENT_PARAMETERS = ("model_config", "run_budget", "approval_policy", "cache_timeout")
 
 
 @overload

@@ -72,8 +72,9 @@ class AgentVersion:
         config: JSON data of the typed config, with its `type`; `typed_config` of it is `parse_config(config)`.
         model_config: model and sampling for all prompts of the agent; overrides the prompt versions.
         run_budget: limits of each run.
+        approval_policy: who decides what runs have to wait for: `{"mode", "member_ids"?, "expires_in_s"?}`.
         cache_timeout: seconds; overrides the prompt versions where it is set.
-        tools: tool attachments: `{"name", "sort_order"?}`.
+        tools: tool attachments: `{"name", "requires_approval"?, "sort_order"?}`.
         sub_agents: agents that the model may call as tools: `{"agent_id", "alias"?, "description"?, "mode"?,
             "context_mode"?, "requires_approval"?, "sort_order"?}`.
         digest: SHA-256 of the content.
@@ -89,6 +90,7 @@ class AgentVersion:
     message: str = ""
     model_config: dict[str, Any] | None = None
     run_budget: dict[str, Any] | None = None
+    approval_policy: dict[str, Any] | None = None
     cache_timeout: int | None = None
     tools: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     sub_agents: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])

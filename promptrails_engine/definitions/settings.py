@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import field, fields, replace
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, TypeAdapter
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from promptrails_engine.definitions.checks import checked_class
@@ -17,6 +17,8 @@ _MODEL = ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False, prote
 _Seconds = Annotated[StrictFloat, Field(gt=0)]
 _Count = Annotated[StrictInt, Field(ge=1)]
 _Money = Annotated[StrictFloat, Field(ge=0)]
+_Name = Annotated[StrictStr, Field(min_length=1)]
+_CENTURY_S = 3_153_600_000
 
 
 @checked_class
@@ -57,9 +59,16 @@ class RunBudget:
 @checked_class
 @dataclass(config=_STRICT, frozen=True)
 class ToolAttachment:
-    """A tool that an agent may call, by the name under which the engine knows it."""
+    """A tool that an agent may call.
 
-    name: Annotated[StrictStr, Field(min_length=1)]
+    Attributes:
+        name: the name under which the engine knows it.
+        requires_approval: whether somebody has to approve each call.
+        sort_order: place among the others.
+    """
+
+    name: _Name
+    requires_approval: StrictBool = False
     sort_order: StrictInt | None = None
 
 
@@ -79,13 +88,40 @@ class SubAgentAttachment:
         sort_order: place among the others.
     """
 
-    agent_id: Annotated[StrictStr, Field(min_length=1)]
+    agent_id: _Name
     alias: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
     description: StrictStr | None = None
     mode: Literal["delegate", "handoff"] | None = None
     context_mode: Literal["task", "window"] | None = None
     requires_approval: StrictBool = False
     sort_order: StrictInt | None = None
+
+
+@checked_class
+@dataclass(config=_STRICT, frozen=True)
+class ApprovalPolicy:
+    """Who decides what the runs of an agent version have to wait for, and for how long it can be decided.
+
+    In a process there are no accounts: who decides is who `decided_by` of `approvals.decide` says it is.
+
+    Attributes:
+        mode: `assigned`: only who is among `member_ids`.  `admins` (the default) and `any_member`: anybody; the hosted
+            API tells the two apart.
+        member_ids: who may decide in mode `assigned`.
+        expires_in_s: seconds until a request expires; None is never.  An extension of this engine.
+    """
+
+    mode: Literal["admins", "assigned", "any_member"] = "admins"
+    member_ids: list[_Name] = field(default_factory=list[str])
+    expires_in_s: Annotated[StrictFloat, Field(gt=0, le=_CENTURY_S)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> ApprovalPolicy:
+        if self.mode == "assigned" and not self.member_ids:
+            raise ValueError("mode 'assigned' needs member_ids: else nobody could decide")
+        if self.mode != "assigned" and self.member_ids:
+            raise ValueError("member_ids is for mode 'assigned' only; set that, or leave member_ids out")
+        return self
 
 
 @checked_class
@@ -203,4 +239,5 @@ DEFAULT_LIMITS = Limits(
 
 MODEL_CONFIG: TypeAdapter[Any] = TypeAdapter(ModelConfig)
 RUN_BUDGET: TypeAdapter[Any] = TypeAdapter(RunBudget)
+APPROVAL_POLICY: TypeAdapter[Any] = TypeAdapter(ApprovalPolicy)
 TOOL_ATTACHMENT: TypeAdapter[Any] = TypeAdapter(ToolAttachment)

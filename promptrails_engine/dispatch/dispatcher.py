@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ _UNFIT_S = 30.0
 _BATCH = 64
 _MOST_WAITING = 1000
 _PLACES = 8
+_HERE = "this process"
 
 
 @dataclass(slots=True)
@@ -58,8 +60,8 @@ class Dispatcher:
         self._unfit: dict[str, float] = {}
         self._loop: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
-        self._closed = False
-        runner.on_pending = self.wake
+        self._closed = self._held = False
+        runner.on_pending = self.nudge
 
     # -------------------------------------------------------------- by hand
 
@@ -67,7 +69,7 @@ class Dispatcher:
         """The execution, on record as pending: this engine's loop takes it up if it has places, else a worker does."""
         row = self._runner.queued(plan, data, options)
         await self._store.begin_execution(row, wait=True)
-        self.wake()
+        self.nudge()
         return row
 
     async def resume(self, execution_id: str) -> tuple[EventLog, asyncio.Task[ExecutionRow]]:
@@ -103,7 +105,13 @@ class Dispatcher:
         self.start(self._places or _PLACES)
         return recovery
 
-    def wake(self) -> None:
+    async def wake(self, execution_id: str) -> None:
+        """Run an execution that nobody runs, if it can go on; returns without waiting for its end."""
+        claims = await self._claim(1, lapsed=False, execution_id=execution_id)
+        for row in claims.rows:
+            await self._begin(row, await self._intake.doubts([row.id]))
+
+    def nudge(self) -> None:
         """Look for work at once, if this engine has places for any."""
         if self._places > 0 and not self._closed:
             if self._loop is None or self._loop.done():
@@ -114,7 +122,7 @@ class Dispatcher:
         """Work from now on with so many places, and take over what other processes leave behind."""
         self._places = places
         self._lapsed = True
-        self.wake()
+        self.nudge()
 
     async def close(self) -> None:
         """Take up nothing more, and free what has not begun yet."""
@@ -186,9 +194,12 @@ class Dispatcher:
         lease = self._runner.lease
         if lease is not None:
             await lease.hold()
+        elif not self._held:
+            self._held = True
+            await self._store.renew_lease(_HERE, math.inf)  # what it runs ends with this process
         return await self._store.claim_executions(
             self._services.workspace_id,
-            "here" if lease is None else lease.owner,
+            _HERE if lease is None else lease.owner,
             limit=limit,
             lapsed=lapsed,
             execution_id=execution_id,

@@ -8,6 +8,7 @@ from promptrails_engine.lazy import lazy_names
 
 if TYPE_CHECKING:
     from promptrails_engine.resources.agents import Agents as Agents
+    from promptrails_engine.resources.approvals import Approvals as Approvals
     from promptrails_engine.resources.costs import Costs as Costs
     from promptrails_engine.resources.definitions import Definitions as Definitions
     from promptrails_engine.resources.executions import Executions as Executions
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Agents": "agents",
+    "Approvals": "approvals",
     "Costs": "costs",
     "Definitions": "definitions",
     "Executions": "executions",

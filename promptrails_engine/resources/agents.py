@@ -10,6 +10,7 @@ from promptrails_engine.definitions.configs import AnyAgentConfig
 from promptrails_engine.definitions.drawing import Drawing, DrawingFormat
 from promptrails_engine.definitions.records import Agent, AgentVersion
 from promptrails_engine.definitions.settings import (
+    ApprovalPolicy,
     Limits,
     ModelConfig,
     RunBudget,
@@ -78,6 +79,7 @@ class Agents(EngineResource[M_co]):
         output_schema: Mapping[str, Any] | None = None,
         model_config: ModelConfig | Mapping[str, Any] | None = None,
         run_budget: RunBudget | Mapping[str, Any] | None = None,
+        approval_policy: ApprovalPolicy | Mapping[str, Any] | None = None,
         cache_timeout: int | None = None,
         tools: _Tools = (),
         sub_agents: _SubAgents = (),
@@ -97,7 +99,15 @@ class Agents(EngineResource[M_co]):
         content = None
         if config is not None:
             content = _content(
-                config, input_schema, output_schema, model_config, run_budget, cache_timeout, tools, sub_agents
+                config,
+                input_schema,
+                output_schema,
+                model_config,
+                run_budget,
+                approval_policy,
+                cache_timeout,
+                tools,
+                sub_agents,
             )
         return await self._parts.agents.create(
             name, type, description=description, labels=labels, content=content, label=version, message=message
@@ -114,6 +124,7 @@ class Agents(EngineResource[M_co]):
         output_schema: Mapping[str, Any] | None = None,
         model_config: ModelConfig | Mapping[str, Any] | None = None,
         run_budget: RunBudget | Mapping[str, Any] | None = None,
+        approval_policy: ApprovalPolicy | Mapping[str, Any] | None = None,
         cache_timeout: int | None = None,
         tools: _Tools = (),
         sub_agents: _SubAgents = (),
@@ -130,6 +141,7 @@ class Agents(EngineResource[M_co]):
             output_schema: JSON Schema of the output.
             model_config: model and sampling for all prompts, instead of the prompt versions'.
             run_budget: limits of each run and of all below it.
+            approval_policy: who decides what runs have to wait for, and for how long; anybody where it is not given.
             cache_timeout: seconds for which an equal model call is answered from the cache, for all prompts.
             tools: tools that the prompts may use, by name.
             sub_agents: other agents that the prompts of a simple agent or a chain may call as tools, each an id or name
@@ -144,7 +156,15 @@ class Agents(EngineResource[M_co]):
         """
         await self._parts.ready()
         content = _content(
-            config, input_schema, output_schema, model_config, run_budget, cache_timeout, tools, sub_agents
+            config,
+            input_schema,
+            output_schema,
+            model_config,
+            run_budget,
+            approval_policy,
+            cache_timeout,
+            tools,
+            sub_agents,
         )
         return await self._parts.agents.create_version(
             agent_id, content, label=version, set_current=set_current, message=message
@@ -258,8 +278,11 @@ class Agents(EngineResource[M_co]):
         version_id: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
+        sync: bool = True,
     ) -> ExecutionResult:
         """The result of one run, once it is on record; a run that failed is a result too (see `raise_for_status`).
+
+        A run that waits for an approval is a result of the status `awaiting_approval`: it goes on once that is decided.
 
         Args:
             agent_id: the agent's id or name.
@@ -269,6 +292,8 @@ class Agents(EngineResource[M_co]):
             version_id: the version to run instead of the current one.
             metadata: JSON data kept with the execution.
             limits: limits of this run; what they leave open is the agent's and the engine's.
+            sync: False returns as soon as the execution is on record as `pending`; it runs in the background, here or
+                in a worker on the same store.  `executions.stream(id)` and `executions.get(id)` follow it.
 
         Raises:
             NotFoundError, ArchivedError, VersionMismatchError, ValidationError, InputInvalidError, TemplateError,
@@ -279,7 +304,10 @@ class Agents(EngineResource[M_co]):
         await parts.ready()
         plan = await parts.planner.plan(agent_id, version_id)
         options = RunOptions(session_id, user_id, json_object(metadata, "metadata") if metadata else {}, limits)
-        return execution_result(await parts.runner.run(plan, plan_input(plan, input), options))
+        data = plan_input(plan, input)
+        if not sync:
+            return execution_result(await parts.dispatcher.enqueue(plan, data, options))
+        return execution_result(await parts.runner.run(plan, data, options))
 
     @streaming
     def stream(
@@ -333,6 +361,7 @@ def _content(
     output_schema: Mapping[str, Any] | None,
     model_config: ModelConfig | Mapping[str, Any] | None,
     run_budget: RunBudget | Mapping[str, Any] | None,
+    approval_policy: ApprovalPolicy | Mapping[str, Any] | None,
     cache_timeout: int | None,
     tools: _Tools,
     sub_agents: _SubAgents,
@@ -343,6 +372,7 @@ def _content(
         "output_schema": output_schema,
         "model_config": model_config,
         "run_budget": run_budget,
+        "approval_policy": approval_policy,
         "cache_timeout": cache_timeout,
         "tools": list(tools) or None,
         "sub_agents": list(sub_agents) or None,

@@ -9,6 +9,7 @@ from promptrails_engine.catalog.agents import AgentCatalog
 from promptrails_engine.catalog.base import CatalogContext
 from promptrails_engine.catalog.planner import Planner
 from promptrails_engine.catalog.prompts import PromptCatalog
+from promptrails_engine.dispatch.dispatcher import Dispatcher
 from promptrails_engine.errors import ValidationError
 from promptrails_engine.faces import Caller, M_co, Resource
 from promptrails_engine.run.runner import Runner
@@ -28,6 +29,7 @@ class Parts(NamedTuple):
     runner: Runner
     ready: Callable[[], Coroutine[Any, Any, None]]
     """Opens the store at the first call."""
+    dispatcher: Dispatcher
 
 
 class EngineResource(Resource[M_co]):

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from promptrails_engine.comparison.records import ExecutionDiff
-from promptrails_engine.errors import ConflictError, NotFoundError
+from promptrails_engine.errors import ConflictError, NotFoundError, ValidationError
 from promptrails_engine.faces import M_co, method
-from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionFilter, ExecutionRow
+from promptrails_engine.ports.store import ExecutionFilter, ExecutionRow
 from promptrails_engine.resources.base import EngineResource, page_slice
 from promptrails_engine.resources.comparing import diff_executions
 from promptrails_engine.resources.dates import day_end, moment
-from promptrails_engine.results import AgentExecution, Page, page_of
-from promptrails_engine.rows import agent_execution, execution_tree
+from promptrails_engine.results import AgentExecution, DoubtfulStep, ExecutionResult, Page, page_of
+from promptrails_engine.rows import agent_execution, execution_result, execution_tree
 from promptrails_engine.run.pipeline import json_object
 from promptrails_engine.streams import AsyncEventStream, EventSource, StoredEvents, streaming
 
+Resolution = Literal["retry", "value", "fail"]
 _MOST_CHILDREN = 1_000_000
 
 _list = list  # the class below has a method of that name
@@ -125,17 +127,87 @@ class Executions(EngineResource[M_co]):
 
         Raises:
             NotFoundError: there is none.
-            ConflictError: it runs in another process.
+            ConflictError: it is part of a tree that waits, whose root has to be cancelled.
         """
         await self._parts.ready()
         if self._parts.runner.cancel(execution_id):
             return agent_execution(await self._row(execution_id))
-        row = await self._row(execution_id)
-        if row.status not in EXECUTION_TERMINAL:
-            raise ConflictError(
-                f"execution '{execution_id}' does not run in this process; cancel it in the one that started it"
-            )
+        row = await self._store.request_cancel(self._workspace_id, execution_id)
+        if row is None:
+            raise _unknown(execution_id)
         return agent_execution(row)
+
+    @method
+    async def resume(self, execution_id: str) -> ExecutionResult:
+        """The result of an execution that nobody runs, run on here from where it stopped.
+
+        One may be resumed once what it waited for is decided or resolved, after its process has died or was closed, and
+        one that is queued.  It goes on with the versions that it began with, and repeats nothing that is on record.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: it still waits, is run by somebody, or has ended; `details["status"]` says which.
+            ConfigurationError, DefinitionError: a tool or model that it needs is not there.
+        """
+        await self._parts.ready()
+        _, task = await self._parts.dispatcher.resume(execution_id)
+        return execution_result(await asyncio.shield(task))  # who gives up waiting does not end the run
+
+    @method
+    async def doubts(self, execution_id: str) -> _list[DoubtfulStep]:
+        """The effects of an execution, and of those below it, of which nobody knows whether they happened.
+
+        Their process died after they were announced and before they were answered.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        row = await self._row(execution_id)
+        root = row if row.root_execution_id is None else await self._row(row.root_execution_id)
+        if root.status != "in_doubt":
+            return []
+        found = await self._store.unanswered(self._workspace_id, [root.id])
+        return [
+            DoubtfulStep(execution_id=id, step=entry.key, tool=entry.value["tool"], arguments=entry.value["arguments"])
+            for _, id, entry in found
+        ]
+
+    @method
+    async def resolve(
+        self,
+        execution_id: str,
+        step: str,
+        decision: Resolution,
+        value: Any = None,
+        *,
+        reason: str = "",
+        resume: bool = True,
+    ) -> AgentExecution:
+        """The execution, with the doubt about one of its steps resolved; it goes on once there is none left.
+
+        Args:
+            execution_id: the execution that the step belongs to, as `doubts` says it.
+            step: the step's key.
+            decision: `retry`: it did not happen, do it again.  `value`: it did, and `value` is what came of it.
+                `fail`: it counts as failed, with `reason`.
+            value: JSON data, as the tool would have returned it.
+            reason: what the model, or who reads the record, is told of a step that failed.
+            resume: whether the run is taken up in this process; else by whoever takes up what is pending.
+
+        Raises:
+            NotFoundError: there is no such execution.
+            ConflictError: there is no such doubt, or no more.
+            ValidationError: there is no such decision, or the value is not JSON data.
+        """
+        outcome = _outcome(decision, value, reason)
+        row = await self._row(execution_id)
+        if not await self._store.answer_entry(self._workspace_id, execution_id, step, outcome):
+            raise ConflictError(
+                f"execution '{execution_id}' has no doubt about '{step}'; executions.doubts(id) shows what there is"
+            )
+        if resume:
+            await self._parts.dispatcher.wake(row.root_execution_id or row.id)
+        return agent_execution(await self._row(execution_id))
 
     @method
     async def update_metadata(self, execution_id: str, metadata: Mapping[str, Any]) -> AgentExecution:
@@ -162,6 +234,22 @@ class Executions(EngineResource[M_co]):
         if row is None:
             raise _unknown(execution_id)
         return row
+
+
+def _outcome(decision: str, value: Any, reason: str) -> dict[str, Any] | None:
+    """What the journal is told; None lets the step run again.
+
+    Raises:
+        ValidationError: there is no such decision, or the value is not JSON data.
+    """
+    if decision not in get_args(Resolution):
+        raise ValidationError(f"a doubt is resolved with {', '.join(get_args(Resolution))}, not with {decision!r}")
+    if decision == "retry":
+        return None
+    if decision == "value":
+        return {"result": json_object({"value": value}, "the value")["value"]}
+    why = reason or "nobody knows whether it happened"
+    return {"error": {"code": "tool_failed", "message": why}}
 
 
 def _unknown(execution_id: str) -> NotFoundError:

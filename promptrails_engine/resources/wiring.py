@@ -14,10 +14,13 @@ from promptrails_engine.catalog.providers import Providers
 from promptrails_engine.catalog.serving import ModelDirectory
 from promptrails_engine.clock import Clock
 from promptrails_engine.definitions.settings import DEFAULT_LIMITS, Limits, RateLimit
+from promptrails_engine.dispatch.dispatcher import Dispatcher
+from promptrails_engine.dispatch.intake import Intake
 from promptrails_engine.ids import IdFactory
 from promptrails_engine.models.registry import LLMModel, ModelRegistry
 from promptrails_engine.ports.store import Store
 from promptrails_engine.resources.base import Parts
+from promptrails_engine.run.hooks import Hooks
 from promptrails_engine.run.rate_limits import RateLimits
 from promptrails_engine.run.runner import Runner
 from promptrails_engine.run.services import Services
@@ -33,6 +36,7 @@ def wired(
     providers: Providers,
     tools: ToolRegistry,
     sinks: SinkHub,
+    hooks: Hooks,
     model: str | None,
     models: Iterable[LLMModel],
     limits: Limits | None,
@@ -40,15 +44,18 @@ def wired(
     ids: IdFactory,
     clock: Clock,
     ready: Callable[[], Coroutine[Any, Any, None]],
+    background: int,
 ) -> Parts:
     """The parts of one engine.  Nothing is opened or started."""
     registry = ModelRegistry(models)
     gates = RateLimits(rate_limits, registry, random.random)
-    services = Services(workspace_id, store, sinks, registry, ids, clock, random.random, gates)
+    services = Services(workspace_id, store, sinks, registry, ids, clock, random.random, gates, hooks)
     context = CatalogContext(store, workspace_id, ids, clock, registry)
     prompts = PromptCatalog(context)
     agents = AgentCatalog(context, prompts)
     directory = ModelDirectory(providers, registry, model)
     merged = (limits or DEFAULT_LIMITS).over(DEFAULT_LIMITS)
     planner = Planner(store, workspace_id, agents, prompts, directory, tools, merged)
-    return Parts(services, context, prompts, agents, planner, Runner(services, STRATEGIES), ready)
+    runner = Runner(services, STRATEGIES)
+    dispatcher = Dispatcher(services, Intake(services, planner, runner), runner, background)
+    return Parts(services, context, prompts, agents, planner, runner, ready, dispatcher)

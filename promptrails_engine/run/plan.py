@@ -67,7 +67,7 @@ class PromptStep:
     sub_agents: Mapping[str, SubAgent] = field(default_factory=dict[str, "SubAgent"])
     """Agents that the model may call, by the tool's name; their specs are among `specs`."""
     guarded: frozenset[str] = frozenset()
-    """Names of the tools and agents whose calls have to be approved."""
+    """Names of the tools and sub-agents whose calls somebody has to approve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,8 @@ class SubAgent:
     """Whether its answer is that of the run (a handoff)."""
     sees_window: bool
     """Whether it sees the conversation so far."""
+    guarded: bool = False
+    """Whether somebody has to approve each call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +153,6 @@ class Plan:
     limits: Limits
     version_lock: Mapping[str, Any]
     """JSON data: which agent version, prompt versions and tools, with their digests."""
-    checkpoint: str | None = None
-    """The name of the checkpoint at which its output has to be approved."""
-    approval_expires_s: float | None = None
-    """Seconds until a request expires; None: never."""
     waits: bool = False
     """Whether it, or an agent below it, may stop for an approval."""
     gather: Gather | None = None
@@ -163,3 +161,7 @@ class Plan:
     """The graph of a workflow, whose prompts are in `steps` as well, or of a composite."""
     budget: Limits = _NO_LIMITS
     """The agent's own run budget, which is in `limits` as well: what holds of its runs below others."""
+    checkpoint: str | None = None
+    """Name of the checkpoint at which somebody has to approve its output; None where nobody has to."""
+    approval_expires_s: float | None = None
+    """Seconds after which what is asked of somebody expires; None is never."""

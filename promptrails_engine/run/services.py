@@ -9,6 +9,7 @@ from promptrails_engine.clock import Clock
 from promptrails_engine.ids import IdFactory
 from promptrails_engine.models.registry import ModelRegistry
 from promptrails_engine.ports.store import Store
+from promptrails_engine.run.hooks import Hooks
 from promptrails_engine.run.rate_limits import RateLimits
 from promptrails_engine.tracing.hub import SinkHub
 
@@ -26,3 +27,4 @@ class Services:
     random: Callable[[], float]
     """A number from 0 to 1, for the jitter of retries."""
     rate_limits: RateLimits
+    hooks: Hooks

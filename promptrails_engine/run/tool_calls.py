@@ -99,8 +99,7 @@ def _recalled(record: dict[str, Any] | None) -> str | None:
     if record is None:
         return None
     if "error" in record:
-        error = record["error"]
-        return _error_text(error["message"] if isinstance(error, dict) else str(error))
+        return _error_text(record["error"]["message"])
     return record["text"] if "text" in record else result_text(record.get("result"))
 
 

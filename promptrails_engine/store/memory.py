@@ -7,6 +7,7 @@ from typing import Any
 
 from promptrails_engine.errors import StoreError
 from promptrails_engine.events import Event
+from promptrails_engine.ports.journal import JournalEntry
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import (
     CostTotals,
@@ -19,11 +20,12 @@ from promptrails_engine.ports.store import (
     VersionRow,
 )
 from promptrails_engine.store.memory_definitions import Definitions
+from promptrails_engine.store.memory_journal import MemoryJournal
 from promptrails_engine.store.memory_runs import Runs
 from promptrails_engine.store.payload import copy_json
 
 
-class MemoryStore:
+class MemoryStore(MemoryJournal):
     """Plain bounded structures; gone with the process.  For one event loop at a time.
 
     Executions that have ended, with their spans and events, make room for newer ones past `max_executions`,
@@ -40,8 +42,8 @@ class MemoryStore:
         max_cached: int = 10_000,
         max_state: int = 100_000,
     ) -> None:
+        super().__init__(Runs(max_executions, max_spans, max_events))
         self._definitions = Definitions()
-        self._runs = Runs(max_executions, max_spans, max_events)
         self._max_cached = max_cached
         self._cached: dict[tuple[str, str], tuple[dict[str, Any], float]] = {}
         self._max_state = max_state
@@ -116,19 +118,15 @@ class MemoryStore:
         """
         self._runs.begin(row, exclusive=wait)
 
-    async def finish_execution(self, row: ExecutionRow, spans: Sequence[Span], events: Sequence[Event]) -> None:
+    async def finish_execution(
+        self,
+        row: ExecutionRow,
+        spans: Sequence[Span],
+        events: Sequence[Event],
+        entries: Sequence[JournalEntry] = (),
+    ) -> None:
         """See the port.  The input, the version lock and the metadata stay as begun; a second end changes nothing."""
-        self._runs.finish(row, spans, events)
-
-    async def append_events(self, row: ExecutionRow, events: Sequence[Event]) -> None:
-        """See the port."""
-        if events:
-            self._runs.append_events(row.workspace_id, row.id, events)
-
-    async def append_spans(self, spans: Sequence[Span]) -> None:
-        """See the port."""
-        if spans:
-            self._runs.append_spans(spans)
+        self._runs.finish(row, spans, events, entries)
 
     async def get_execution(self, workspace_id: str, execution_id: str) -> ExecutionRow | None:
         """The execution, or None."""

@@ -7,7 +7,7 @@ bound is passed, the execution that ended first goes, with all it holds.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from heapq import nlargest
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from promptrails_engine.errors import ConflictError
 from promptrails_engine.events import DoneEvent, Event
+from promptrails_engine.ports.journal import ApprovalRow, JournalEntry
 from promptrails_engine.ports.sink import Span, TraceInfo
 from promptrails_engine.ports.store import (
     EXECUTION_TERMINAL,
@@ -22,29 +23,19 @@ from promptrails_engine.ports.store import (
     DailyCost,
     ExecutionFilter,
     ExecutionRow,
+    ExecutionStatus,
     SpanFilter,
 )
 from promptrails_engine.store.codec import metadata_lines
+from promptrails_engine.store.memory_owners import Owners
+from promptrails_engine.store.memory_run import Run, add_entries, copied, ended_row, metadata_of
 from promptrails_engine.store.payload import capped_copy, copy_json
 from promptrails_engine.store.usage import total_tokens
 from promptrails_engine.tracing.payload import plain_payload
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 _DAY = 86_400
-
-
-class _Run:
-    """One execution; `row` is None for spans and events whose execution is unknown."""
-
-    __slots__ = ("ended", "events", "metadata", "row", "spans")
-
-    def __init__(self, row: ExecutionRow | None) -> None:
-        self.row = row
-        self.ended = False
-        self.metadata: dict[str, Any] | None = None
-        """What took the place of the row's own."""
-        self.spans: tuple[Sequence[Span], ...] = ()
-        self.events: tuple[Sequence[Event], ...] = ()
 
 
 class Runs:
@@ -54,8 +45,12 @@ class Runs:
         self._max_executions = max_executions
         self._max_spans = max_spans
         self._max_events = max_events
-        self._runs: dict[tuple[str, str], _Run] = {}
-        self._by_trace: dict[str, list[_Run]] = {}
+        self.owners = Owners()
+        """Who runs those that a process may take up from another."""
+        self._runs: dict[tuple[str, str], Run] = {}
+        self._by_trace: dict[str, list[Run]] = {}
+        self._by_root: dict[tuple[str, str], list[Run]] = {}
+        self.approvals: dict[tuple[str, str], ApprovalRow] = {}
         self._ended: deque[tuple[str, str]] = deque()
         self._spans = 0
         self._events = 0
@@ -63,32 +58,76 @@ class Runs:
     # ------------------------------------------------------------------ writing
 
     def begin(self, row: ExecutionRow, *, exclusive: bool) -> None:
-        """Add a running execution; one that is there already stands."""
+        """Add an execution; one that is there already stands."""
+        key = (row.workspace_id, row.id)
+        if key in self._runs:
+            if exclusive:
+                raise ConflictError("An execution with this id exists already; let the engine make the id.")
+            return
+        self._runs[key] = run = Run(row)
+        self._index(run)
+        if row.owner is not None or row.status != "running":
+            if row.status != "running":  # whoever takes it up has a row of its own
+                run.row = replace(row)
+            self.owners.place(run)
+
+    def finish(
+        self, row: ExecutionRow, spans: Sequence[Span], events: Sequence[Event], entries: Sequence[JournalEntry]
+    ) -> None:
+        """Write the end of an execution; a second end, or that of another owner, changes nothing."""
         key = (row.workspace_id, row.id)
         run = self._runs.get(key)
         if run is None:
-            self._runs[key] = run = _Run(row)
-            self._index(row.trace_id, run)
-        elif run.row is None:
-            run.row, run.ended = row, False
-            self._index(row.trace_id, run)
-        elif exclusive:
-            raise ConflictError("An execution with this id exists already; let the engine make the id.")
-
-    def finish(self, row: ExecutionRow, spans: Sequence[Span], events: Sequence[Event]) -> None:
-        """Write the end of an execution; a second end changes nothing."""
-        key = (row.workspace_id, row.id)
-        run = self._runs.get(key)
-        if run is None or run.row is None:
             self.begin(row, exclusive=False)
             run = self._runs[key]
-        elif run.ended:
+        elif run.ended or run.owner != row.owner:
             return
         elif run.row is not row:
-            run.row = _ended_row(run.row, row)
+            run.row = ended_row(run.row, row)
+        if run.owner is not None or run.status != "running":
+            self.owners.leave(run)
+        run.status = row.status
         if row.status in EXECUTION_TERMINAL:
-            run.ended = True
-            self._ended.append(key)
+            run.last_entries = entries
+            self._end(run)
+        else:
+            self.owners.place(run)
+            _enter(run, entries)
+        self._add(run, spans, events)
+
+    def progress(
+        self, run: Run, entries: Sequence[JournalEntry], spans: Sequence[Span], events: Sequence[Event]
+    ) -> None:
+        """Write what a run that goes on has done."""
+        _enter(run, entries)
+        self._add(run, tuple(spans), tuple(events))
+
+    def move(self, run: Run, status: ExecutionStatus, owner: str | None, **changes: Any) -> None:
+        """Give an execution another status and owner, and other fields; the row that somebody holds stays as it is."""
+        self.owners.leave(run)
+        run.status, run.owner = status, owner
+        run.row = replace(run.row, status=status, owner=owner, **changes)
+        if status in EXECUTION_TERMINAL:
+            self._end(run)
+            self._evict()
+        else:
+            self.owners.place(run)
+
+    def request(self, run: Run, approval: ApprovalRow) -> None:
+        """Enter a request, which is the store's own from now on; one that is there already stays as it is."""
+        key = (approval.workspace_id, approval.id)
+        if key not in self.approvals and approval.key not in run.approvals:
+            self.approvals[key] = approval
+            run.approvals = {**run.approvals, approval.key: approval}
+
+    def _end(self, run: Run) -> None:
+        run.ended = True
+        self._ended.append((run.row.workspace_id, run.row.id))
+
+    def _add(self, run: Run, spans: Sequence[Span], events: Sequence[Event]) -> None:
+        if spans and run.spans:
+            known = {span.span_id for part in run.spans for span in part}
+            spans = [span for span in spans if span.span_id not in known]
         if spans:
             run.spans = (*run.spans, spans) if run.spans else (spans,)
             self._spans += len(spans)
@@ -96,57 +135,50 @@ class Runs:
             self._add_events(run, events)
         self._evict()
 
-    def append_events(self, workspace_id: str, execution_id: str, events: Sequence[Event]) -> None:
-        """Write events of a run that is still going on."""
-        run = self._run(workspace_id, execution_id)
-        self._add_events(run, tuple(events))
-        self._evict()
-
-    def _add_events(self, run: _Run, events: Sequence[Event]) -> None:
+    def _add_events(self, run: Run, events: Sequence[Event]) -> None:
         self._events += len(events)
-        if run.events and events and events[0].seq <= run.events[-1][-1].seq:
+        if run.events and events[0].seq <= run.events[-1][-1].seq:
             # A block that comes again, perhaps with more behind it: what was there first stands.
             known = {event.seq: event for part in reversed(run.events) for event in part}
             merged = {**{event.seq: event for event in events}, **known}
             self._events += len(merged) - len(known) - len(events)
             run.events = (tuple(merged[seq] for seq in sorted(merged)),)
-        elif events:
+        else:
             run.events = (*run.events, events)
-
-    def append_spans(self, spans: Sequence[Span]) -> None:
-        """Write finished spans of a run that is still going on."""
-        for info, part in _by_execution(spans):
-            run = self._run(info.workspace_id, info.execution_id)
-            run.spans = (*run.spans, part)
-            self._index(info.trace_id, run)
-            self._spans += len(part)
-        self._evict()
 
     def merge_metadata(self, workspace_id: str, execution_id: str, metadata: Mapping[str, Any]) -> ExecutionRow | None:
         """The execution with these keys merged into its metadata, or None."""
         run = self._runs.get((workspace_id, execution_id))
-        if run is None or run.row is None:
+        if run is None:
             return None
-        run.metadata = {**_metadata(run, run.row), **copy_json(dict(metadata))}
-        return _copied(run, run.row)
+        run.metadata = {**metadata_of(run), **copy_json(dict(metadata))}
+        return copied(run)
 
     # ------------------------------------------------------------------ reading
 
     def get(self, workspace_id: str, execution_id: str) -> ExecutionRow | None:
         """A copy of the execution, or None."""
         run = self._runs.get((workspace_id, execution_id))
-        return None if run is None or run.row is None else _copied(run, run.row)
+        return None if run is None else copied(run)
+
+    def find(self, workspace_id: str, execution_id: str) -> Run | None:
+        """The execution itself, or None."""
+        return self._runs.get((workspace_id, execution_id))
+
+    def tree(self, workspace_id: str, root_id: str) -> list[Run]:
+        """The root, if it is there, and all below it, in the order in which they began."""
+        root = self._runs.get((workspace_id, root_id))
+        below = self._by_root.get((workspace_id, root_id), ())
+        return [*below] if root is None else [root, *below]
 
     def page(
         self, workspace_id: str, where: ExecutionFilter, offset: int, limit: int
     ) -> tuple[list[ExecutionRow], int]:
         """One slice, newest first, and the count of all that match."""
         pairs = {key: metadata_lines(key, value) for key, value in (where.metadata or {}).items()}
-        found = [
-            (run, row) for run, row in self._rows(workspace_id) if _wanted(where, row) and _tagged(pairs, run, row)
-        ]
-        page = _page(found, offset, limit, lambda pair: (pair[1].created_at, pair[1].id))
-        return [_copied(run, row) for run, row in page], len(found)
+        found = [run for run in self._of(workspace_id) if _wanted(where, run.row) and _tagged(pairs, run)]
+        chosen = page(found, offset, limit, lambda run: (run.row.created_at, run.row.id))
+        return [copied(run) for run in chosen], len(found)
 
     def read_events(self, workspace_id: str, execution_id: str, after: int) -> list[Event]:
         """Copies of the events numbered above `after`, in order."""
@@ -165,15 +197,16 @@ class Runs:
             for span in part
             if span.trace.workspace_id == workspace_id and _span_wanted(where, span)
         ]
-        page = _page(found, offset, limit, lambda span: (span.started_at, span.span_id, span.trace.execution_id))
+        chosen = page(found, offset, limit, lambda span: (span.started_at, span.span_id, span.trace.execution_id))
         traces: dict[str, TraceInfo] = {}
-        return [_copied_span(span, traces) for span in page], len(found)
+        return [_copied_span(span, traces) for span in chosen], len(found)
 
     def costs(self, workspace_id: str, where: ExecutionFilter) -> CostTotals:
         """Sums over the finished executions, by UTC day and in all."""
         totals = CostTotals()
         days: dict[int, DailyCost] = {}
-        for _run, row in self._rows(workspace_id):
+        for run in self._of(workspace_id):
+            row = run.row
             if row.status not in EXECUTION_TERMINAL or not _wanted(where, row):
                 continue
             tokens = total_tokens(row.token_usage)
@@ -191,12 +224,10 @@ class Runs:
 
     # ------------------------------------------------------------------ inside
 
-    def _rows(self, workspace_id: str) -> Iterator[tuple[_Run, ExecutionRow]]:
-        for (workspace, _id), run in self._runs.items():
-            if workspace == workspace_id and run.row is not None:
-                yield run, run.row
+    def _of(self, workspace_id: str) -> Iterator[Run]:
+        return (run for (workspace, _id), run in self._runs.items() if workspace == workspace_id)
 
-    def _candidates(self, workspace_id: str, where: SpanFilter) -> Iterable[_Run]:
+    def _candidates(self, workspace_id: str, where: SpanFilter) -> Iterable[Run]:
         if where.execution_id is not None:
             run = self._runs.get((workspace_id, where.execution_id))
             return () if run is None else (run,)
@@ -204,21 +235,15 @@ class Runs:
             return self._by_trace.get(where.trace_id, ())
         return self._runs.values()
 
-    def _run(self, workspace_id: str, execution_id: str) -> _Run:
-        key = (workspace_id, execution_id)
-        run = self._runs.get(key)
-        if run is None:
-            self._runs[key] = run = _Run(None)
-            run.ended = True
-            self._ended.append(key)
-        return run
-
-    def _index(self, trace_id: str, run: _Run) -> None:
-        runs = self._by_trace.get(trace_id)
+    def _index(self, run: Run) -> None:
+        row = run.row
+        runs = self._by_trace.get(row.trace_id)
         if runs is None:
-            self._by_trace[trace_id] = [run]
-        elif run not in runs:
+            self._by_trace[row.trace_id] = [run]
+        else:
             runs.append(run)
+        if row.root_execution_id is not None:
+            self._by_root.setdefault((row.workspace_id, row.root_execution_id), []).append(run)
 
     def _evict(self) -> None:
         while self._ended and (
@@ -229,62 +254,28 @@ class Runs:
                 del self._runs[key]
                 self._forget(run)
 
-    def _forget(self, run: _Run) -> None:
+    def _forget(self, run: Run) -> None:
+        row = run.row
         self._events -= sum(map(len, run.events))
-        traces: set[str] = set() if run.row is None else {run.row.trace_id}
-        for part in run.spans:
-            self._spans -= len(part)
-            traces.add(part[0].trace.trace_id)
-        for trace_id in traces:
-            runs = self._by_trace.get(trace_id)
-            if runs is None:
-                continue
-            if run in runs:
-                runs.remove(run)
-            if not runs:
-                del self._by_trace[trace_id]
+        self._spans -= sum(map(len, run.spans))
+        _leave(self._by_trace, row.trace_id, run)
+        if row.root_execution_id is not None:
+            _leave(self._by_root, (row.workspace_id, row.root_execution_id), run)
+        for approval in run.approvals.values():
+            del self.approvals[approval.workspace_id, approval.id]
 
 
-def _by_execution(spans: Sequence[Span]) -> Iterator[tuple[TraceInfo, tuple[Span, ...]]]:
-    parts: dict[tuple[str, str, str], list[Span]] = {}
-    for span in spans:
-        info = span.trace
-        parts.setdefault((info.workspace_id, info.execution_id, info.trace_id), []).append(span)
-    for part in parts.values():
-        yield part[0].trace, tuple(part)
+def _enter(run: Run, entries: Sequence[JournalEntry]) -> None:
+    if entries:
+        run.journal = {} if run.journal is None else run.journal
+        add_entries(run.journal, entries)
 
 
-def _ended_row(begun: ExecutionRow, end: ExecutionRow) -> ExecutionRow:
-    """The end with what was settled when the execution began."""
-    return replace(
-        end,
-        agent_id=begun.agent_id,
-        agent_version_id=begun.agent_version_id,
-        trace_id=begun.trace_id,
-        input=begun.input,
-        version_lock=begun.version_lock,
-        metadata=begun.metadata,
-        created_at=begun.created_at,
-        user_id=begun.user_id,
-        session_id=begun.session_id,
-        parent_execution_id=begun.parent_execution_id,
-        root_execution_id=begun.root_execution_id,
-    )
-
-
-def _metadata(run: _Run, row: ExecutionRow) -> dict[str, Any]:
-    return row.metadata if run.metadata is None else run.metadata
-
-
-def _copied(run: _Run, row: ExecutionRow) -> ExecutionRow:
-    return replace(
-        row,
-        input=copy_json(row.input),
-        version_lock=copy_json(dict(row.version_lock)),
-        metadata=copy_json(_metadata(run, row)),
-        output=copy_json(row.output),
-        token_usage=dict(row.token_usage),
-    )
+def _leave(index: dict[K, list[Run]], key: K, run: Run) -> None:
+    runs = index[key]
+    runs.remove(run)
+    if not runs:
+        del index[key]
 
 
 def _copied_span(span: Span, traces: dict[str, TraceInfo]) -> Span:
@@ -320,9 +311,9 @@ def _wanted(where: ExecutionFilter, row: ExecutionRow) -> bool:
     )
 
 
-def _tagged(pairs: Mapping[str, tuple[str, ...]], run: _Run, row: ExecutionRow) -> bool:
+def _tagged(pairs: Mapping[str, tuple[str, ...]], run: Run) -> bool:
     """Whether the metadata hold these pairs, compared as the JSON text that a database compares."""
-    metadata = _metadata(run, row)
+    metadata = metadata_of(run)
     return all(
         key in metadata and not set(lines).isdisjoint(metadata_lines(key, metadata[key]))
         for key, lines in pairs.items()
@@ -348,7 +339,8 @@ def _between(value: float, low: float | None, high: float | None) -> bool:
     return (low is None or value >= low) and (high is None or value <= high)
 
 
-def _page(found: list[T], offset: int, limit: int, key: Callable[[T], Any]) -> list[T]:
+def page(found: list[T], offset: int, limit: int, key: Callable[[T], Any]) -> list[T]:
+    """One slice, the greatest first."""
     return nlargest(offset + limit, found, key=key)[offset:]
 
 

@@ -18,6 +18,7 @@ from promptrails_engine import (
     Span,
     StoreUnavailableError,
 )
+from promptrails_engine.ports.journal import JournalEntry
 from promptrails_engine.ports.provider import Delta, Finish, ModelCapabilities, ModelRequest, TextDelta
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run import runner
@@ -69,14 +70,17 @@ async def test_a_stream_that_opens_as_the_engine_closes_does_not_outlive_it():
 
 
 async def test_a_write_of_events_that_is_repeated_with_more_loses_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """runner.py `_flush` takes back `stored` for events that were written when only the spans failed; the end then
+    """runner.py `_flush` takes back `stored` for events whose write has failed and yet was done; the end then
     writes events 1 to 3 where 1 is stored, and the store keeps the first of two blocks that begin alike: 2 and 3 are
     lost.  A write whose outcome was unknown does the same."""
     monkeypatch.setattr(runner, "_FLUSH_S", 0.005)
     tried = asyncio.Event()
 
     class Half(SqlStore):
-        async def append_spans(self, spans: Sequence[Span]) -> None:
+        async def write_progress(
+            self, row: ExecutionRow, entries: Sequence[JournalEntry], spans: Sequence[Span], events: Sequence[Event]
+        ) -> None:
+            await super().write_progress(row, entries, (), events)
             tried.set()
             raise StoreUnavailableError("busy")
 

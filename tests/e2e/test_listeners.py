@@ -20,6 +20,7 @@ from promptrails_engine import (
     StoreUnavailableError,
     StreamInterruptedError,
 )
+from promptrails_engine.ports.journal import JournalEntry
 from promptrails_engine.ports.provider import Delta, Finish, TextDelta
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run import emulation, runner
@@ -66,11 +67,9 @@ async def test_events_that_could_not_be_written_at_once_are_written_late(monkeyp
         def shared(self) -> bool:
             return True
 
-        async def append_events(self, row: ExecutionRow, events: Sequence[Event]) -> None:
-            tried.set()
-            raise StoreUnavailableError("busy")
-
-        async def append_spans(self, spans: Sequence[Span]) -> None:
+        async def write_progress(
+            self, row: ExecutionRow, entries: Sequence[JournalEntry], spans: Sequence[Span], events: Sequence[Event]
+        ) -> None:
             tried.set()
             raise StoreUnavailableError("busy")
 

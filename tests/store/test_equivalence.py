@@ -100,9 +100,12 @@ executions = st.one_of(
     step(begun, runs()),
     step(lambda s, row: s.begin_execution(replace(row), wait=True), runs()),
     step(finished, runs(), st.sampled_from(["completed", "failed"]), st.sampled_from([None, 0.0, 0.25])),
-    append("events", lambda s, row: s.append_events(row, events(row, "one", last=False))),
+    append("events", lambda s, row: s.write_progress(row, (), (), events(row, "one", last=False))),
     append(
-        "spans", lambda s, row: s.append_spans([span(trace_of(row), "early", id=f"{row.id}e", started_at=MOMENT + 9)])
+        "spans",
+        lambda s, row: s.write_progress(
+            row, (), [span(trace_of(row), "early", id=f"{row.id}e", started_at=MOMENT + 9)], ()
+        ),
     ),
     step(lambda s, w, i, m: s.update_metadata(w, i, m), workspaces, ids, metadata),
 )

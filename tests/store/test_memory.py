@@ -56,30 +56,11 @@ async def test_executions_of_one_trace_leave_it_one_by_one() -> None:
     for i in range(4):
         row = execution("ws", id=f"e{i}", trace="shared")
         await store.begin_execution(row, wait=False)
-        await store.append_spans([span(trace_of(row))])
+        await store.write_progress(row, (), [span(trace_of(row))], ())
         await store.finish_execution(ended(row), [span(trace_of(row))], [])
     spans, total = await store.list_spans("ws", SpanFilter(trace_id="shared"), offset=0, limit=100)
     assert total == 4
     assert {one.trace.execution_id for one in spans} == {"e2", "e3"}
-
-
-async def test_spans_of_an_unknown_execution_are_kept_and_bounded() -> None:
-    store = MemoryStore(max_executions=2)
-    rows = [execution("ws", id=f"e{i}") for i in range(5)]
-    for row in rows:
-        await store.append_spans([span(trace_of(row), row.id)])
-        await store.append_events(row, events(row, "x"))
-    assert await kept(store) == []
-    late = rows[4]
-    await store.begin_execution(late, wait=True)
-    assert (await store.list_spans("ws", SpanFilter(trace_id=late.trace_id), offset=0, limit=9))[1] == 1
-    await store.finish_execution(ended(late), [span(trace_of(late), "second")], [])
-    spans, total = await store.list_spans("ws", SpanFilter(execution_id="e4"), offset=0, limit=9)
-    assert (total, {one.name for one in spans}) == (2, {"e4", "second"})
-    assert await store.get_execution("ws", "e4") == ended(late)
-    for i in range(10, 13):
-        await run(store, i)
-    assert await kept(store) == ["e11", "e12"]
 
 
 async def test_the_first_end_and_the_first_beginning_stand() -> None:

@@ -242,7 +242,7 @@ async def test_an_execution_that_waits_for_approval_goes_on_to_its_end(store: Sq
     await store.begin_execution(row, wait=True)
     parked: ExecutionRow = replace(row, status="awaiting_approval")
     said = events(row, *"abc")
-    await store.append_events(row, said[:1])
+    await store.write_progress(row, (), (), said[:1])
     await store.finish_execution(parked, [], said[1:3])
     assert await store.get_execution(ws, row.id) == parked
     await store.finish_execution(ended(row), [], said[2:])

@@ -184,10 +184,10 @@ class ExecutionPromises(StoreCase):
             row = execution(ws)
             await store.begin_execution(row, wait=False)
             said = events(row, *"abcdefgh")
-            await store.append_events(row, said[:3])
-            await store.append_events(row, [])
-            await store.append_events(row, said[3:4])
-            await store.append_events(row, said[4:8])
+            await store.write_progress(row, (), (), said[:3])
+            await store.write_progress(row, (), (), [])
+            await store.write_progress(row, (), (), said[3:4])
+            await store.write_progress(row, (), (), said[4:8])
             assert await store.read_events(ws, row.id, 0) == said[:8]
             await store.finish_execution(ended(row), [], said[8:])
             for after in range(-1, len(said) + 2):
@@ -203,10 +203,10 @@ class ExecutionPromises(StoreCase):
                 row = execution(ws)
                 await store.begin_execution(row, wait=False)
                 said = events(row, *"abcdef")
-                await store.append_events(row, said[:2])
-                await store.append_events(row, said[2:3])
-                await store.append_events(row, said[2:5])
-                await store.append_events(row, said[2:3])
+                await store.write_progress(row, (), (), said[:2])
+                await store.write_progress(row, (), (), said[2:3])
+                await store.write_progress(row, (), (), said[2:5])
+                await store.write_progress(row, (), (), said[2:3])
                 assert await store.read_events(ws, row.id, 0) == said[:5]
                 await store.finish_execution(ended(row), [], said[2:] if again_at_end else said[5:])
                 assert await store.read_events(ws, row.id, 0) == said
@@ -231,9 +231,9 @@ class ExecutionPromises(StoreCase):
             async def one(i: int) -> ExecutionRow:
                 row = execution(ws, session=f"s{i % 7}", created_at=MOMENT + i)
                 await store.begin_execution(row, wait=i % 3 == 0)
-                await store.append_events(row, events(row, f"text {i}", last=False))
+                await store.write_progress(row, (), (), events(row, f"text {i}", last=False))
                 spans = [span(trace_of(row), f"{row.id} {k}", started_at=MOMENT + k) for k in range(3)]
-                await store.append_spans(spans[:1])
+                await store.write_progress(row, (), spans[:1], ())
                 await store.finish_execution(ended(row), spans[1:], events(row, first=3))
                 return ended(row)
 

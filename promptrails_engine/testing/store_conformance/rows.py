@@ -7,11 +7,13 @@ from typing import Any
 from uuid import uuid4
 
 from promptrails_engine.events import (
+    ApprovalRequiredEvent,
     ContentEvent,
     DoneEvent,
     ErrorEvent,
     Event,
     ExecutionEvent,
+    RestartEvent,
     ThinkingEvent,
     TokenUsage,
     ToolEndEvent,
@@ -232,6 +234,9 @@ def every_event(row: ExecutionRow) -> list[Event]:
             ToolEndEvent("call_1", "search", "3 hits"),
             ToolEndEvent("call_2", "search"),
             ContentEvent("it is this"),
+            ApprovalRequiredEvent("approval_1", "look", {"output": {"content": "it is this"}}, MOMENT),
+            ApprovalRequiredEvent("approval_2", "search"),
+            RestartEvent(2),
             DoneEvent({"content": "it is this"}, TokenUsage(1, 2, 3, 4, 5, 6)),
             ErrorEvent("too late", "run_timeout"),
         ]

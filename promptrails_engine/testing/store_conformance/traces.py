@@ -60,8 +60,8 @@ class TracePromises(StoreCase):
             ws = unique("ws")
             row = execution(ws)
             await store.begin_execution(row, wait=False)
-            await store.append_spans([span(trace_of(row), "one", started_at=MOMENT + 1)])
-            await store.append_spans([])
+            await store.write_progress(row, (), [span(trace_of(row), "one", started_at=MOMENT + 1)], ())
+            await store.write_progress(row, (), (), ())
             assert await found_spans(store, ws, SpanFilter(trace_id=row.trace_id)) == ["one"]
             await store.finish_execution(ended(row), [span(trace_of(row), "two", started_at=MOMENT)], [])
             assert await found_spans(store, ws, SpanFilter(trace_id=row.trace_id)) == ["one", "two"]
