@@ -64,6 +64,7 @@ class _BaseEngine(Generic[M_co]):
         durability: Durability = "full",
         background: int = 8,
         recover: bool = False,
+        lease_s: float = 30.0,
         ids: IdFactory | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -85,6 +86,7 @@ class _BaseEngine(Generic[M_co]):
             durability: `full` survives a power cut once a call has returned, `relaxed` the end of the process.
             background: how many executions of `execute(..., sync=False)` it runs at once; 0 leaves them to workers.
             recover: when the store is opened, take over executions whose process has died (see `recover`).
+            lease_s: seconds after its process died until an execution may be taken over by another.
             ids, clock: where ids and the time come from; a seed and a clock of your own make them reproducible.
 
         Raises:
@@ -110,6 +112,9 @@ class _BaseEngine(Generic[M_co]):
         _check_places(background, "background", least=0)
         self._background = background
         self._recovers = recover
+        if not lease_s >= 1:
+            raise ConfigurationError(f"lease_s is a number of seconds, 1 or more, not {lease_s!r}")
+        self._lease_s = lease_s
         self._bridge = self._make_bridge()
 
     @cached_property
@@ -172,6 +177,7 @@ class _BaseEngine(Generic[M_co]):
                 clock=self._clock,
                 ready=self._ready,
                 background=self._background,
+                lease_s=self._lease_s,
             )
             made = vars(self).setdefault("_wired", parts)  # of threads that come at once, one wins
         return made
