@@ -205,7 +205,7 @@ def _checked(name: str, given: Iterable[Hook]) -> tuple[Hook, ...]:
     if name not in known:
         raise ConfigurationError(f"hooks has the name {name!r}; there are: {', '.join(known)}")
     value = cast("object", given)
-    if not isinstance(value, Iterable) or callable(value) or isinstance(value, str):
+    if callable(value) or isinstance(value, str) or not isinstance(value, Iterable):
         raise ConfigurationError(f"hooks[{name!r}] must be a list of functions or webhooks, such as [{_name(given)}]")
     hooks = tuple(given)
     for hook in hooks:
