@@ -225,7 +225,8 @@ def _checked(name: str, given: Iterable[Hook]) -> tuple[Hook, ...]:
     hooks = tuple(given)
     for hook in hooks:
         if not callable(hook):
-            raise ConfigurationError(f"hooks[{name!r}] holds {hook!r}, which cannot be called with an event")
+            kind = type(hook).__name__
+            raise ConfigurationError(f"hooks[{name!r}] holds an object of type {kind}, which cannot be called")
     return hooks
 
 
@@ -241,8 +242,8 @@ def _outcome(delivery: _Delivery) -> tuple[object, BaseException | None]:
 
 
 def _name(hook: object) -> str:
-    name = getattr(hook, "__qualname__", None)
-    return name if isinstance(name, str) else repr(hook)
+    """A name to log; not its repr, which may hold secrets (those of a partial are its arguments)."""
+    return str(getattr(hook, "__qualname__", type(hook).__qualname__))
 
 
 def _said(error: BaseException) -> str:

@@ -110,6 +110,14 @@ async def test_a_hook_that_fails_is_logged_and_counted(hook: Any, caplog: pytest
     assert "abcdefgh12345678" not in record.getMessage()
 
 
+async def test_what_a_hook_was_bound_to_is_not_logged(caplog: pytest.LogCaptureFixture):
+    hooks = hooks_of(functools.partial(lambda word, event: 1 / 0, "hidden-word"))
+    hooks.fire(NAME, {})
+    assert await hooks.close()
+    assert "hook partial of" in caplog.text
+    assert "hidden-word" not in caplog.text
+
+
 async def test_what_cannot_be_told_is_counted(caplog: pytest.LogCaptureFixture):
     method = Method()
     hooks = hooks_of(method)
@@ -238,7 +246,7 @@ def test_what_a_loop_left_behind_does_not_stop_the_next_one():
         ({NAME: print}, r"must be a list of functions or webhooks, such as \[print\]"),
         ({NAME: "https://example.com"}, "must be a list"),
         ({NAME: None}, "must be a list"),
-        ({NAME: ["https://example.com"]}, "cannot be called"),
+        ({NAME: ["https://example.com"]}, "an object of type str, which cannot be called"),
     ],
 )
 def test_hooks_that_cannot_work_are_refused(hooks: Any, said: str):
