@@ -224,10 +224,14 @@ def _checked(name: str, given: Iterable[Hook]) -> tuple[Hook, ...]:
         raise ConfigurationError(f"hooks[{name!r}] must be a list of functions or webhooks, such as [{_name(given)}]")
     hooks = tuple(given)
     for hook in hooks:
-        if not callable(hook):
-            kind = type(hook).__name__
-            raise ConfigurationError(f"hooks[{name!r}] holds an object of type {kind}, which cannot be called")
+        _check_callable(name, hook)
     return hooks
+
+
+def _check_callable(name: str, hook: object) -> None:
+    if not callable(hook):
+        kind = type(hook).__name__
+        raise ConfigurationError(f"hooks[{name!r}] holds an object of type {kind}, which cannot be called")
 
 
 def _is_async(hook: Hook) -> bool:

@@ -11,8 +11,9 @@ from promptrails_engine import AsyncEngine, SimpleAgentConfig
 from promptrails_engine.ports.journal import ApprovalRow
 from promptrails_engine.ports.store import Store
 from promptrails_engine.resources import Approvals
-from promptrails_engine.store import MemoryStore
+from promptrails_engine.store import open_store
 from promptrails_engine.testing.store_conformance.rows import execution, unique
+from tests.engine.kit import STORE
 
 WORKSPACE = "default"
 MOMENT = 1_760_000_000.25
@@ -31,9 +32,9 @@ class Woken:
 @asynccontextmanager
 async def waiting(
     policy: dict[str, Any] | None = None, **more: Any
-) -> AsyncIterator[tuple[AsyncEngine, MemoryStore, Approvals[Any], Woken]]:
-    """An engine in memory with the agent `Agent`, its approvals, and what they have asked to be taken up."""
-    store, woken = MemoryStore(), Woken()
+) -> AsyncIterator[tuple[AsyncEngine, Store, Approvals[Any], Woken]]:
+    """An engine with the agent `Agent`, its store, its approvals, and what they have asked to be taken up."""
+    store, woken = open_store(STORE.get()), Woken()
     async with AsyncEngine(store, **more) as engine:
         prompt = await engine.prompts.create("Prompt", user_prompt="Hello")
         await engine.agents.create("Agent", config=SimpleAgentConfig(prompt.id), approval_policy=policy)

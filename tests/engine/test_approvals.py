@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +20,13 @@ from promptrails_engine import (
     ValidationError,
 )
 from promptrails_engine.clock import iso
-from promptrails_engine.store import MemoryStore
+from promptrails_engine.ports.journal import ApprovalRow
+from promptrails_engine.store import open_store
 from tests.engine.approval_kit import MOMENT, WORKSPACE, park, request, root_status, waiting
 
 FUTURE = 4_000_000_000.0
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 async def test_a_request_shows_all_that_it_is_decided_by():
@@ -236,10 +240,18 @@ async def test_nobody_decides_under_a_policy_that_cannot_be_found():
             await approvals.decide(row.id, "approved")
 
 
-def test_the_sync_face_decides_too():
-    store = MemoryStore()
-    [row] = asyncio.run(park(store))
-    with Engine(store) as engine:
+async def parked_in(path: str) -> ApprovalRow:
+    store = open_store(path)
+    await store.open()
+    [row] = await park(store)
+    await store.close()
+    return row
+
+
+def test_the_sync_face_decides_too(tmp_path: Path):
+    path = str(tmp_path / "sync.db")
+    row = asyncio.run(parked_in(path))
+    with Engine(path) as engine:
         assert [found.id for found in engine.approvals.list(status="pending")] == [row.id]
         assert engine.approvals.decide(row.id, "approved", decided_by="ann").status == "approved"
         assert engine.approvals.get(row.id).decided_by == "ann"
