@@ -253,5 +253,5 @@ def test_the_sync_face_decides_too(tmp_path: Path):
     row = asyncio.run(parked_in(path))
     with Engine(path) as engine:
         assert [found.id for found in engine.approvals.list(status="pending")] == [row.id]
-        assert engine.approvals.decide(row.id, "approved", decided_by="ann").status == "approved"
+        assert engine.approvals.decide(row.id, "approved", decided_by="ann", resume=False).status == "approved"
         assert engine.approvals.get(row.id).decided_by == "ann"
