@@ -19,8 +19,11 @@ _ROOMS = {
         "AsyncEngine", "Engine",
     ),
     "promptrails_engine.definitions.configs": (
-        "AgentConfig", "AnyAgentConfig", "ChainAgentConfig", "CompositeAgentConfig", "CompositeStep",
-        "MultiAgentConfig", "PromptLink", "SimpleAgentConfig", "WorkflowAgentConfig", "WorkflowNode",
+        "AgentConfig", "AnyAgentConfig", "ChainAgentConfig", "CompositeAgentConfig", "MultiAgentConfig", "PromptLink",
+        "SimpleAgentConfig", "WorkflowAgentConfig",
+    ),
+    "promptrails_engine.definitions.graph_nodes": (
+        "CompositeStep", "WorkflowNode",
     ),
     "promptrails_engine.definitions.settings": (
         "Limits", "ModelConfig", "RateLimit", "RunBudget", "SubAgentAttachment", "ToolAttachment",
@@ -111,8 +114,11 @@ if TYPE_CHECKING:
         Difference, ExecutionDiff, ExecutionFacts, StepDiff, StepFacts,
     )
     from promptrails_engine.definitions.configs import (
-        AgentConfig, AnyAgentConfig, ChainAgentConfig, CompositeAgentConfig, CompositeStep,
-        MultiAgentConfig, PromptLink, SimpleAgentConfig, WorkflowAgentConfig, WorkflowNode,
+        AgentConfig, AnyAgentConfig, ChainAgentConfig, CompositeAgentConfig, MultiAgentConfig, PromptLink,
+        SimpleAgentConfig, WorkflowAgentConfig,
+    )
+    from promptrails_engine.definitions.graph_nodes import (
+        CompositeStep, WorkflowNode,
     )
     from promptrails_engine.definitions.diff import (
         Change, VersionDiff, diff_versions,

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from promptrails_engine.catalog.check_workflow import Part, check_graph, condition_of, map_over_of, mapping_of
-from promptrails_engine.definitions.configs import WorkflowAgentConfig, WorkflowNode
+from promptrails_engine.definitions.configs import WorkflowAgentConfig
+from promptrails_engine.definitions.graph_nodes import WorkflowNode
 from promptrails_engine.errors import ConfigurationError
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.compiled import Compiled

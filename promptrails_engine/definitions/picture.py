@@ -11,11 +11,10 @@ from promptrails_engine.definitions.configs import (
     AnyAgentConfig,
     ChainAgentConfig,
     CompositeAgentConfig,
-    CompositeStep,
     MultiAgentConfig,
     SimpleAgentConfig,
-    WorkflowNode,
 )
+from promptrails_engine.definitions.graph_nodes import CompositeStep, WorkflowNode
 
 BoxState = Literal["done", "skipped", "failed", "cancelled", "not run"]
 

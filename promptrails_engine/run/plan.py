@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptrails_engine.definitions.configs import Aggregation, BranchPolicy, FailurePolicy, Join, NodeType
+from promptrails_engine.definitions.configs import Aggregation, BranchPolicy, FailurePolicy
+from promptrails_engine.definitions.graph_nodes import Join, NodeType
 from promptrails_engine.definitions.records import PromptVersion
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.models.table import Price

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from promptrails_engine.definitions.configs import ERRORS_KEY
 from promptrails_engine.definitions.digest import compact_json
+from promptrails_engine.definitions.graph_nodes import ERRORS_KEY
 from promptrails_engine.errors import ConfigurationError, PromptRailsError, TemplateError
 from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.sink import Span, new_span
