@@ -80,6 +80,15 @@ _ROOMS = {
     "promptrails_engine.ports.store": (
         "Store",
     ),
+    "promptrails_engine.ports.datasource": (
+        "DataSource",
+    ),
+    "promptrails_engine.ports.media": (
+        "MediaProvider",
+    ),
+    "promptrails_engine.datasources": (
+        "MemoryDataSource", "QueryLimits", "SQLiteDataSource",
+    ),
     "promptrails_engine.tracing": (
         "ConsoleSink", "JsonlSink", "MemorySink", "OTelSink",
     ),
@@ -89,11 +98,12 @@ _ROOMS = {
     "promptrails_engine.errors": (
         "ArchivedError", "AuthError", "BadRequestError", "BranchesFailedError", "BudgetExceededError",
         "ChildFailedError", "ConfigurationError", "ConflictError", "ContentFilteredError", "ContextOverflowError",
-        "DefinitionError",
+        "DataSourceError", "DataSourceUnavailableError", "DefinitionError",
         "EmptyOutputError", "EngineClosedError", "EngineUsageError", "ForbiddenError", "InputInvalidError",
         "MissingExtraError", "ModelNotFoundError", "ModelNotServedError", "NotFoundError",
         "OutputInvalidError", "OutputTruncatedError", "PromptRailsError", "ProviderError",
-        "ProviderProtocolError", "ProviderTimeoutError", "ProviderUnavailableError", "QuotaExceededError",
+        "ProviderProtocolError", "ProviderTimeoutError", "ProviderUnavailableError", "QueryInvalidError",
+        "QueryLimitError", "QuotaExceededError",
         "RateLimitError", "RedirectRefusedError", "RefusedError", "ResponseTooLargeError",
         "RunCancelledError", "RunError", "RunFailedError", "RunTimeoutError", "SchemaViolationError",
         "ServerError", "StoreCorruptError", "StoreError", "StoreUnavailableError", "StoreVersionError",
@@ -112,6 +122,9 @@ if TYPE_CHECKING:
     )
     from promptrails_engine.comparison.records import (
         Difference, ExecutionDiff, ExecutionFacts, StepDiff, StepFacts,
+    )
+    from promptrails_engine.datasources import (
+        MemoryDataSource, QueryLimits, SQLiteDataSource,
     )
     from promptrails_engine.definitions.configs import (
         AgentConfig, AnyAgentConfig, ChainAgentConfig, CompositeAgentConfig, MultiAgentConfig, PromptLink,
@@ -137,12 +150,13 @@ if TYPE_CHECKING:
     )
     from promptrails_engine.errors import (
         ArchivedError, AuthError, BadRequestError, BranchesFailedError, BudgetExceededError, ChildFailedError,
-        ConfigurationError, ConflictError, ContentFilteredError, ContextOverflowError, DefinitionError,
-        EmptyOutputError, EngineClosedError,
+        ConfigurationError, ConflictError, ContentFilteredError, ContextOverflowError,
+        DataSourceError, DataSourceUnavailableError, DefinitionError, EmptyOutputError, EngineClosedError,
         EngineUsageError, ForbiddenError, InputInvalidError, MissingExtraError, ModelNotFoundError,
         ModelNotServedError, NotFoundError, OutputInvalidError, OutputTruncatedError, PromptRailsError,
         ProviderError, ProviderProtocolError, ProviderTimeoutError, ProviderUnavailableError,
-        QuotaExceededError, RateLimitError, RedirectRefusedError, RefusedError, ResponseTooLargeError,
+        QueryInvalidError, QueryLimitError, QuotaExceededError, RateLimitError, RedirectRefusedError,
+        RefusedError, ResponseTooLargeError,
         RunCancelledError, RunError, RunFailedError, RunTimeoutError, SchemaViolationError, ServerError,
         StoreCorruptError, StoreError, StoreUnavailableError, StoreVersionError, StreamInterruptedError,
         TemplateError, TemplateLimitError, ToolArgsInvalidError, ToolError, ToolLoopError, ToolUnknownError,
@@ -154,6 +168,12 @@ if TYPE_CHECKING:
     )
     from promptrails_engine.models.registry import (
         LLMModel,
+    )
+    from promptrails_engine.ports.datasource import (
+        DataSource,
+    )
+    from promptrails_engine.ports.media import (
+        MediaProvider,
     )
     from promptrails_engine.ports.provider import (
         Account, AccountProvider, Delta, Finish, Message, ModelCapabilities, ModelRequest, Provider, RateLimitDelta,
@@ -200,19 +220,23 @@ __all__ = [
     "AsyncEngine", "AsyncEventStream", "AuthError", "AvailableModelGroup", "BadRequestError",
     "BranchesFailedError", "BudgetExceededError", "ChainAgentConfig", "Change", "ChildFailedError",
     "CompositeAgentConfig", "CompositeStep", "ConfigurationError", "ConflictError", "ConsoleSink", "ContentEvent",
-    "ContentFilteredError", "ContextOverflowError", "CostSummary", "DefinitionError", "Difference", "DoneEvent",
+    "ContentFilteredError", "ContextOverflowError", "CostSummary", "DataSource", "DataSourceError",
+    "DataSourceUnavailableError", "DefinitionError", "Difference", "DoneEvent",
     "Drawing", "EmptyOutputError", "Engine",
     "EngineClosedError", "EngineUsageError", "ErrorEvent", "Event", "EventStream", "ExecutionDiff", "ExecutionEvent",
     "ExecutionFacts",
     "ExecutionResult", "Finish", "ForbiddenError", "FunctionTool", "InputInvalidError", "JsonlSink", "LLMModel",
-    "Limits", "LoadReport", "MemorySink", "Message", "MissingExtraError", "ModelCapabilities", "ModelConfig",
+    "Limits", "LoadReport", "MediaProvider", "MemoryDataSource", "MemorySink", "Message", "MissingExtraError",
+    "ModelCapabilities", "ModelConfig",
     "ModelNotFoundError", "ModelNotServedError", "ModelRequest", "MultiAgentConfig", "NotFoundError",
     "OTelSink", "OutputInvalidError", "OutputTruncatedError", "Page", "PaginationMeta", "Prompt", "PromptLink",
     "PromptPreview", "PromptRailsError", "PromptVersion", "Provider", "ProviderError", "ProviderProtocolError",
-    "ProviderTimeoutError", "ProviderUnavailableError", "QuotaExceededError", "RateLimit", "RateLimitDelta",
+    "ProviderTimeoutError", "ProviderUnavailableError", "QueryInvalidError", "QueryLimitError", "QuotaExceededError",
+    "RateLimit", "RateLimitDelta",
     "RateLimitError", "RedirectRefusedError", "RefusalDelta", "RefusedError", "ResponseTooLargeError", "RunBudget",
-    "RunCancelledError", "RunError", "RunFailedError", "RunPromptResponse", "RunTimeoutError", "SaveReport",
-    "SchemaViolationError", "Secret", "ServerError", "SimpleAgentConfig", "Sink", "Span", "StepDiff", "StepFacts",
+    "QueryLimits", "RunCancelledError", "RunError", "RunFailedError", "RunPromptResponse", "RunTimeoutError",
+    "SQLiteDataSource", "SaveReport", "SchemaViolationError", "Secret", "ServerError", "SimpleAgentConfig",
+    "Sink", "Span", "StepDiff", "StepFacts",
     "Store", "StoreCorruptError", "StoreError", "StoreUnavailableError", "StoreVersionError", "StreamInterruptedError",
     "SubAgentAttachment", "TemplateError", "TemplateLimitError", "TextDelta", "ThinkingDelta", "ThinkingEvent",
     "TokenUsage", "Tool", "ToolArgsInvalidError", "ToolAttachment", "ToolCallDelta", "ToolContext", "ToolEndEvent",

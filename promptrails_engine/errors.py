@@ -319,6 +319,32 @@ class ToolArgsInvalidError(ToolError):
     code = "tool_args_invalid"
 
 
+class DataSourceError(PromptRailsError):
+    """A data source could not answer."""
+
+    code = "data_source_failed"
+
+
+class QueryInvalidError(DataSourceError):
+    """The query or a value for it cannot be used, or it wants more than to read."""
+
+    code = "query_invalid"
+    status_code = 400
+
+
+class QueryLimitError(DataSourceError):
+    """The answer has too many rows or bytes, or takes too long."""
+
+    code = "query_limit"
+
+
+class DataSourceUnavailableError(DataSourceError):
+    """It cannot be reached or is busy."""
+
+    code = "data_source_unavailable"
+    retryable = True
+
+
 # ------------------------------------------------------------------ set-up and store
 
 
