@@ -40,6 +40,7 @@ _OWN: Mapping[tuple[int, str | None], Collection[str | None]] = {
 An UPDATE of the schema that a query asks for is refused elsewhere: it needs a pragma, and a file that can be written.
 """
 _INVENTORY = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name"
+_VIEWS = "SELECT name FROM sqlite_master WHERE type = 'view'"
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
     sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 200,
@@ -56,8 +57,10 @@ def tables_of(connection: sqlite3.Connection) -> list[str]:
     return [name for (name,) in connection.execute(_INVENTORY) if not name.startswith("sqlite_")]
 
 
-def guard(connection: sqlite3.Connection, limits: QueryLimits, tables: Iterable[str] | None) -> None:
-    """From now on the connection reads only: from these tables and views, or from all where none are named.
+def guard(connection: sqlite3.Connection, limits: QueryLimits, tables: Iterable[str] | None, query: str) -> None:
+    """From now on the connection reads only, for this query: from these tables and views, or from all without any.
+
+    A view that is named may read what it stands on, if it is a table.
 
     Raises:
         sqlite3.Error: it is no database that can be read.
@@ -70,13 +73,17 @@ def guard(connection: sqlite3.Connection, limits: QueryLimits, tables: Iterable[
     connection.execute("PRAGMA query_only = ON")
     present = {name.lower() for name in tables_of(connection)}
     allowed = present | _SCHEMA if tables is None else {name.lower() for name in tables}
-    connection.set_authorizer(_Authorizer(frozenset(present), frozenset(allowed)).judge)
+    views = {name.lower() for (name,) in connection.execute(_VIEWS)} & allowed
+    if "with" in query.lower():
+        views.clear()  # a WITH may give one of its own subqueries the name of a view
+    connection.set_authorizer(_Authorizer(present, allowed, views).judge)
 
 
 class _Authorizer:
-    def __init__(self, present: frozenset[str], allowed: frozenset[str]) -> None:
-        self._present = present | _SCHEMA
-        self._allowed = allowed
+    def __init__(self, present: Iterable[str], allowed: Iterable[str], views: Iterable[str]) -> None:
+        self._present = frozenset(present) | _SCHEMA
+        self._allowed = frozenset(allowed)
+        self._views = frozenset(views)
         self._below_views: set[str] = set()
 
     def judge(self, action: int, first: str | None, second: str | None, database: str | None, via: str | None) -> int:
@@ -92,7 +99,7 @@ class _Authorizer:
         return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
     def _may_read(self, table: str, column: str, via: str) -> bool:
-        if via in self._allowed:
+        if via in self._views:
             self._below_views.add(table)
             return True
         if table in self._allowed or table in _TABLE_FUNCTIONS or (table, column) == ("sqlite_master", "ROWID"):

@@ -65,7 +65,7 @@ class GuardedSource(ABC):
             with closing(connection.execute(template, values)) as cursor:
                 return self._rows(cursor)
 
-        return await self._run(read)
+        return await self._run(read, template)
 
     async def list_tables(self) -> Sequence[str]:
         """The tables and views that may be read, in order.
@@ -104,25 +104,25 @@ class GuardedSource(ABC):
 
     # -------------------------------------------------------------- on a thread
 
-    async def _run(self, read: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def _run(self, read: Callable[[sqlite3.Connection], _T], query: str = "") -> _T:
         if self._threads is None or self._pid != os.getpid():  # threads do not survive a fork
             self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"data source {self.name}")
             self._pid = os.getpid()
         stop = Stop()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._work, read, stop)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._work, read, query, stop)
         except asyncio.CancelledError:
             stop.asked = True
             raise
 
-    def _work(self, read: Callable[[sqlite3.Connection], _T], stop: Stop) -> _T:
+    def _work(self, read: Callable[[sqlite3.Connection], _T], query: str, stop: Stop) -> _T:
         stop.begin(time.monotonic(), self._limits.timeout_s)
         try:
             with closing(self._connect()) as connection:
                 connection.isolation_level = None  # or the driver begins transactions, which are refused
                 connection.text_factory = _text
                 connection.set_progress_handler(lambda: stop.due(time.monotonic()), _STEPS)
-                guard(connection, self._limits, self._tables)
+                guard(connection, self._limits, self._tables, query)
                 return read(connection)
         except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as error:
             raise self._told(error, stop) from None

@@ -106,7 +106,25 @@ async def test_a_view_that_was_named_may_read_what_was_not(shop: Path):
     assert [column.name for column in await source.describe_table("Keys")] == ["key"]
     with pytest.raises(QueryInvalidError, match="there are: keys"):
         await source.describe_table("secrets")
-    assert await records(source, "WITH c AS (SELECT key FROM keys) SELECT count(*) AS n FROM c") == [{"n": 1}]
+    assert await records(source, "SELECT count(*) AS n FROM keys") == [{"n": 1}]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "WITH keys AS (SELECT * FROM files) SELECT * FROM keys",
+        "WITH orders AS (SELECT * FROM secrets) SELECT * FROM orders",
+        "SELECT * FROM (WITH keys(a, b) AS (SELECT * FROM files) SELECT a FROM keys)",
+        "SELECT * FROM (SELECT * FROM files) AS keys",
+        "SELECT keys.name FROM files AS keys",
+        "SELECT key FROM keys UNION SELECT name FROM files",
+        "SELECT key, (SELECT name FROM files) AS n FROM keys",
+    ],
+)
+async def test_a_name_that_a_query_gives_itself_opens_nothing(shop: Path, query: str):
+    source = SQLiteDataSource("shop", shop, tables=["keys", "orders"])
+    with pytest.raises(QueryInvalidError, match="wants more than it may"):
+        await source.query(query, {})
 
 
 async def test_no_file_is_made_or_copied(shop: Path):
