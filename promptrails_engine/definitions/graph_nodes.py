@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
@@ -10,8 +10,10 @@ from pydantic import ConfigDict, Field, StrictInt, StrictStr, StringConstraints,
 from pydantic.dataclasses import dataclass
 
 from promptrails_engine.definitions.checks import checked_class
+from promptrails_engine.definitions.placeholders import placeholders
+from promptrails_engine.ports.media import MEDIA_TYPES
 
-NodeType = Literal["prompt", "media", "tool", "agent"]
+NodeType = Literal["prompt", "media", "tool", "agent", "datasource"]
 Join = Literal["any", "all", "always"]
 """Whether a node runs where some of its parents were skipped: if any of them ran, only if all did, in any case."""
 
@@ -24,23 +26,30 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "media": ("media_provider", "media_type", "media_model"),
     "tool": ("tool",),
     "agent": ("agent_id",),
+    "datasource": ("data_source", "query"),
 }
 """The fields without which a node of each type cannot be."""
+_OWNED: dict[str, NodeType] = {"tool": "tool", "agent_id": "agent", "data_source": "datasource", "query": "datasource"}
+"""The fields that nodes of one type alone have."""
+_TYPES = ", ".join(MEDIA_TYPES)
 _RESERVED_IDS = frozenset({"steps", ERRORS_KEY})
 
 
 @checked_class
 @dataclass(config=_STRICT)
 class WorkflowNode:
-    """A node of a workflow: a prompt, a tool, another agent or a media job.
+    """A node of a workflow: a prompt, a tool, another agent, a query of a data source or a media job.
 
     The fields from `tool` on are extensions of this engine; they are sent and stored only where they are set.
 
     Attributes:
         tool: name of the tool that a node of type `tool` calls.
+        data_source: name of the data source that a node of type `datasource` asks.
+        query: what it asks; values of `input_mapping` are bound to the `:name`s in it, and never written into it.
         agent_id: the agent that a node of type `agent` runs, with its current version, as a child execution.
         input_mapping: values by name, each a template or an expression in `{{ }}`: the arguments of a tool, the input
-            of an agent, or what a prompt is given over the input.
+            of an agent, the values of a query, what a media job is made from (`prompt`, `input_url` and further
+            options), or what a prompt is given over the input.
         condition: expression; where it is false, the node is skipped.
         map_over: expression for a list: the node runs once for each `item`, and its result is the list of results.
         map_concurrency: how many items run at once; 8 where it is not set.
@@ -63,6 +72,8 @@ class WorkflowNode:
     map_over: _Ref | None = None
     map_concurrency: Annotated[StrictInt, Field(ge=1)] | None = None
     join: Join | None = None
+    data_source: _Ref | None = None
+    query: _Ref | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> WorkflowNode:
@@ -70,12 +81,15 @@ class WorkflowNode:
         needed = _NEEDED[kind]
         if not all(getattr(self, name) for name in needed):
             raise ValueError(f"{kind} node '{self.id}' needs {'a ' if len(needed) == 1 else ''}{_listed(needed)}")
-        if self.tool and kind != "tool":
-            raise ValueError(f"node '{self.id}' has a tool, but is of type '{kind}'; give it node_type='tool'")
-        if self.agent_id and kind != "agent":
-            raise ValueError(f"node '{self.id}' has an agent_id, but is of type '{kind}'; give it node_type='agent'")
-        if kind in ("tool", "agent") and self.prompt_id:
+        for name, owner in _OWNED.items():
+            if getattr(self, name) and kind != owner:
+                raise ValueError(f"node '{self.id}' has '{name}', but is of type '{kind}'; give it node_type='{owner}'")
+        if kind in _OWNED.values() and self.prompt_id:
             raise ValueError(f"{kind} node '{self.id}' cannot have a prompt_id; make two nodes of it")
+        if kind == "media" and self.media_type not in MEDIA_TYPES:
+            raise ValueError(f"media node '{self.id}' has the media_type {self.media_type!r}; use one of: {_TYPES}")
+        if self.query:
+            _check_query(self.id, self.query, self.input_mapping or {})
         _check_part(self, "node")
         return self
 
@@ -106,6 +120,16 @@ class CompositeStep:
     def _complete(self) -> CompositeStep:
         _check_part(self, "step")
         return self
+
+
+def _check_query(id: str, query: str, mapping: Mapping[str, Any]) -> None:
+    missing = [f":{name}" for name in placeholders(query) if name not in mapping]
+    if missing:
+        raise ValueError(f"the query of node '{id}' reads {', '.join(missing)}, which its input_mapping does not give")
+    if "{{" in query or "{%" in query:
+        raise ValueError(
+            f"the query of node '{id}' is no template: write :name in it, and the value of name in its input_mapping"
+        )
 
 
 def _check_part(part: WorkflowNode | CompositeStep, what: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from promptrails_engine.clock import Clock
@@ -26,3 +26,5 @@ class Services:
     random: Callable[[], float]
     """A number from 0 to 1, for the jitter of retries."""
     rate_limits: RateLimits
+    sleep: Callable[[float], Awaitable[None]]
+    """Waits so many seconds between two looks at a media job."""

@@ -21,8 +21,6 @@ from promptrails_engine import (
     TemplateError,
     ValidationError,
     VersionMismatchError,
-    WorkflowAgentConfig,
-    WorkflowNode,
 )
 from tests.engine.kit import one_prompt, scripted
 
@@ -238,16 +236,6 @@ async def test_what_cannot_run_is_stored_and_says_so():
         await one_prompt(engine)
         prompt = await engine.prompts.get("Prompt")
         link = [PromptLink(prompt.id, "r", 0)]
-        configs = [
-            WorkflowAgentConfig(
-                [WorkflowNode("n", node_type="media", media_provider="p", media_type="image", media_model="m")]
-            ),
-        ]
-        for config in configs:
-            stored = await engine.agents.create(config.type, config=config)
-            assert stored.type == config.type
-            with pytest.raises(ConfigurationError, match=f"{config.type}|media job"):
-                await engine.agents.execute(stored.id, {})
         approval = ChainAgentConfig(link, approval_required=True)
         waiting = await engine.agents.create("approval", config=approval)
         with pytest.raises(ConfigurationError, match="approval"):
