@@ -74,11 +74,11 @@ def without_content(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_bytes(text: str) -> str:
-    """The text, if it is no data URL; of one, what it holds and how many characters of it, for bytes are no trace."""
-    if not text.startswith("data:"):
+    """The text; of a data URL of some length what it holds, and how many characters of it: bytes are no trace."""
+    if len(text) <= _URL_HEAD or not text.startswith("data:"):
         return text
-    head, comma, _ = text[:_URL_HEAD].partition(",")
-    return f"{head},({len(text) - len(head) - 1} characters)" if comma and len(text) > _URL_HEAD else text
+    head, _, _ = text[:_URL_HEAD].partition(",")
+    return f"{head},({len(text) - len(head) - 1} characters)" if head.endswith(";base64") else text
 
 
 def _escaped(match: re.Match[str]) -> str:

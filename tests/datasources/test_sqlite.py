@@ -23,7 +23,6 @@ from promptrails_engine import (
     QueryLimits,
     SQLiteDataSource,
 )
-from promptrails_engine.definitions.placeholders import placeholders
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) AS most FROM n"
 
@@ -56,23 +55,6 @@ async def test_what_looks_like_a_placeholder_in_a_text_is_none(shop: Path):
     source = SQLiteDataSource("shop", shop)
     query = "SELECT id, ':a' AS \":b\" FROM orders /* :c */ WHERE note = :note -- :d"
     assert await records(source, query, note="it's :urgent") == [{"id": 2, ":b": ":a"}]
-
-
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
-        ("a = :a AND b = :b_2 OR a = :a", ("a", "b_2")),
-        ("':a' \":b\" `:c` -- :d\n/* :e\n:f */ :g", ("g",)),
-        ("'it''s :a' :b", ("b",)),
-        ("x::int = :x AND y::text = ''", ("x",)),
-        ("$$ :a $$ $t$ :b $$ $t$ :c", ("c",)),
-        ("data:field[1:2]", ()),
-        ("'open :a", ("a",)),
-        ("", ()),
-    ],
-)
-def test_placeholders(query: str, names: tuple[str, ...]):
-    assert placeholders(query) == names
 
 
 @pytest.mark.parametrize(
