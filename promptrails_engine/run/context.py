@@ -73,6 +73,7 @@ class RunContext(Totals):
         "lost",
         "on_record",
         "past",
+        "resay_after",
         "row",
         "services",
         "spans",
@@ -120,10 +121,7 @@ class RunContext(Totals):
         self.spans: list[Span] = []
         self.spans_stored = 0
         self.budget = _budget(limits, parent)
-        self.truncated = False
-        self.begun = False
-        self.on_record = False
-        self._begins = False
+        self.truncated = self.begun = self.on_record = self._begins = False
         self._beginning: asyncio.Future[None] | None = None
         """Set, if a branch waits for it, once another one has tried to put the execution on record."""
         self.task: asyncio.Task[Any] | None = None
@@ -146,6 +144,8 @@ class RunContext(Totals):
         self._stable_ids = None if lease is None and not plan.waits else SpanIds(row.id, services.ids, past)
         self._monotonic = services.clock.monotonic
         self._epoch = row.created_at - self._monotonic()
+        self.resay_after: int | None = None
+        """Recalled answers that came after this event are said again."""
         if past is not None:
             self._go_on(past)
 
@@ -158,8 +158,15 @@ class RunContext(Totals):
         self.spans_stored = len(self.spans)
         if not past.events:
             self.log.append(ExecutionEvent(self.row.id))
+        elif self.birth is not None and self.birth.relay and self.birth.parent.log.restarted:
+            self.resay_after = past.paused_at  # all that its parent takes back it has to say again
+            self._restart(past.paused_at)
         elif past.void_after is not None:
-            self.log.append(RestartEvent(past.void_after))
+            self._restart(past.void_after)
+
+    def _restart(self, after: int) -> None:
+        self.log.restarted = True
+        self.log.append(RestartEvent(after))
 
     # -------------------------------------------------------------- time, events
 
