@@ -100,23 +100,20 @@ class RunContext(Totals):
         lease: Lease | None = None,
         past: Past | None = None,
     ) -> None:
-        super().__init__(plan, limits, None if birth is None else birth.parent)
+        above: Any = None if birth is None else birth.parent  # of this very class, which pyright does not see
+        super().__init__(plan, limits, above)
         self.row = row
         self.trace = trace
         self.services = services
         self.deadlines = deadlines
-        self.drive = drive
-        """Runs a context to its end."""
-        self.detached = detached
-        """Whether the run has a task of its own, which outlives its listeners."""
+        self.drive = drive  # runs a context to its end
+        self.detached = detached  # whether the run has a task of its own, which outlives its listeners
         self.asked = asked  # limits of the caller
         self.birth = birth
         parent = self.parent
         self.log: EventLog = RelayedLog(birth.parent.log) if birth is not None and birth.relay else EventLog()
-        self.lease = lease
-        """Set where the execution outlives this process."""
-        self.past = past
-        """What it did before; None of a run that begins here."""
+        self.lease = lease  # set where the execution outlives this process
+        self.past = past  # what it did before; None of a run that begins here
         self.journal = Journal(self, past, durable=lease is not None)
         self.spans: list[Span] = []
         self.spans_stored = 0
@@ -136,8 +133,7 @@ class RunContext(Totals):
         """Its end is being written: it can no longer be stopped."""
         self.ended: asyncio.Future[None] | None = None
         """Set, if somebody waits for the end, once that has come."""
-        self.interrupts = 0
-        """How often the engine has cancelled its task."""
+        self.interrupts = 0  # how often the engine has cancelled its task
         self.letting_go = self.lost = False
         """It is to stop at the next step and go on elsewhere; somebody else runs it by now, or has ended it."""
         self._span_id = services.ids.span
