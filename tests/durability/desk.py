@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,10 @@ class Ledger:
 class Desk:
     """One store, a ledger of effects and one of calls of the model."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, moment: Callable[[], Awaitable[None]] | None = None) -> None:
+        """`moment` is called at each call of the model, and after each effect."""
         self.url = url
+        self._moment = moment
         folder.mkdir(exist_ok=True)
         self.effects = Ledger(folder / "effects")
         self.calls = Ledger(folder / "calls")
@@ -72,9 +75,10 @@ class Desk:
     def engine(self, store: SqlStore | None = None, **options: Any) -> AsyncEngine:
         """An engine that takes up nothing by itself, unless told otherwise."""
 
-        def append(what: str, ctx: ToolContext) -> str:
+        async def append(what: str, ctx: ToolContext) -> str:
             """Write to the ledger."""
             self.effects.add(f"{ctx.idempotency_key} {what}")
+            await self._pass()
             return f"wrote {what}"
 
         return AsyncEngine(
@@ -86,12 +90,17 @@ class Desk:
             **{"background": 0, **options},
         )
 
-    def _answer(self, request: ModelRequest) -> Reply:
+    async def _pass(self) -> None:
+        if self._moment is not None:
+            await self._moment()
+
+    async def _answer(self, request: ModelRequest) -> Reply:
         said = request.messages[-1]
         self.calls.add(f"{said.role} {said.content}")
+        await self._pass()
         use = re.match(r"use (\w+) for (\w+)", said.content) if said.role == "user" else None
         calls = [] if use is None else [ToolUse(use[1], {"what": use[2]})]
-        return Reply("" if calls else f"heard: {said.content}", tool_calls=calls, usage=USAGE)
+        return Reply("" if calls else f"{os.getpid()} heard: {said.content}", tool_calls=calls, usage=USAGE)
 
     def words(self) -> list[str]:
         """What was written to the ledger, in order."""

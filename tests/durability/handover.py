@@ -31,7 +31,7 @@ class Handover:
     def carried_out(self) -> None:
         execution_id, heard = done(self._first)
         calls, words = self.desk.calls.lines(), self.desk.words()
-        assert 0 < len(calls), calls
+        assert len(calls) > 0, calls
         decided = Gate()
         second = forked(lambda: self._second(execution_id, heard[-1], decided))
         decided.wait()
