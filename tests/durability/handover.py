@@ -73,10 +73,9 @@ class Handover:
     async def _checked(self, execution_id: str, heard: list[int]) -> None:
         async with self.desk.engine() as engine:
             tree = await engine.executions.tree(execution_id)
-            members = _members(tree)
-            assert [member.status for member in members] == ["completed"] * len(members), tree
+            assert {member.status for member in members(tree)} == {"completed"}, tree
             self._check_ledgers()
-            for member in members:
+            for member in members(tree):
                 await _check_events(engine, member.id)
             last = await engine._store.read_events("default", execution_id, 0)
             assert heard == [event.seq for event in last], (heard, last)
@@ -94,7 +93,7 @@ class Handover:
             "default", SpanFilter(trace_id=tree.trace_id), offset=0, limit=_ALL
         )
         everywhere, _ = await engine._store.list_spans("default", SpanFilter(), offset=0, limit=_ALL)
-        ours = {member.id for member in _members(tree)}
+        ours = {member.id for member in members(tree)}
         assert {span.trace.trace_id for span in everywhere if span.trace.execution_id in ours} == {tree.trace_id}
         ids = Counter(span.span_id for span in spans)
         assert len(ids) == total, [id for id, count in ids.items() if count > 1]
@@ -127,8 +126,8 @@ async def _check_events(engine: AsyncEngine, execution_id: str) -> None:
     assert counts["approval_required"] <= 1, types
 
 
-def _members(tree: AgentExecution) -> list[AgentExecution]:
-    return [tree, *(member for child in tree.children for member in _members(child))]
+def members(tree: AgentExecution) -> list[AgentExecution]:
+    return [tree, *(member for child in tree.children for member in members(child))]
 
 
 async def set_up(desk: Desk) -> None:

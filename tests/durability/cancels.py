@@ -1,0 +1,273 @@
+"""Runs that another process cancels: queued, running, waiting for approval, and left behind by a process that died.
+
+Run as a program, with the URL of a store and a folder; it prints what it counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from promptrails_engine import (
+    AlreadyDecidedError,
+    AsyncEngine,
+    ConflictError,
+    Limits,
+    WorkflowAgentConfig,
+    WorkflowNode,
+)
+from promptrails_engine.ports.store import EXECUTION_TERMINAL
+from tests.durability.desk import Desk, make_agents
+from tests.durability.forks import Process, done, forked, told, until, waited
+from tests.durability.handover import load_all, members
+
+_ITEMS = 2_000
+_CROWD = 40
+
+
+class Cancels:
+    """One store."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._url = url
+        self._folder = folder
+        folder.mkdir()
+
+        async def set_up() -> None:
+            async with self._desk("setup").engine() as engine:
+                await make_agents(engine)
+                each = WorkflowNode(
+                    "each", node_type="tool", tool="write", input_mapping={"what": "it"}, map_over="input.things",
+                    map_concurrency=1,
+                )  # fmt: skip
+                await engine.agents.create("long", config=WorkflowAgentConfig([each]), tools=["write"])
+
+        done(set_up)
+
+    def _desk(self, name: str, *, hangs: bool = False) -> Desk:
+        """With ledgers of its own; `hangs`: in the model call after its first effect."""
+
+        async def hang() -> None:
+            if len(desk.calls.lines()) > 1:
+                await asyncio.Event().wait()
+
+        return (desk := Desk(self._url, self._folder / name, hang if hangs else None))
+
+    # -------------------------------------------------------------- one that runs
+
+    def busy(self) -> dict[str, int]:
+        """How many effects there were when `cancel` returned, and how many in the end, of one that is never idle."""
+        desk = self._desk("busy")
+
+        async def cancel(execution_id: str) -> int:
+            async with desk.engine() as engine:
+                await engine.executions.cancel(execution_id)
+                return len(desk.effects.lines())
+
+        runner = _run(desk, "long", {"things": list(range(_ITEMS))})
+        execution_id = _begun(desk, effects=5)
+        before = done(lambda: cancel(execution_id))
+        assert (ended := told(runner)) == "cancelled", ended
+        after = len(desk.effects.lines())
+        assert after < _ITEMS, "it went on to its end"
+        done(lambda: _check(desk, execution_id, "cancelled"))
+        return {"effects_at_cancel": before, "effects_in_the_end": after}
+
+    def hanging(self) -> None:
+        """One that waits for a model: nothing more begins."""
+        desk = self._desk("hanging", hangs=True)
+        runner = _run(desk, "output", {})
+        execution_id = _begun(desk, effects=1, calls=2)
+        done(lambda: _cancel(desk, execution_id, "running", "cancelled"))
+        assert (ended := told(runner)) == "cancelled", ended
+        assert (len(desk.effects.lines()), len(desk.calls.lines())) == (1, 2)
+        done(lambda: _check(desk, execution_id, "cancelled"))
+
+    def left_behind(self) -> None:
+        """One whose process has died: who takes it over ends it."""
+        desk = self._desk("left", hangs=True)
+        runner = _run(desk, "child", {})
+        execution_id = _begun(desk, effects=1, calls=2)
+        os.kill(runner.pid, signal.SIGKILL)
+        waited(*runner)
+
+        async def take_over() -> None:
+            async with desk.engine() as engine:
+                marked = await engine.executions.cancel(execution_id)
+                assert marked.status == "running", marked
+                await engine.start_worker()
+                await _until_ended(engine, execution_id)
+
+        done(take_over)
+        assert (len(desk.effects.lines()), len(desk.calls.lines())) == (1, 2)
+        done(lambda: _check(desk, execution_id, "cancelled"))
+
+    # -------------------------------------------------------------- one that nobody runs
+
+    def queued(self) -> None:
+        desk = self._desk("queued")
+
+        async def queue() -> list[str]:
+            async with desk.engine() as engine:
+                return [(await engine.agents.execute("call", {}, sync=False)).execution_id for _ in range(2)]
+
+        async def work() -> None:
+            async with desk.engine() as engine:
+                await engine.start_worker()
+                await until(lambda: _has_parked(engine, other), "the other one has been run")
+                try:
+                    await engine.executions.resume(cancelled)
+                except ConflictError:
+                    return
+                raise AssertionError("what was cancelled went on")
+
+        cancelled, other = done(queue)
+        done(lambda: _cancel(desk, cancelled, "pending", "cancelled", at_once=True))
+        done(work)
+        assert {line.split("/")[0] for line in desk.effects.lines()} == {other}
+        done(lambda: _check(desk, cancelled, "cancelled"))
+
+    def waiting(self) -> None:
+        """One that waits for approval, with what is below it."""
+        desk = self._desk("waiting")
+
+        async def park() -> str:
+            async with desk.engine() as engine:
+                return (await engine.agents.execute("child", {})).execution_id
+
+        async def decide() -> None:
+            async with desk.engine() as engine:
+                [request] = await engine.approvals.list(root_execution_id=execution_id)
+                assert request.status == "withdrawn", request
+                refused: list[str] = []
+                for late in (engine.approvals.decide(request.id, "approved"), engine.executions.resume(execution_id)):
+                    try:
+                        await late
+                    except (AlreadyDecidedError, ConflictError) as error:
+                        refused.append(type(error).__name__)
+                assert refused == ["AlreadyDecidedError", "ConflictError"], refused
+
+        execution_id: str = done(park)
+        ledgers = desk.effects.lines(), desk.calls.lines()
+        done(lambda: _cancel(desk, execution_id, "awaiting_approval", "cancelled", at_once=True))
+        done(decide)
+        assert (desk.effects.lines(), desk.calls.lines()) == ledgers
+        done(lambda: _check(desk, execution_id, "cancelled"))
+
+    # -------------------------------------------------------------- many, while they are taken up
+
+    def crowd(self) -> Counter[str]:
+        """What became of runs that were cancelled while a worker took them up."""
+        desk = self._desk("crowd")
+        over = self._folder / "over"
+
+        async def queue() -> list[str]:
+            async with desk.engine() as engine:
+                queued = [engine.agents.execute("long", {"things": [1, 2]}, sync=False) for _ in range(_CROWD)]
+                return [result.execution_id for result in await asyncio.gather(*queued)]
+
+        async def work() -> None:
+            async def is_over() -> bool:
+                return over.exists()
+
+            async with desk.engine() as engine:
+                await engine.start_worker()
+                await until(is_over, "the end of all work")
+
+        async def cancel() -> Counter[str]:
+            async with desk.engine() as engine:
+                await asyncio.gather(*(engine.executions.cancel(id) for id in reversed(ids)))
+                for id in ids:
+                    await _until_ended(engine, id)
+                over.touch()
+                return Counter([(await engine.executions.get(id)).status for id in ids])
+
+        ids: list[str] = done(queue)
+        worker = forked(work)
+        _begun(desk, effects=1)
+        statuses = Counter[str](done(cancel))
+        told(worker)
+        written = Counter(line.split("/")[0] for line in desk.effects.lines())
+        assert len(set(desk.effects.lines())) == len(desk.effects.lines())
+        for id in ids:
+            status: str = done(lambda id=id: _check(desk, id, "completed" if written[id] == 2 else ""))
+            assert status in ("completed", "cancelled"), status
+            assert written[id] == 2 or status == "cancelled"
+        return statuses
+
+
+def _run(desk: Desk, agent: str, data: dict[str, Any]) -> Process:
+    async def run() -> str:
+        async with desk.engine(lease_s=1.0) as engine:
+            result = await engine.agents.execute(agent, data, limits=Limits(max_tool_calls=_ITEMS))
+            return result.status if result.status == "cancelled" else f"{result.status}: {result.error}"
+
+    return forked(run)
+
+
+def _begun(desk: Desk, effects: int, calls: int = 0) -> str:
+    """The id of the root that writes to these ledgers, once it has written so much."""
+
+    async def begun() -> str:
+        async def has_written() -> bool:
+            return len(desk.effects.lines()) >= effects and len(desk.calls.lines()) >= calls
+
+        await until(has_written, "the run has begun")
+        async with desk.engine() as engine:
+            found = await engine.executions.get(desk.effects.lines()[0].split("/")[0])
+            return found.root_execution_id
+
+    return str(done(begun))
+
+
+async def _cancel(desk: Desk, execution_id: str, status: str, then: str, *, at_once: bool = False) -> None:
+    async with desk.engine() as engine:
+        assert (await engine.executions.get(execution_id)).status == status
+        cancelled = await engine.executions.cancel(execution_id)
+        assert cancelled.status == (then if at_once else status), cancelled
+        await _until_ended(engine, execution_id)
+
+
+async def _check(desk: Desk, execution_id: str, status: str) -> str:
+    """The status; the whole tree has ended, each part of it once, and those that it interrupted with it."""
+    async with desk.engine() as engine:
+        tree = await engine.executions.tree(execution_id)
+        assert not status or tree.status == status, tree
+        for member in members(tree):
+            assert member.status in EXECUTION_TERMINAL, member
+            events = await engine._store.read_events("default", member.id, 0)
+            assert [event.seq for event in events] == list(range(1, len(events) + 1)), events
+            ends = Counter(event.type for event in events)
+            assert ends["done"] + ends["error"] == 1, events
+        return tree.status
+
+
+async def _until_ended(engine: AsyncEngine, execution_id: str) -> None:
+    async def has_ended() -> bool:
+        return (await engine.executions.get(execution_id)).status in EXECUTION_TERMINAL
+
+    await until(has_ended, f"{execution_id} has ended")
+
+
+async def _has_parked(engine: AsyncEngine, execution_id: str) -> bool:
+    return (await engine.executions.get(execution_id)).status == "awaiting_approval"
+
+
+def main(url: str, folder: str) -> None:
+    load_all(Path(folder))
+    cancels = Cancels(url, Path(folder) / "cancels")
+    cancels.hanging()
+    cancels.left_behind()
+    cancels.queued()
+    cancels.waiting()
+    print(json.dumps({"busy": cancels.busy(), "crowd": cancels.crowd()}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
