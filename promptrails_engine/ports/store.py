@@ -248,8 +248,8 @@ class Store(JournalStore, Protocol):
     # -------------------------------------------------------------- executions
 
     async def begin_execution(self, row: ExecutionRow, *, wait: bool) -> None:
-        """Add an execution that is running, or `pending` for whoever claims it.  `wait` returns only when it is durable;
-        else it is so before anything else of it is."""
+        """Add an execution that is running, or `pending` for whoever claims it.  `wait` returns only when it is
+        durable; else it is so before anything else of it is."""
         ...
 
     async def finish_execution(
