@@ -23,6 +23,7 @@ from promptrails_engine.run.recall import (
     dump_answer,
     dump_failure,
     recall_reply,
+    retell,
     spent,
 )
 from promptrails_engine.run.requests import build_request
@@ -50,6 +51,7 @@ async def call_model(
     """
     journal = ctx.journal
     if ctx.past is not None and (record := journal.recorded(key)) is not None:
+        retell(ctx, parent, key)
         return recall_reply(ctx, record)
     journal.send()
     mark = len(ctx.spans)

@@ -19,7 +19,7 @@ from promptrails_engine.run.approvals import decision, denial
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.parking import Parked, all_parked
 from promptrails_engine.run.plan import PromptStep, SubAgent
-from promptrails_engine.run.recall import STOPPERS
+from promptrails_engine.run.recall import STOPPERS, retell
 from promptrails_engine.run.spans import fail_span
 from promptrails_engine.run.sub_agents import delegate
 from promptrails_engine.run.tool_result import result_text, to_json_data
@@ -82,6 +82,7 @@ async def _run_call(
             ctx.emit(ToolEndEvent(call.id, call.name, "cancelled"))
             raise
     elif ctx.past is None or call.id not in ctx.past.calls:
+        retell(ctx, parent, key)
         return Message("tool", text, tool_call_id=call.id, name=call.name)
     summary = text if len(text) <= SUMMARY_CHARS else text[: SUMMARY_CHARS - 1] + "…"
     ctx.emit(ToolEndEvent(call.id, call.name, summary))

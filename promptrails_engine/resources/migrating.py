@@ -1,0 +1,3 @@
+"""Executions that wait, moved to newer versions."""
+
+from __future__ import annotations
