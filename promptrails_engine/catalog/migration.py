@@ -1,4 +1,4 @@
-"""What it means for an execution that waits to go on with other versions, as data; `str()` of it is a text for people."""
+"""What it means for an execution that waits to go on with other versions, as data; `str()` of it is for people."""
 
 from __future__ import annotations
 

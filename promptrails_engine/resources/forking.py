@@ -51,6 +51,11 @@ async def fork_execution(parts: Parts, source: ExecutionRow, wanted: Wanted) -> 
         record = await read_record(parts.services.store, source.workspace_id, source.id)
         place = steps.find(wanted.at, record.keys)
         part = place.part
+        if place.item is not None and not (wanted.prompt is None and wanted.model is None):
+            raise ValidationError(
+                f"the items of '{part}' have one prompt and one model, and only one of them would run anew; fork at "
+                f"'{part}' to change these"
+            )
         past = taken_over(record, steps, place, fresh=True)
     changes = await _changes(parts, plan, part, wanted)
     forked = await parts.planner.plan_locked(fork_lock(source.version_lock, source.id, wanted.at, changes))
@@ -64,7 +69,7 @@ def _options(source: ExecutionRow, wanted: Wanted) -> RunOptions:
     if wanted.limits is not None:
         limits = wanted.limits if limits is None else wanted.limits.over(limits)
     forked = {"forked_from": source.id, "forked_at": wanted.at}
-    return RunOptions(source.session_id, source.user_id, {**forked, **mine}, limits)
+    return RunOptions(source.session_id, source.user_id, {**mine, **forked}, limits)
 
 
 async def _changes(parts: Parts, plan: Plan, part: str, wanted: Wanted) -> dict[str, StepChange]:
@@ -102,8 +107,12 @@ def _listed(plan: Plan) -> str:
 
 
 def _calls_models(plan: Plan, part: str) -> bool:
-    nodes = () if plan.workflow is None else plan.workflow.nodes.values()
-    return part in {step.key for step in plan.steps} | {node.key for node in nodes if node.agent is not None}
+    """Whether the model of a prompt, or of all below an agent, can be changed there."""
+    nodes = {} if plan.workflow is None else {node.key: node for node in plan.workflow.nodes.values()}
+    if part not in nodes:
+        return True
+    node = nodes[part]
+    return node.agent is not None or (node.step is not None and node.media is None)
 
 
 async def _prompt_change(parts: Parts, step: PromptStep, wanted: Mapping[str, Any] | str) -> StepChange:
