@@ -250,8 +250,8 @@ class Executions(EngineResource[M_co]):
 
         Raises:
             NotFoundError: there is no such execution, or no such version of the prompt.
-            ValidationError: there is no such step on record (`details["steps"]` are those that are), it has no prompt
-                or model to change, or the execution is a child.
+            ValidationError: there is no such step (`details["steps"]` are those that there are), it has no prompt or
+                model to change, or the execution is a child.
             ConfigurationError, DefinitionError, InputInvalidError, TemplateError, ModelNotServedError: it cannot be
                 run; nothing was stored.
         """

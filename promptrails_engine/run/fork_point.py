@@ -71,10 +71,12 @@ class StepMap:
     def find(self, at: str, seen: Iterable[str]) -> Place:
         """The place of the step with the key `at`; `seen` are the keys that are on record.
 
+        The parts of the agent are known too, for the run may be in the middle of one.
+
         Raises:
-            ValidationError: it is not among them, or in no part of the agent.
+            ValidationError: it is not among these.
         """
-        keys = set(seen)
+        keys = {*seen, *self._after}
         places = {place for place in map(self.place, keys) if place is not None}
         whole = {Place(place.part, item, None, None) for place in places for item in (None, place.item)}
         calls = {Place(place.part, place.item, place.turn, None) for place in places}
@@ -83,8 +85,10 @@ class StepMap:
         if found is None or (at not in keys and at not in {place.key for place in known}):
             names = [place.key for place in known]
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-            there = f"there are: {', '.join(names[:_SHOWN])}{more}" if names else "nothing of it is on record yet"
-            raise ValidationError(f"the run has no step {at!r} to fork at; {there}", details={"steps": names})
+            raise ValidationError(
+                f"the run has no step {at!r} to fork at; there are: {', '.join(names[:_SHOWN])}{more}",
+                details={"steps": names},
+            )
         return found
 
     def is_before(self, key: str, at: Place) -> bool:

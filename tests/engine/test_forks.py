@@ -31,7 +31,7 @@ CALLS: dict[str, dict[str, tuple[int, int]]] = {
     },
     "multi": {
         "router": (3, 0), "router/llm[0]": (3, 0), "roles[a]": (2, 0), "roles[a]/llm[0]": (2, 0),
-        "aggregator": (1, 0), "aggregator/llm[0]": (1, 0),
+        "roles[b]": (1, 0), "aggregator": (1, 0), "aggregator/llm[0]": (1, 0),
     },
     "workflow": {
         "nodes[p]": (3, 1), "nodes[p]/llm[0]": (3, 1), "nodes[tool]": (1, 1), "nodes[sub]": (2, 0),
@@ -247,7 +247,7 @@ async def test_a_fork_of_a_fork_keeps_what_the_first_one_changed():
 async def test_a_step_that_is_not_on_record_is_refused_with_those_that_are():
     async with watched() as (engine, watch):
         source = await ran(engine, watch, await three_steps(engine))
-        for wrong in ("steps[3]", "steps", "steps[1]/nothing", "", "steps[1]/llm[1]", "nodes[a]"):
+        for wrong in ("steps[3]", "steps", "prompt", "steps[1]/nothing", "", "steps[1]/llm[1]", "nodes[a]"):
             with pytest.raises(ValidationError, match="has no step") as caught:
                 await engine.executions.fork(source.id, at=wrong)
             assert "steps[1]/llm[0]" in caught.value.message
