@@ -11,18 +11,14 @@ from promptrails_engine.cli.exits import ExitCode, UsageError, report
 from promptrails_engine.cli.formats import OutputFormat, OutputOption
 from promptrails_engine.cli.inputs import InputFileOption, InputOption, NeededStore, input_values, opened
 from promptrails_engine.cli.output import note, printable, say, say_json
-from promptrails_engine.cli.records import executions
 from promptrails_engine.cli.runs import print_result
 from promptrails_engine.cli.tool_files import ToolsOption, tools_in
-
-__all__ = ["executions"]
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the execution.")]
 _WAITS = ("completed", "awaiting_approval")
 
 
-@executions.command("fork")
-def fork_execution(
+def fork(
     execution_id: _Id,
     store: NeededStore,
     at: Annotated[str | None, typer.Option(metavar="STEP", help="Key of the step at which they part.")] = None,
@@ -59,8 +55,7 @@ def fork_execution(
         raise typer.Exit(ExitCode.RUN_FAILED)
 
 
-@executions.command("migrate")
-def migrate_execution(
+def migrate(
     execution_id: _Id,
     store: NeededStore,
     to: Annotated[
