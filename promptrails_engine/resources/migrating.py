@@ -16,6 +16,7 @@ from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionFilter, 
 from promptrails_engine.resources.base import Parts
 from promptrails_engine.run.approvals import request_digest
 from promptrails_engine.run.fork_point import StepMap
+from promptrails_engine.run.past import decisions_in
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.tool_calls import bound_to
 
@@ -123,7 +124,8 @@ async def _replace(parts: Parts, waiting: list[ExecutionRow], plans: Mapping[str
 async def _check(parts: Parts, row: ExecutionRow, plan: Plan | None) -> tuple[list[LostStep], list[VoidApproval]]:
     """What of the record of one execution the new plan has no use for; without a plan it has none for any."""
     store = parts.services.store
-    entries = [entry for entry in await store.read_journal(row.workspace_id, row.id) if entry.kind != "approval"]
+    journal = await store.read_journal(row.workspace_id, row.id)
+    entries = [entry for entry in journal if entry.kind not in ("approval", "pause")]
     requests, _ = await store.list_approvals(row.workspace_id, execution_id=row.id, offset=0, limit=_ALL)
     done = {entry.key for entry in entries if entry.state == "done"}
     steps = None if plan is None else StepMap(plan)
@@ -133,7 +135,7 @@ async def _check(parts: Parts, row: ExecutionRow, plan: Plan | None) -> tuple[li
         if plan is None or steps is None or not _has_place(plan, steps, entry)
     ]
     void: list[VoidApproval] = []
-    for request in requests:
+    for request in [*requests, *decisions_in(journal).values()]:
         if request.status not in ("pending", "approved", "rejected") or request.key.removesuffix(_APPROVAL) in done:
             continue
         why = "its agent is not run any more" if plan is None or steps is None else _why_void(plan, steps, request)
@@ -164,24 +166,34 @@ def _has_place(plan: Plan, steps: StepMap, entry: JournalEntry) -> bool:
         return False
     if place.turn is not None:
         return node.step is not None and node.media is None
-    return {"tool": node.tool, "child": node.agent}.get(entry.key.rpartition("/")[2]) is not None
+    runs = {"tool": node.tool, "child": node.agent, "datasource": node.query, "media": node.media}
+    return runs.get(entry.kind) is not None
 
 
 def _why_void(plan: Plan, steps: StepMap, request: ApprovalRow) -> str | None:
     """Why a request does not match what would be done under the plan; None where it does."""
-    if request.key == "approval":
-        if plan.checkpoint is None:
-            return "the output need not be approved any more"
-        if plan.checkpoint != request.checkpoint_name:
-            return f"the checkpoint is now called '{plan.checkpoint}'"
-        bound: dict[str, Any] = {"agent_version_id": plan.version_id}
-    else:
-        place = steps.place(request.key)
-        step = None if place is None else next((one for one in plan.steps if one.key == place.part), None)
-        name = request.checkpoint_name
-        if step is None or name not in step.guarded:
-            return f"nothing there calls '{name}' with an approval any more"
-        bound = bound_to(plan, step.tools.get(name), step.sub_agents.get(name))
+    bound = _bound(plan, steps, request)
+    if bound is None:
+        return f"nothing there asks for '{request.checkpoint_name}' any more"
     if request_digest(request.key, request.checkpoint_name, request.payload, bound) == request.digest:
         return None
     return "it is bound to the agent version, the sub-agent version and the tool's parameters, of which one has changed"
+
+
+def _bound(plan: Plan, steps: StepMap, request: ApprovalRow) -> dict[str, Any] | None:
+    """What the plan would ask for there is bound to; None where it asks for nothing of that name."""
+    name = request.checkpoint_name
+    versions = {"agent_version_id": plan.version_id}
+    if request.key == "approval":
+        return versions if plan.checkpoint == name else None
+    place = steps.place(request.key)
+    if place is None:
+        return None
+    if place.turn is None:
+        nodes = () if plan.workflow is None else plan.workflow.nodes.values()
+        asks = {node.key: node.checkpoint.name for node in nodes if node.checkpoint is not None}
+        return versions if asks.get(place.part) == name else None
+    step = next((one for one in plan.steps if one.key == place.part), None)
+    if step is None or name not in step.guarded:
+        return None
+    return bound_to(plan, step.tools.get(name), step.sub_agents.get(name))

@@ -43,7 +43,7 @@ async def call_model(
     journal = ctx.journal
     if ctx.past is not None and (record := journal.recorded(key)) is not None:
         retell(ctx, parent, key)
-        return recall_reply(ctx, record)
+        return recall_reply(ctx, record, show=show)
     if journal.durable:
         journal.send()
     mark = len(ctx.spans)

@@ -68,21 +68,18 @@ def taken_over(record: Record, steps: StepMap, at: Place, *, fresh: bool) -> Pas
 
 def _free(entry: JournalEntry) -> JournalEntry:
     """The outcome without what it has cost, for that was spent by another run, and without where its events stood."""
-    value = entry.value
-    if entry.kind == "llm":
-        value = {name: part for name, part in value.items() if name not in ("spent", "seq")}
-    elif entry.kind == "child":
-        value = {**value, **_FREE}
+    value = {name: part for name, part in entry.value.items() if name not in ("spent", "seq")}
+    value |= {name: nothing for name, nothing in _FREE.items() if name in value}
     return replace(entry, source=value, dump=as_it_is)
 
 
 def _told(spans: Iterable[Span], known: set[str]) -> dict[str, list[Span]]:
-    """The spans of model and tool calls by the key of their outcome."""
+    """The spans of calls by the key of their outcome."""
     found: dict[str, list[Span]] = {}
     for span in spans:
         key = span.attributes.get("key", "")
         if span.kind == "llm" and (attempt := _ATTEMPT.fullmatch(key)) is not None:
             key = attempt[1]
-        if span.kind in ("llm", "tool") and key in known:
+        if key in known:
             found.setdefault(key, []).append(span)
     return found

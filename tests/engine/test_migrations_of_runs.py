@@ -133,8 +133,8 @@ async def test_an_approval_of_the_output_is_bound_to_the_agents_version_too():
         await engine.prompts.create_version("p", user_prompt="new", set_current=True)
         assert (await engine.executions.migrate(result.id)).is_safe
         for changes, why in (
-            ({"approval_checkpoint_name": "other"}, "the checkpoint is now called 'other'"),
-            ({"approval_required": False}, "the output need not be approved any more"),
+            ({"approval_checkpoint_name": "other"}, "nothing there asks for 'approval' any more"),
+            ({"approval_required": False}, "nothing there asks for 'approval' any more"),
             ({"temperature": 0.2}, "it is bound to"),
         ):
             await engine.agents.create_version("A", config={**config, **changes}, set_current=True)
@@ -166,7 +166,7 @@ async def test_outcomes_for_which_the_new_version_has_no_place_are_named():
             "nodes[gone]/llm[0]",
             "nodes[other]/llm[0]",
         ]
-        assert [one.why for one in found.void_approvals] == ["nothing there calls 'double' with an approval any more"]
+        assert [one.why for one in found.void_approvals] == ["nothing there asks for 'double' any more"]
         assert "not recalled: nodes[gone]/llm[0]" in str(found)
 
 
