@@ -11,6 +11,7 @@ from promptrails_engine._version import __version__
 from promptrails_engine.cli.approvals import approvals
 from promptrails_engine.cli.demo import demo
 from promptrails_engine.cli.exits import exit_code, report
+from promptrails_engine.cli.forks import fork, migrate
 from promptrails_engine.cli.output import make_tolerant, say
 from promptrails_engine.cli.records import executions, traces
 from promptrails_engine.cli.runs import render, run
@@ -29,6 +30,8 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(run)
 app.command()(render)
+for forking in (fork, migrate):
+    executions.command()(forking)
 app.add_typer(executions)
 app.add_typer(traces)
 app.add_typer(approvals)

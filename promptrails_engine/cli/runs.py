@@ -64,7 +64,7 @@ def run(
         else:
             result = engine.agents.execute(agent, values)
     if output is OutputFormat.TABLE:
-        _print_result(result, streamed=stream)
+        print_result(result, streamed=stream)
     elif not stream:
         say_json(result.to_dict())
     if result.status != "completed":
@@ -146,7 +146,7 @@ _SHOWN: dict[OutputFormat, Callable[[Event], None]] = {
 }
 
 
-def _print_result(result: ExecutionResult, *, streamed: bool) -> None:
+def print_result(result: ExecutionResult, *, streamed: bool) -> None:
     """The answer and, for people, its figures; where the answer was streamed, the figures go to stderr."""
     figures = [
         ("status", result.status),

@@ -147,6 +147,8 @@ class RunContext(Totals):
 
     def _go_on(self, past: Past) -> None:
         """Take up a run where it is on record that it stopped."""
+        if past.fresh:
+            return
         self.begun = self.on_record = True
         self._epoch = self.services.clock.now() - self._monotonic()
         self.log.prime(past.events)
@@ -195,6 +197,8 @@ class RunContext(Totals):
             await self.services.store.begin_execution(self.row, wait=self.detached)
             self.on_record = True
             self.log.append(ExecutionEvent(self.row.id))
+            if self.journal.durable and self.journal.pending:
+                await self.journal.flush()  # what it takes over has to be there before anything that builds on it
         finally:
             self._begins = False
             if self._beginning is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,12 @@ class Past:
     """When spans that had not ended must have begun at the latest: by id, the start of the first below."""
     calls: frozenset[str] = frozenset()
     """Ids of the tool calls whose end the listeners have not heard of."""
+    unwritten: Sequence[JournalEntry] = ()
+    """Of the outcomes, those that another run came to, and that go on record with the first write of this one."""
+    told: Mapping[str, Sequence[Span]] = field(default_factory=dict[str, Sequence[Span]])
+    """Of these, the spans by key: this run shows them as its own once it comes to them."""
+    fresh: bool = False
+    """The run has not begun: all that it has is another one's."""
 
     @property
     def paused_at(self) -> int:
@@ -69,7 +75,12 @@ async def load_past(store: Store, row: ExecutionRow) -> Past:
         entries={entry.key: entry for entry in entries if entry.state == "done"},
         events=events,
         spans={span.span_id: span for span in sorted(spans, key=lambda span: span.started_at)},
-        approvals={request.key: request for request in approvals},
+        approvals=decisions_in(entries) | {request.key: request for request in approvals},
         begun=begun,
         calls=frozenset(started - ended),
     )
+
+
+def decisions_in(entries: Iterable[JournalEntry]) -> dict[str, ApprovalRow]:
+    """The decisions that were taken over with the steps of another run, by the key of the step that waited."""
+    return {entry.key: ApprovalRow(**entry.value) for entry in entries if entry.kind == "approval"}

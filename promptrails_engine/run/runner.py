@@ -55,13 +55,17 @@ class Runner:
         self.on_pending: Callable[[], None] | None = None
         """Called when a run of this engine can be taken up again at once."""
 
-    def run(self, plan: Plan, data: dict[str, Any], options: RunOptions) -> Coroutine[Any, Any, ExecutionRow]:
+    def run(
+        self, plan: Plan, data: dict[str, Any], options: RunOptions, past: Past | None = None
+    ) -> Coroutine[Any, Any, ExecutionRow]:
         """The finished execution, run in the caller's own task once it is awaited.
+
+        `past` is what it takes over from another one.
 
         Raises:
             PromptRailsError: the input cannot be run; then nothing was stored.
         """
-        return self._drive(self._context(plan, data, options, detached=False))
+        return self._drive(self._context(plan, data, options, detached=False, past=past))
 
     def start(
         self, plan: Plan, data: dict[str, Any], options: RunOptions
@@ -169,7 +173,9 @@ class Runner:
 
     # -------------------------------------------------------------- one run
 
-    def _context(self, plan: Plan, data: dict[str, Any], options: RunOptions, *, detached: bool) -> RunContext:
+    def _context(
+        self, plan: Plan, data: dict[str, Any], options: RunOptions, *, detached: bool, past: Past | None = None
+    ) -> RunContext:
         if self._closed:
             raise EngineClosedError("the engine was closed before the run began; make a new one")
         services = self._services
@@ -205,6 +211,7 @@ class Runner:
             detached=detached,
             asked=options.limits,
             lease=lease,
+            past=past,
         )
 
     async def _drive(self, ctx: RunContext) -> ExecutionRow:

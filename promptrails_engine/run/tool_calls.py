@@ -18,8 +18,8 @@ from promptrails_engine.ports.tool import Tool, ToolContext
 from promptrails_engine.run.approvals import decision, denial
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.parking import Parked, all_parked
-from promptrails_engine.run.plan import PromptStep, SubAgent
-from promptrails_engine.run.recall import STOPPERS
+from promptrails_engine.run.plan import Plan, PromptStep, SubAgent
+from promptrails_engine.run.recall import STOPPERS, retell
 from promptrails_engine.run.spans import fail_span
 from promptrails_engine.run.sub_agents import delegate
 from promptrails_engine.run.tool_result import result_text, to_json_data
@@ -82,6 +82,7 @@ async def _run_call(
             ctx.emit(ToolEndEvent(call.id, call.name, "cancelled"))
             raise
     elif ctx.past is None or call.id not in ctx.past.calls:
+        retell(ctx, parent, key)
         return Message("tool", text, tool_call_id=call.id, name=call.name)
     summary = text if len(text) <= SUMMARY_CHARS else text[: SUMMARY_CHARS - 1] + "…"
     ctx.emit(ToolEndEvent(call.id, call.name, summary))
@@ -118,14 +119,14 @@ async def refusal(ctx: RunContext, step: PromptStep, call: ToolCall, key: str) -
     called = step.sub_agents.get(call.name)
     payload = {"tool": call.name, "arguments": arguments, "call_id": call.id}
     decided = await decision(
-        ctx, f"{key}/approval", call.name, payload, bound_to(ctx, step.tools.get(call.name), called)
+        ctx, f"{key}/approval", call.name, payload, bound_to(ctx.plan, step.tools.get(call.name), called)
     )
     return None if decided.status == "approved" else denial(decided)
 
 
-def bound_to(ctx: RunContext, tool: Tool | None, agent: SubAgent | None = None) -> dict[str, Any]:
+def bound_to(plan: Plan, tool: Tool | None, agent: SubAgent | None = None) -> dict[str, Any]:
     """What is approved with the arguments of a call: the versions that would be called."""
-    bound: dict[str, Any] = {"agent_version_id": ctx.plan.version_id}
+    bound: dict[str, Any] = {"agent_version_id": plan.version_id}
     if agent is not None:
         bound["sub_agent_version_id"] = agent.plan.version_id
     if tool is not None:

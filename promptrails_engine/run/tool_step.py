@@ -10,7 +10,7 @@ from promptrails_engine.events import ToolEndEvent
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.context import RunContext
-from promptrails_engine.run.recall import error_data
+from promptrails_engine.run.recall import error_data, retell
 from promptrails_engine.run.tool_calls import SUMMARY_CHARS, announce, start_call, tool_context
 from promptrails_engine.run.tool_result import result_text, to_json_data
 from promptrails_engine.secrets import mask
@@ -31,6 +31,7 @@ async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: di
     if ctx.past is not None and (record := ctx.journal.recorded(key)) is not None:
         if call_id in ctx.past.calls:
             ctx.emit(ToolEndEvent(call_id, tool.name, "done before"))
+        retell(ctx, parent, key)
         if "error" in record:
             raise ToolError(record["error"]["message"])
         return record["result"]

@@ -18,6 +18,7 @@ NAMES = (
     "traces",
     "stores",
     "testing",
+    "what-if",
     "tools",
     "adapters",
     "errors-and-limits",
