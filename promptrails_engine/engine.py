@@ -198,9 +198,9 @@ class _BaseEngine(Generic[M_co]):
                 if self._recovers:
                     await self._parts.dispatcher.recover()
 
-    async def _recovered(self) -> Recovery:
+    async def _recovered(self, dead: Iterable[str]) -> Recovery:
         await self._parts.ready()
-        return await self._parts.dispatcher.recover()
+        return await self._parts.dispatcher.recover(list(dead))
 
     async def _started(self, concurrency: int) -> str:
         _check_places(concurrency, "concurrency", least=1)
@@ -258,8 +258,11 @@ class AsyncEngine(_BaseEngine[Async]):
     `async with` also loads what runs need, which the first call has to do otherwise.
     """
 
-    async def recover(self) -> Recovery:
+    async def recover(self, *, dead: Iterable[str] = ()) -> Recovery:
         """Take over executions on this store whose process has died, and those that were let go; they go on here.
+
+        A process counts as dead 30 s after its last sign of life, or at once if its name, which `start_worker` gives,
+        is in `dead`.
 
         Returns what became of them, once all are taken over; it does not wait for their end.  What a run has on record
         is not repeated.  One of whose effects nobody knows whether it happened is `in_doubt`, and waits for
@@ -268,7 +271,7 @@ class AsyncEngine(_BaseEngine[Async]):
         Raises:
             StoreError: the store cannot be used.
         """
-        return await self._recovered()
+        return await self._recovered(dead)
 
     async def start_worker(self, concurrency: int = 8) -> str:
         """From now on run what is queued on this store, so many executions at once, until the engine is closed.
@@ -336,9 +339,9 @@ class Engine(_BaseEngine[Sync]):
         self._open_bridge.call(self._parts.ready)
         return self
 
-    def recover(self) -> Recovery:
+    def recover(self, *, dead: Iterable[str] = ()) -> Recovery:
         """What became of executions on this store whose process had died; see `AsyncEngine.recover`."""
-        return self._open_bridge.call(self._recovered)
+        return self._open_bridge.call(self._recovered, dead)
 
     def start_worker(self, concurrency: int = 8) -> str:
         """From now on run what is queued on this store, so many at once; see `AsyncEngine.start_worker`."""

@@ -109,8 +109,13 @@ class Dispatcher:
         self._keep(taken)
         return taken.run
 
-    async def recover(self) -> Recovery:
-        """Take over executions whose process has died, and those that were let go, until there are none."""
+    async def recover(self, dead: Sequence[str] = ()) -> Recovery:
+        """Take over executions whose process has died, and those that were let go, until there are none.
+
+        `dead` are owners that are known to have died: nobody has to wait until their leases lapse.
+        """
+        for owner in dead:
+            await self._store.end_lease(owner)
         recovery = Recovery()
         while len(self._waiting) < _MOST_WAITING:
             claims = await self._claim(_BATCH, lapsed=True)
