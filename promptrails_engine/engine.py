@@ -64,6 +64,7 @@ class _BaseEngine(Generic[M_co]):
         durability: Durability = "full",
         background: int = 8,
         recover: bool = False,
+        lease_s: float = 30.0,
         ids: IdFactory | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -85,6 +86,7 @@ class _BaseEngine(Generic[M_co]):
             durability: `full` survives a power cut once a call has returned, `relaxed` the end of the process.
             background: how many executions of `execute(..., sync=False)` it runs at once; 0 leaves them to workers.
             recover: when the store is opened, take over executions whose process has died (see `recover`).
+            lease_s: seconds after its process died until an execution may be taken over by another.
             ids, clock: where ids and the time come from; a seed and a clock of your own make them reproducible.
 
         Raises:
@@ -110,6 +112,9 @@ class _BaseEngine(Generic[M_co]):
         _check_places(background, "background", least=0)
         self._background = background
         self._recovers = recover
+        if not lease_s >= 1:
+            raise ConfigurationError(f"lease_s is a number of seconds, 1 or more, not {lease_s!r}")
+        self._lease_s = lease_s
         self._bridge = self._make_bridge()
 
     @cached_property
@@ -172,6 +177,7 @@ class _BaseEngine(Generic[M_co]):
                 clock=self._clock,
                 ready=self._ready,
                 background=self._background,
+                lease_s=self._lease_s,
             )
             made = vars(self).setdefault("_wired", parts)  # of threads that come at once, one wins
         return made
@@ -198,9 +204,9 @@ class _BaseEngine(Generic[M_co]):
                 if self._recovers:
                     await self._parts.dispatcher.recover()
 
-    async def _recovered(self, dead: Iterable[str]) -> Recovery:
+    async def _recovered(self) -> Recovery:
         await self._parts.ready()
-        return await self._parts.dispatcher.recover(list(dead))
+        return await self._parts.dispatcher.recover()
 
     async def _started(self, concurrency: int) -> str:
         _check_places(concurrency, "concurrency", least=1)
@@ -258,11 +264,10 @@ class AsyncEngine(_BaseEngine[Async]):
     `async with` also loads what runs need, which the first call has to do otherwise.
     """
 
-    async def recover(self, *, dead: Iterable[str] = ()) -> Recovery:
+    async def recover(self) -> Recovery:
         """Take over executions on this store whose process has died, and those that were let go; they go on here.
 
-        A process counts as dead 30 s after its last sign of life, or at once if its name, which `start_worker` gives,
-        is in `dead`.
+        A process counts as dead once its lease has lapsed (see `lease_s`).
 
         Returns what became of them, once all are taken over; it does not wait for their end.  What a run has on record
         is not repeated.  One of whose effects nobody knows whether it happened is `in_doubt`, and waits for
@@ -271,7 +276,7 @@ class AsyncEngine(_BaseEngine[Async]):
         Raises:
             StoreError: the store cannot be used.
         """
-        return await self._recovered(dead)
+        return await self._recovered()
 
     async def start_worker(self, concurrency: int = 8) -> str:
         """From now on run what is queued on this store, so many executions at once, until the engine is closed.
@@ -339,9 +344,9 @@ class Engine(_BaseEngine[Sync]):
         self._open_bridge.call(self._parts.ready)
         return self
 
-    def recover(self, *, dead: Iterable[str] = ()) -> Recovery:
+    def recover(self) -> Recovery:
         """What became of executions on this store whose process had died; see `AsyncEngine.recover`."""
-        return self._open_bridge.call(self._recovered, dead)
+        return self._open_bridge.call(self._recovered)
 
     def start_worker(self, concurrency: int = 8) -> str:
         """From now on run what is queued on this store, so many at once; see `AsyncEngine.start_worker`."""

@@ -35,21 +35,17 @@ def recover(
     store: NeededStore,
     tools: ToolsOption = None,
     model: ModelOption = None,
-    dead: Annotated[
-        list[str] | None,
-        typer.Option("--dead", metavar="OWNER", help="Worker that is known to be dead, as its first line named it."),
-    ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Take over the runs whose process has died, and those that are queued, and wait for their end.
 
-    A process counts as dead 30 s after its last sign of life, or at once with --dead.
+    A process counts as dead once its lease has lapsed, 30 s after its last sign of life if it says nothing else.
     What they have on record is not repeated.  A run of whose effects nobody knows whether one happened is in doubt, and
     waits for `executions resolve`.  Ends with exit code 3 if one did not complete, with 4 if one waits.
     """
     with opened(None, store, model, tools_in(tools), workspace=workspace) as engine:
-        recovery = engine.recover(dead=dead or ())
+        recovery = engine.recover()
         became = {
             "resumed": [_waited(engine, execution_id) for execution_id in recovery.resumed],
             "in doubt": [engine.executions.get(execution_id) for execution_id in recovery.in_doubt],
@@ -57,7 +53,7 @@ def recover(
         }
         elsewhere = engine.executions.list(status="running", limit=1).meta.total
     if elsewhere:
-        note(f"running elsewhere: {elsewhere}; what has died there can be taken over within 30 s")
+        note(f"running elsewhere: {elsewhere}; what has died there can be taken over once its lease has lapsed")
     if output is OutputFormat.JSON:
         said = {name.replace(" ", "_"): [run.to_dict() for run in runs] for name, runs in became.items()}
         say_json(said)

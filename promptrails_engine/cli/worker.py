@@ -35,6 +35,7 @@ class _Job:
     tools: Sequence[Tool]
     concurrency: int
     grace_s: float
+    lease_s: float
     until_idle: bool
 
 
@@ -46,6 +47,9 @@ def worker(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     grace_s: Annotated[
         float, typer.Option("--grace", min=0, metavar="SECONDS", help="Let runs reach their next step for so long.")
+    ] = 30.0,
+    lease_s: Annotated[
+        float, typer.Option("--lease", min=1, metavar="SECONDS", help="When it has died, others wait for so long.")
     ] = 30.0,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End once there is nothing more to do.")] = False,
 ) -> None:
@@ -60,12 +64,19 @@ def worker(
             "a store in memory belongs to one process: give the SQLite file or database URL that others use"
         )
     need_existing(store)
-    asyncio.run(_work(_Job(store, workspace, model, tools_in(tools), concurrency, grace_s, until_idle)))
+    asyncio.run(_work(_Job(store, workspace, model, tools_in(tools), concurrency, grace_s, lease_s, until_idle)))
 
 
 async def _work(job: _Job) -> None:
     with _stop_signal() as stop:
-        engine = AsyncEngine(job.store, model=job.model, tools=job.tools, workspace_id=job.workspace, background=0)
+        engine = AsyncEngine(
+            job.store,
+            model=job.model,
+            tools=job.tools,
+            workspace_id=job.workspace,
+            background=0,
+            lease_s=job.lease_s,
+        )
         async with engine:
             owner = await engine.start_worker(job.concurrency)
             where = f"store {mask(job.store.partition('?')[0])}, workspace {job.workspace}"

@@ -45,6 +45,7 @@ def wired(
     clock: Clock,
     ready: Callable[[], Coroutine[Any, Any, None]],
     background: int,
+    lease_s: float,
 ) -> Parts:
     """The parts of one engine.  Nothing is opened or started."""
     registry = ModelRegistry(models)
@@ -56,6 +57,6 @@ def wired(
     directory = ModelDirectory(providers, registry, model)
     merged = (limits or DEFAULT_LIMITS).over(DEFAULT_LIMITS)
     planner = Planner(store, workspace_id, agents, prompts, directory, tools, merged)
-    runner = Runner(services, STRATEGIES)
+    runner = Runner(services, STRATEGIES, lease_s)
     dispatcher = Dispatcher(services, Intake(services, planner, runner), runner, background)
     return Parts(services, context, prompts, agents, planner, runner, ready, dispatcher)

@@ -235,23 +235,11 @@ async def test_models_that_nobody_serves_are_refused_with_what_to_do():
 
 async def test_what_cannot_run_is_stored_and_says_so():
     async with scripted([]) as (engine, _):
-        await one_prompt(engine)
-        prompt = await engine.prompts.get("Prompt")
-        link = [PromptLink(prompt.id, "r", 0)]
-        configs = [
-            WorkflowAgentConfig(
-                [WorkflowNode("n", node_type="media", media_provider="p", media_type="image", media_model="m")]
-            ),
-        ]
-        for config in configs:
-            stored = await engine.agents.create(config.type, config=config)
-            assert stored.type == config.type
-            with pytest.raises(ConfigurationError, match=f"{config.type}|media job"):
-                await engine.agents.execute(stored.id, {})
-        approval = ChainAgentConfig(link, approval_required=True)
-        waiting = await engine.agents.create("approval", config=approval)
-        with pytest.raises(ConfigurationError, match="approval"):
-            await engine.agents.execute(waiting.id, {})
+        node = WorkflowNode("n", node_type="media", media_provider="p", media_type="image", media_model="m")
+        stored = await engine.agents.create("media", config=WorkflowAgentConfig([node]))
+        assert stored.type == "workflow"
+        with pytest.raises(ConfigurationError, match="media job"):
+            await engine.agents.execute(stored.id, {})
         assert (await engine.executions.list()).meta.total == 0
 
 

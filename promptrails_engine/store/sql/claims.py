@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -89,12 +90,21 @@ def are_any(conn: Connection, workspace_id: str, *, lapsed: bool) -> bool:
     return first is not None
 
 
-def claim(
-    conn: Connection, workspace_id: str, owner: str, *, limit: int, lapsed: bool, execution_id: str | None, token: str
-) -> Claims:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody wants to run."""
+
+    limit: int
+    lapsed: bool
+    only: str | None
+    exclude: frozenset[str]
+    """Ids as they are stored."""
+
+
+def claim(conn: Connection, workspace_id: str, owner: str, wanted: Wanted, token: str) -> Claims:
     """What the owner runs from now on; `token` names this call."""
     workspace = escape(workspace_id)
-    taken = _take_roots(conn, workspace, limit, lapsed=lapsed, only=execution_id)
+    taken = _take_roots(conn, workspace, wanted)
     if not taken:
         return Claims()
     roots = list(taken)
@@ -129,11 +139,17 @@ def _claims(conn: Connection, workspace: str, roots: Sequence[str], dead: Sequen
     return Claims(rows, frozenset(unescape(one) for one in dead))
 
 
-def _take_roots(conn: Connection, workspace: str, limit: int, *, lapsed: bool, only: str | None) -> dict[str, bool]:
+def _take_roots(conn: Connection, workspace: str, wanted: Wanted) -> dict[str, bool]:
     """Up to `limit` roots, locked, in turns between agents; and whether their owner has died."""
-    candidates = _candidates(conn, workspace, limit + SLACK, lapsed=lapsed) if only is None else [escape(only)]
+    limit = wanted.limit
+    if wanted.only is None:
+        most = limit + len(wanted.exclude) + SLACK
+        found = _candidates(conn, workspace, most, lapsed=wanted.lapsed)
+        candidates = [one for one in found if one not in wanted.exclude]
+    else:
+        candidates = [escape(wanted.only)]
     dead = _is_dead(conn)
-    free = or_(_WAITING, and_(_ROOT, dead)) if lapsed else _WAITING
+    free = or_(_WAITING, and_(_ROOT, dead)) if wanted.lapsed else _WAITING
     taken: dict[str, bool] = {}
     while candidates and len(taken) < limit:
         part, candidates = candidates[: limit - len(taken)], candidates[limit - len(taken) :]

@@ -96,18 +96,24 @@ class DurableStore(ABC):
         await self._call(lambda conn: claims.end_lease(conn, escape(owner)))
 
     async def claim_executions(
-        self, workspace_id: str, owner: str, *, limit: int, lapsed: bool, execution_id: str | None = None
+        self,
+        workspace_id: str,
+        owner: str,
+        *,
+        limit: int,
+        lapsed: bool,
+        execution_id: str | None = None,
+        exclude: Sequence[str] = (),
     ) -> Claims:
         """See the port.  Who asks often and finds nothing keeps nobody from writing."""
         if execution_id is None and not await self._read(
             lambda conn: claims.are_any(conn, workspace_id, lapsed=lapsed)
         ):
             return Claims()
+        wanted = claims.Wanted(limit, lapsed, execution_id, frozenset(map(escape, exclude)))
         token = uuid4().hex
         found: Claims = await self._call(
-            lambda conn: claims.claim(
-                conn, workspace_id, owner, limit=limit, lapsed=lapsed, execution_id=execution_id, token=token
-            ),
+            lambda conn: claims.claim(conn, workspace_id, owner, wanted, token),
             repeated=lambda conn: claims.claimed(conn, workspace_id, owner, token),
         )
         return found

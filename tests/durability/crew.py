@@ -1,0 +1,28 @@
+"""Agents that append to a ledger, and an engine that dies where it is told to.
+
+A point is a place at which a process may die: before and after each write of the store, each call of a model, and each
+effect.  `Dice` counts them, and kills the process with SIGKILL at the one that was asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+from promptrails_engine import (
+    AgentNode,
+    AsyncEngine,
+    ChainAgentConfig,
+    ChainPrompt,
+    CompositeAgentConfig,
+    CompositeStep,
+    SimpleAgentConfig,
+    SubAgentAttachment,
+    ToolContext,
+    ToolNode,
+    WorkflowAgentConfig,
+    WorkflowNode,
+    tool,
+)
