@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self
 
 from promptrails_engine import definitions, resources
 from promptrails_engine.bridge import Bridge
+from promptrails_engine.catalog.given import GivenAdapters
 from promptrails_engine.catalog.providers import Providers
 from promptrails_engine.clock import Clock, SystemClock
 from promptrails_engine.errors import ConfigurationError, EngineClosedError
 from promptrails_engine.faces import Async, M_co, Sync
 from promptrails_engine.ids import IdFactory
+from promptrails_engine.ports.datasource import DataSource
+from promptrails_engine.ports.media import MediaProvider
 from promptrails_engine.ports.provider import Provider
 from promptrails_engine.ports.sink import Sink
 from promptrails_engine.ports.store import Store
@@ -54,6 +57,8 @@ class _BaseEngine(Generic[M_co]):
         *,
         providers: Iterable[Provider] = (),
         tools: Iterable[Tool | Callable[..., Any]] = (),
+        data_sources: Iterable[DataSource] = (),
+        media: Iterable[MediaProvider] = (),
         sinks: Iterable[Sink] = (),
         hooks: Mapping[str, Iterable[Hook]] | None = None,
         model: str | None = None,
@@ -74,6 +79,8 @@ class _BaseEngine(Generic[M_co]):
             store: None keeps everything in memory, bounded; a path is a SQLite file; a URL is a database; or a Store.
             providers: adapters that call models, before those found by entry point.
             tools: functions or tools that agents may name, beside the built-in ones.
+            data_sources: what nodes of workflows may query, by their names.
+            media: make speech, images and videos for nodes of workflows.
             sinks: receive the spans of every run.
             hooks: functions, sync or async, and webhooks that are called with a `HookEvent`, by the name of the event:
                 `execution.awaiting_approval`, `approval.decided`.
@@ -106,6 +113,7 @@ class _BaseEngine(Generic[M_co]):
         self._hooks = Hooks(hooks, ids=self._ids, clock=self._clock, in_thread=in_thread)
         self._providers = Providers(providers)
         self._tools = ToolRegistry(tools, builtin.find, builtin.NAMES)
+        self._given = GivenAdapters(data_sources, media)
         self._model, self._models = model, tuple(models)
         self._limits = limits
         self._rate_limits = definitions.checked_rate_limits(rate_limits) if rate_limits else {}
@@ -167,6 +175,7 @@ class _BaseEngine(Generic[M_co]):
                 self._workspace_id,
                 providers=self._providers,
                 tools=self._tools,
+                given=self._given,
                 sinks=self._sinks,
                 hooks=self._hooks,
                 model=self._model,
@@ -230,7 +239,7 @@ class _BaseEngine(Generic[M_co]):
         return {} if made is None else dict(made.dispatcher.tally)
 
     async def _shut(self, grace_s: float) -> None:
-        """Let runs end and hooks be told, then close providers, sinks and store."""
+        """Let runs end and hooks be told, then close providers and the like, sinks and store."""
         if self._closed:
             return
         self._closed = True
@@ -241,9 +250,9 @@ class _BaseEngine(Generic[M_co]):
             await parts.dispatcher.close()
             await parts.runner.close(grace_s)
             await self._hooks.close(grace_s)
-        for provider in self._providers.all():
+        for adapter in (*self._providers.all(), *self._given.all()):
             try:
-                await provider.aclose()
+                await adapter.aclose()
             except Exception as error:  # the others are to be closed all the same
                 failed.append(error)
         await asyncio.to_thread(self._sinks.close)

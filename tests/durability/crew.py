@@ -5,24 +5,3 @@ effect.  `Dice` counts them, and kills the process with SIGKILL at the one that 
 """
 
 from __future__ import annotations
-
-import os
-import signal
-from collections.abc import Sequence
-from typing import Any
-
-from promptrails_engine import (
-    AgentNode,
-    AsyncEngine,
-    ChainAgentConfig,
-    ChainPrompt,
-    CompositeAgentConfig,
-    CompositeStep,
-    SimpleAgentConfig,
-    SubAgentAttachment,
-    ToolContext,
-    ToolNode,
-    WorkflowAgentConfig,
-    WorkflowNode,
-    tool,
-)
