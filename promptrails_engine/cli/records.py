@@ -109,7 +109,7 @@ def _spans(engine: Engine, trace_id: str) -> list[Trace]:
 
 
 def _row(execution: AgentExecution, agent: str) -> list[str]:
-    answer = execution.text if execution.status == "completed" else f"[{execution.error_code}] {execution.error}"
+    answer = f"[{execution.error_code}] {execution.error}" if execution.error else execution.text
     return [
         execution.id,
         execution.status,

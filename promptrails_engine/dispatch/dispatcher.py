@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 _POLL_S = 0.5
 _EXPIRE_S = 5.0
 _UNFIT_S = 30.0
+_CLOSE_S = 5.0
 _BATCH = 64
 _MOST_WAITING = 1000
 _PLACES = 8
@@ -164,7 +165,10 @@ class Dispatcher:
         for idler in self._idlers:
             if not idler.done():
                 idler.set_exception(EngineClosedError("the engine was closed before there was nothing more to do"))
+        self._news.set()
         if self._loop is not None:
+            # Not cancelled at once: what it is just claiming would be nobody's until somebody takes this engine for dead.
+            await asyncio.wait([self._loop], timeout=_CLOSE_S)
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
         while self._waiting:
@@ -196,7 +200,7 @@ class Dispatcher:
 
     async def _fill(self, now: float) -> bool:
         """Take up what there is; whether all places are taken."""
-        while len(self._tasks) < self._places:
+        while len(self._tasks) < self._places and not self._closed:
             if not self._waiting:
                 self._unfit = {key: until for key, until in self._unfit.items() if until > now}
                 rows = await self._claim(self._places - len(self._tasks), lapsed=self._lapsed)
