@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from promptrails_engine.errors import PromptRailsError
-from promptrails_engine.ports.journal import ApprovalRow, Claims, Decided, JournalEntry
-from promptrails_engine.ports.store import DefinitionChanges, ExecutionFilter, ExecutionRow, SpanFilter, Store
-from promptrails_engine.store import MemoryStore, SqlStore
+from promptrails_engine.ports.store import DefinitionChanges, ExecutionFilter, SpanFilter, Store
 from promptrails_engine.testing.store_conformance.rows import (
     MOMENT,
-    approval,
     definition,
     ended,
     events,
     execution,
-    owned,
     span,
     trace_of,
     version,
 )
-
-Action = Callable[[Store], Awaitable[Any]]
-
-
-@dataclass(frozen=True)
-class Step:
-    """A call of a store; of those with the same `once`, only the first is made."""
-
-    action: Action = field(repr=False)
-    what: str
-    once: str = ""
-
+from tests.store.steps import Step, compared, maybe, step
 
 workspaces = st.sampled_from(["w1", "w2"])
 kinds = st.sampled_from(["agent", "prompt"])
@@ -52,15 +34,6 @@ texts = st.sampled_from(["", "s", "s_", "S", "\ud800x"])
 scalars = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 1.0, "", "x", "%"])
 metadata = st.dictionaries(st.sampled_from(["k", "k_", "\x00"]), scalars | st.lists(scalars, max_size=2), max_size=2)
 pages = st.fixed_dictionaries({"offset": st.integers(0, 3), "limit": st.integers(0, 3)})
-
-
-def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.none() | strategy
-
-
-def step(make: Callable[..., Any], *strategies: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
-    calls = ",".join(name for name in make.__code__.co_names if "_" in name)
-    return st.tuples(*strategies).map(lambda drawn: Step(lambda store: make(store, *drawn), f"{calls}{drawn}"))
 
 
 def append(what: str, make: Callable[..., Any]) -> st.SearchStrategy[Step]:
@@ -112,54 +85,6 @@ executions = st.one_of(
     ),
     step(lambda s, w, i, m: s.update_metadata(w, i, m), workspaces, ids, metadata),
 )
-owners = st.sampled_from([None, "p", "q"])
-parked = st.sampled_from(["awaiting_approval", "in_doubt", "pending"])
-keys = st.sampled_from(["k", "\x00", "k" * 300])
-entries = st.lists(
-    st.builds(
-        lambda key, state, effect: JournalEntry(key, "tool", effect, state, {"of": key}),
-        keys, st.sampled_from(["intended", "done"]), st.sampled_from(["pure", "effect"]),
-    ),
-    max_size=2,
-)  # fmt: skip
-
-
-def requests(row: Any, ends: Any) -> list[Any]:
-    return [approval(row, f"{n}", id=f"{row.id}{n}", expires_at=expires_at) for n, expires_at in enumerate(ends)]
-
-
-def ended_by(store: Store, row: Any, owner: Any, given: Any) -> Awaitable[Any]:
-    return store.finish_execution(ended(owned(row, owner)), [span(trace_of(row), id=f"{row.id}d")], (), given)
-
-
-durable = st.one_of(
-    step(lambda s, row, o, st_: s.begin_execution(owned(row, o, st_), wait=True), runs(), owners,
-         st.sampled_from(["running", "pending"])),
-    step(lambda s, row, o, e: s.write_progress(owned(row, o), e, (), ()), runs(), owners, entries),
-    step(
-        lambda s, row, o, st_, e, ends: s.suspend_execution(owned(row, o, st_), e, (), (), requests(row, ends)),
-        runs(), owners, parked, entries, st.lists(st.sampled_from([None, 1.0, 9e9]), max_size=2),
-    ),
-    step(ended_by, runs(), owners, entries),
-    step(lambda s, w, i: s.read_journal(w, i), workspaces, ids),
-    step(lambda s, o: s.renew_lease(o, 600.0), st.sampled_from(["p", "q"])),
-    step(lambda s, o: s.end_lease(o), st.sampled_from(["p", "q"])),
-    step(
-        lambda s, w, o, n, la, i: s.claim_executions(w, o, limit=n, lapsed=la, execution_id=i),
-        workspaces, st.sampled_from(["p", "q"]), st.integers(0, 2), st.booleans(), maybe(ids),
-    ),
-    step(lambda s, w, i: s.unanswered(w, ["nobody", i]), workspaces, ids),
-    step(lambda s, w, i, k, v: s.answer_entry(w, i, k, v), workspaces, ids, keys, maybe(st.just({"told": 1}))),
-    step(lambda s, w, i: s.request_cancel(w, i), workspaces, ids),
-    step(lambda s, w, i: s.replace_lock(w, i, "version_2", {"n": 1}), workspaces, ids),
-    step(lambda s, w, st_, i, p: s.list_approvals(w, status=st_, execution_id=i, **p), workspaces,
-         maybe(st.sampled_from(["pending", "expired", "withdrawn"])), maybe(ids), pages),
-    step(
-        lambda s, w, i, st_, r: s.decide_approval(w, i, st_, reason=r, decided_by=r),
-        workspaces, st.sampled_from(["a0", "b0", "c1"]), st.sampled_from(["approved", "rejected"]), texts,
-    ),
-    step(lambda s, w: s.expire_approvals(w), workspaces),
-)  # fmt: skip
 definitions = st.one_of(
     step(
         lambda s, w, k, i, n, t, st_, v: s.insert_definition(
@@ -220,55 +145,7 @@ reads = st.one_of(
 )  # fmt: skip
 
 
-def timeless(value: Any) -> Any:
-    """The answer without the times that the stores read from their own clocks."""
-    if isinstance(value, ExecutionRow):
-        by_store = value.error_code == "cancelled"
-        at, duration = ("then", 0) if by_store else (value.completed_at, value.duration_ms)
-        asked = value.cancel_requested_at is not None
-        return replace(value, completed_at=at, duration_ms=duration, cancel_requested_at=asked)  # type: ignore[arg-type]
-    if isinstance(value, ApprovalRow):
-        return replace(value, decided_at=value.decided_at is not None)
-    if isinstance(value, Claims):
-        return [timeless(row) for row in value.rows], value.lapsed
-    if isinstance(value, Decided):
-        return timeless(value.row), value.won
-    if isinstance(value, list | tuple):
-        return [timeless(one) for one in value]
-    return value
-
-
-async def answer(store: Store, step: Step) -> Any:
-    try:
-        return timeless(await step.action(store))
-    except PromptRailsError as error:
-        return type(error), error.code
-
-
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(st.lists(durable | durable | executions | reads, min_size=20, max_size=60))
-def test_memory_and_sqlite_run_durable_runs_alike(steps: list[Step]) -> None:
-    asyncio.run(compared(steps))
-
-
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(executions | definitions | state | reads, min_size=10, max_size=50))
 def test_memory_and_sqlite_answer_alike(steps: list[Step]) -> None:
     asyncio.run(compared(steps))
-
-
-async def compared(steps: list[Step]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        one: Store = MemoryStore()
-        other: Store = SqlStore(Path(folder) / "app.db", durability="relaxed")
-        await other.open()
-        try:
-            done: set[str] = set()
-            for number, step in enumerate(steps):
-                if step.once in done:
-                    continue
-                done |= {step.once} - {""}
-                first, second = await answer(one, step), await answer(other, step)
-                assert first == second, f"step {number}: {step.what}"
-        finally:
-            await other.close()

@@ -159,9 +159,9 @@ def _take_roots(conn: Connection, workspace: str, wanted: Wanted) -> dict[str, b
         # By their key and nothing else: no statistics can lead to another index.  The rows are as they are once locked.
         columns = (E.id, E.status, E.parent_execution_id, _is_dead(conn).label("dead"))
         query = select(*columns).where(E.workspace_id == workspace, E.id.in_(part))
-        found = {row.id: row for row in conn.execute(query.with_for_update(skip_locked=True, of=executions))}
+        locked = {row.id: row for row in conn.execute(query.with_for_update(skip_locked=True, of=executions))}
         for one in part:
-            row = found.get(one)
+            row = locked.get(one)
             if (
                 row is not None
                 and row.parent_execution_id is None

@@ -22,7 +22,7 @@ def tree(workspace: str, roots: Sequence[str]) -> ColumnElement[bool]:
     """These roots and all below them; two ways to find them, since no index serves both at once."""
     one, other = executions.alias("roots").c, executions.alias("members").c
     found = union_all(
-        select(one.id).where(one.workspace_id == workspace, one.id.in_(roots)),
+        select(one.id).where(one.workspace_id == workspace, one.id.in_(roots), one.root_execution_id.is_(None)),
         select(other.id).where(other.workspace_id == workspace, other.root_execution_id.in_(roots)),
     )
     return and_(E.workspace_id == workspace, E.id.in_(found))

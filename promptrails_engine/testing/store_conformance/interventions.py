@@ -41,6 +41,7 @@ class InterventionPromises(StoreCase):
             expected = [(root.id, row.id, intent(key)) for row, key in ((one, "x"), (one, "y"), (deep, "x"))]
             assert await store.unanswered(ws, ["nobody", root.id]) == expected
             assert await store.unanswered(ws, []) == []
+            assert await store.unanswered(ws, [one.id]) == []
             assert await store.unanswered(unique("ws"), [root.id]) == []
             assert await store.answer_entry(ws, one.id, "x", {"early": 1}) is False
             for row in (deep, one, root):
