@@ -1,4 +1,4 @@
-"""A refund that a model asks for, and that somebody approves in another engine on the same file, as a back office would."""
+"""A refund that a model asks for, and that a back office approves, in another engine on the same file."""
 
 import tempfile
 from pathlib import Path
@@ -52,7 +52,8 @@ def back_office(folder: Path) -> None:
     with Engine(folder / "shop.db") as engine:
         for request in engine.approvals.list(status="pending"):
             engine.approvals.decide(request.id, "approved", "known customer", decided_by="ada", resume=False)
-            print(f"{request.checkpoint_name} is approved, the run is {engine.executions.get(request.execution_id).status}")
+            status = engine.executions.get(request.execution_id).status
+            print(f"{request.checkpoint_name} is approved, the run is {status}")
 
 
 def next_day(folder: Path, execution_id: str) -> None:

@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from promptrails_engine.dispatch.intake import MOST_ATTEMPTS, Intake, Taken
@@ -167,7 +168,7 @@ class Dispatcher:
                 idler.set_exception(EngineClosedError("the engine was closed before there was nothing more to do"))
         self._news.set()
         if self._loop is not None:
-            # Not cancelled at once: what it is just claiming would be nobody's until somebody takes this engine for dead.
+            # Not cancelled at once: what it is just claiming would be nobody's, and count as left by a dead process.
             await asyncio.wait([self._loop], timeout=_CLOSE_S)
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
@@ -205,12 +206,13 @@ class Dispatcher:
                 self._unfit = {key: until for key, until in self._unfit.items() if until > now}
                 rows = await self._claim(self._places - len(self._tasks), lapsed=self._lapsed)
                 self._waiting.extend(rows)
-                if not self._waiting:
+                if self._closed or not self._waiting:
                     return False
-            rows = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._places - len(self._tasks)))]
+            rows = list(islice(self._waiting, self._places - len(self._tasks)))
             doubts = await self._intake.doubts([row.id for row in rows])
             for row in rows:
                 await self._begin(row, doubts)
+                self._waiting.remove(row)  # not before: if the store fails meanwhile, it is there for the next look
         return True
 
     def _rest(self, idlers: Sequence[asyncio.Future[None]]) -> None:
