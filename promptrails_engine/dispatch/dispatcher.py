@@ -196,6 +196,9 @@ class Dispatcher:
             except PromptRailsError as error:
                 _log.warning("the store cannot be asked for work: %s", error)
                 busy = False
+            except Exception:
+                _log.exception("a fault in the engine kept it from taking up executions; it looks again")
+                busy = False
             # Places that are full are waited for; what comes from other processes has to be looked for.
             await self._news_within(None if busy else _POLL_S * (0.5 + self._services.random()))
 

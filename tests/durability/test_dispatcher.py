@@ -33,12 +33,13 @@ class Slow(SqlStore):
 class Failing(SqlStore):
     """Fails once between a claim and the run."""
 
-    failed = False
+    def __init__(self, path: Path, error: Exception) -> None:
+        super().__init__(path)
+        self._errors = [error]
 
     async def unanswered(self, workspace_id: str, root_ids: Sequence[str]) -> list[tuple[str, str, JournalEntry]]:
-        if not self.failed:
-            self.failed = True
-            raise StoreUnavailableError("the store is away")
+        if self._errors:
+            raise self._errors.pop()
         return await super().unanswered(workspace_id, root_ids)
 
 
@@ -68,9 +69,10 @@ async def test_a_claim_that_is_under_way_when_the_engine_closes_is_given_back(tm
         assert (await other.executions.get(execution_id)).status == "pending"
 
 
-async def test_what_was_claimed_runs_once_the_store_is_there_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [StoreUnavailableError("the store is away"), KeyError("a fault")])
+async def test_what_was_claimed_runs_once_the_store_is_there_again(tmp_path: Path, error: Exception) -> None:
     (execution_id,) = await queue(tmp_path / "app.db")
-    async with engine_on(Failing(tmp_path / "app.db")) as engine:
+    async with engine_on(Failing(tmp_path / "app.db", error)) as engine:
         await engine.start_worker()
         await engine.idle()
         assert (await engine.executions.get(execution_id)).status == "completed"
