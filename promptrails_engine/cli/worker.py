@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -89,7 +89,7 @@ async def _work(job: _Job) -> None:
 
 
 async def _until(engine: AsyncEngine, stop: asyncio.Event, *, idle: bool) -> None:
-    waits: list[asyncio.Future[object]] = [asyncio.ensure_future(stop.wait())]
+    waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait())]
     if idle:
         waits.append(asyncio.ensure_future(engine.idle()))
     ended, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
