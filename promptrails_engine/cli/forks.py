@@ -7,15 +7,22 @@ from typing import Annotated, Any
 
 import typer
 
-from promptrails_engine.cli.exits import ExitCode, UsageError, report
+from promptrails_engine.cli.endings import finish, print_result, say_what_it_waits_for
+from promptrails_engine.cli.exits import UsageError
 from promptrails_engine.cli.formats import OutputFormat, OutputOption
-from promptrails_engine.cli.inputs import InputFileOption, InputOption, NeededStore, input_values, opened
+from promptrails_engine.cli.inputs import (
+    DEFAULT_WORKSPACE,
+    InputFileOption,
+    InputOption,
+    NeededStore,
+    WorkspaceOption,
+    input_values,
+    opened,
+)
 from promptrails_engine.cli.output import note, printable, say, say_json
-from promptrails_engine.cli.runs import print_result
 from promptrails_engine.cli.tool_files import ToolsOption, tools_in
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the execution.")]
-_WAITS = ("completed", "awaiting_approval")
 
 
 def fork(
@@ -35,24 +42,24 @@ def fork(
     text: InputOption = None,
     file: InputFileOption = None,
     tools: ToolsOption = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Run again from a step on, with what is changed; what came before is recalled, and costs nothing.
 
     Without --at everything runs anew.  Effects of tools from that step on happen again.  `executions diff` shows what
-    the change has made.  Ends with exit code 3 if the fork fails.
+    the change has made.  Ends with exit code 3 if the fork fails, with 4 if it waits.
     """
     values = None if text is None and file is None else input_values(text, file)
     prompt = _prompt(prompt_file, system, prompt_version)
-    with opened(None, store, tools=tools_in(tools)) as engine:
+    with opened(None, store, tools=tools_in(tools), workspace=workspace) as engine:
         result = engine.executions.fork(execution_id, at=at, prompt=prompt, model=model, input=values)
+        say_what_it_waits_for(engine, result)
     if output is OutputFormat.JSON:
         say_json(result.to_dict())
     else:
-        print_result(result, streamed=False)
-    if result.status not in _WAITS:
-        report(result.error_code or result.status, result.error or f"the run ended as {result.status}")
-        raise typer.Exit(ExitCode.RUN_FAILED)
+        print_result(result)
+    finish(result)
 
 
 def migrate(
@@ -63,10 +70,11 @@ def migrate(
     ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Do it; else it is only shown.")] = False,
     tools: ToolsOption = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show what changes for a run that waits if it goes on with newer versions."""
-    with opened(None, store, tools=tools_in(tools)) as engine:
+    with opened(None, store, tools=tools_in(tools), workspace=workspace) as engine:
         found = engine.executions.migrate(execution_id, to, dry_run=not apply)
     if output is OutputFormat.JSON:
         say_json(found.to_dict())

@@ -64,6 +64,7 @@ class Intake:
         if row.cancel_requested_at is not None:
             await self.let_go(row)
             await self._store.request_cancel(row.workspace_id, row.id)
+            row.status = "cancelled"
             return Taken("ended")
         if row.attempt > MOST_ATTEMPTS:
             await self._exhaust(row)

@@ -17,6 +17,8 @@ NAMES = (
     "streams",
     "traces",
     "stores",
+    "approvals",
+    "when-the-process-dies",
     "testing",
     "what-if",
     "tools",
