@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, TypeVarTuple, final
 
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.errors import FencedError, RunCancelledError, RunError, RunTimeoutError
+from promptrails_engine.errors import ConflictError, FencedError, RunCancelledError, RunError, RunTimeoutError
 from promptrails_engine.events import Event, ExecutionEvent, RestartEvent
 from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo, new_span
@@ -192,6 +192,9 @@ class RunContext(Totals):
             await self.services.store.begin_execution(self.row, wait=self.detached)
             self.on_record = True
             self.log.append(ExecutionEvent(self.row.id))
+        except ConflictError:
+            self.begun = False  # the id is that of another run, whose record is not to be touched
+            raise
         finally:
             self._begins = False
             if self._beginning is not None:

@@ -36,6 +36,8 @@ class RunOptions:
     user_id: str = ""
     metadata: dict[str, Any] = field(default_factory=lambda: {})
     limits: Limits | None = None
+    execution_id: str | None = None
+    """Where the caller has one; else the run gets a new one.  Two cannot begin with the same."""
 
 
 class Runner:
@@ -65,7 +67,10 @@ class Runner:
     def start(
         self, plan: Plan, data: dict[str, Any], options: RunOptions
     ) -> tuple[EventLog, asyncio.Task[ExecutionRow]]:
-        """A run in a task of its own, which goes on whoever listens: its events, and the task that ends with it."""
+        """A run in a task of its own, which goes on whoever listens: its events, and the task that ends with it.
+
+        That raises a ConflictError, and nothing has happened, where an execution with the id of the options is there.
+        """
         return self._detach(self._context(plan, data, options, detached=True))
 
     def resume(self, row: ExecutionRow, plan: Plan, past: Past) -> tuple[EventLog, asyncio.Task[ExecutionRow]]:
@@ -175,7 +180,7 @@ class Runner:
         deadlines, lease = self._here(), self._lease
         now = services.clock.now()
         row = ExecutionRow(
-            services.ids.record(),
+            services.ids.record() if options.execution_id is None else options.execution_id,
             services.workspace_id,
             plan.agent_id,
             plan.version_id,
