@@ -16,7 +16,6 @@ from typing import Any
 
 from promptrails_engine.dispatch.intake import MOST_ATTEMPTS, Intake, Taken
 from promptrails_engine.errors import ConflictError, FencedError, NotFoundError, PromptRailsError
-from promptrails_engine.ports.journal import Claims
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.runner import Runner, RunOptions
@@ -84,10 +83,10 @@ class Dispatcher:
             ConflictError: it cannot go on now.
             ConfigurationError: this engine has not what it needs.
         """
-        claims = await self._claim(1, lapsed=True, execution_id=execution_id)
-        if not claims.rows:
+        rows = await self._claim(1, lapsed=True, execution_id=execution_id)
+        if not rows:
             raise await self._why_not(execution_id)
-        row = claims.rows[0]
+        row = rows[0]
         taken = await self._intake.take(row, await self._intake.doubts([row.id]))
         if taken.error is not None:
             raise taken.error
@@ -100,19 +99,19 @@ class Dispatcher:
         """Take over executions whose process has died, and those that were let go, until there are none."""
         recovery = Recovery()
         while len(self._waiting) < _MOST_WAITING:
-            claims = await self._claim(_BATCH, lapsed=True)
-            if not claims.rows:
+            rows = await self._claim(_BATCH, lapsed=True)
+            if not rows:
                 break
-            doubts = await self._intake.doubts([row.id for row in claims.rows])
-            for row in claims.rows:
+            doubts = await self._intake.doubts([row.id for row in rows])
+            for row in rows:
                 await self._sort(row, doubts, recovery)
         self.start(self._places or _PLACES)
         return recovery
 
     async def wake(self, execution_id: str) -> None:
         """Run an execution that nobody runs, if it can go on; returns without waiting for its end."""
-        claims = await self._claim(1, lapsed=False, execution_id=execution_id)
-        for row in claims.rows:
+        rows = await self._claim(1, lapsed=False, execution_id=execution_id)
+        for row in rows:
             await self._begin(row, await self._intake.doubts([row.id]))
 
     def nudge(self) -> None:
@@ -163,8 +162,8 @@ class Dispatcher:
         while len(self._tasks) < self._places:
             if not self._waiting:
                 self._unfit = {key: until for key, until in self._unfit.items() if until > now}
-                claims = await self._claim(self._places - len(self._tasks), lapsed=self._lapsed)
-                self._waiting.extend(claims.rows)
+                rows = await self._claim(self._places - len(self._tasks), lapsed=self._lapsed)
+                self._waiting.extend(rows)
                 if not self._waiting:
                     return False
             rows = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._places - len(self._tasks)))]
@@ -194,14 +193,15 @@ class Dispatcher:
             fate = (await self._intake.take(row, doubts)).fate
             (recovery.in_doubt if fate == "in_doubt" else recovery.ended).append(row.id)
 
-    async def _claim(self, limit: int, *, lapsed: bool, execution_id: str | None = None) -> Claims:
+    async def _claim(self, limit: int, *, lapsed: bool, execution_id: str | None = None) -> list[ExecutionRow]:
+        """Roots that this engine now runs; what is below them goes on when they come to it."""
         lease = self._runner.lease
         if lease is not None:
             await lease.hold()
         elif not self._held:
             self._held = True
             await self._store.renew_lease(_HERE, math.inf)  # what it runs ends with this process
-        return await self._store.claim_executions(
+        claims = await self._store.claim_executions(
             self._services.workspace_id,
             _HERE if lease is None else lease.owner,
             limit=limit,
@@ -209,6 +209,7 @@ class Dispatcher:
             execution_id=execution_id,
             exclude=list(self._unfit) if execution_id is None else (),
         )
+        return [row for row in claims.rows if row.parent_execution_id is None]
 
     def _keep(self, taken: Taken) -> None:
         if taken.run is not None:

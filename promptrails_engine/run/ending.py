@@ -58,10 +58,12 @@ async def conclude(ctx: RunContext, strategy: Strategy) -> ExecutionRow:
         if ctx.parent is None or not ctx.parent.begun:
             raise failure
         ctx.begin_late()
-    return await _end(ctx, result, failure)
+    if failure is None and not ctx.lost:
+        return await _finish(ctx, result, None)
+    return await _end(ctx, failure)
 
 
-async def _end(ctx: RunContext, result: StepOutput | None, failure: BaseException | None) -> ExecutionRow:
+async def _end(ctx: RunContext, failure: BaseException | None) -> ExecutionRow:
     if isinstance(failure, FencedError) or ctx.lost:
         raise failure if isinstance(failure, FencedError) else ctx.stopped()
     if isinstance(failure, Parked):
@@ -73,7 +75,7 @@ async def _end(ctx: RunContext, result: StepOutput | None, failure: BaseExceptio
         return ctx.row
     if failure is not None and not isinstance(failure, PromptRailsError):
         _log.error("a fault in the engine ended execution %s", ctx.row.id, exc_info=failure)
-    return await _finish(ctx, result, failure)
+    return await _finish(ctx, None, failure)
 
 
 # ------------------------------------------------------------------ for now

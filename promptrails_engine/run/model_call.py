@@ -16,15 +16,7 @@ from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.failures import may_fall_back, may_retry
 from promptrails_engine.run.fold import ModelReply
 from promptrails_engine.run.plan import ModelBinding, PromptStep
-from promptrails_engine.run.recall import (
-    STOPPERS,
-    Answered,
-    FailedCall,
-    dump_answer,
-    dump_failure,
-    recall_reply,
-    spent,
-)
+from promptrails_engine.run.recall import STOPPERS, dump_answer, dump_failure, recall_reply, spent
 from promptrails_engine.run.requests import build_request
 
 _ATTEMPTS_PER_MODEL = 3
@@ -51,7 +43,8 @@ async def call_model(
     journal = ctx.journal
     if ctx.past is not None and (record := journal.recorded(key)) is not None:
         return recall_reply(ctx, record)
-    journal.send()
+    if journal.durable:
+        journal.send()
     mark = len(ctx.spans)
     try:
         if step.fallback is None:
@@ -60,10 +53,10 @@ async def call_model(
             reply = await _with_fallback(ctx, parent, step, step.fallback, messages, key, show, offer_tools)
     except PromptRailsError as error:
         if not isinstance(error, STOPPERS):
-            journal.note(key, "llm", "idempotent", FailedCall(error, spent(ctx, mark, key)), dump_failure)
+            journal.note(key, "llm", "idempotent", (error, spent(ctx, mark, key)), dump_failure)
         raise
     lost = spent(ctx, mark, key)[:-1] if len(ctx.spans) - mark > 1 else ()
-    journal.note(key, "llm", "idempotent", Answered(reply, lost, len(ctx.log.events)), dump_answer)
+    journal.note(key, "llm", "idempotent", (reply, lost, len(ctx.log.events)), dump_answer)
     return reply
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from promptrails_engine.errors import (
@@ -26,23 +25,11 @@ Spent = tuple[TokenUsage | None, float | None]
 """Tokens and USD of one attempt at a model; None where unknown."""
 
 
-@dataclass(slots=True)
-class Answered:
-    """A model call that came to a reply."""
-
-    reply: ModelReply
-    lost: Sequence[Spent]
-    """What the attempts before have used."""
-    seq: int
-    """The number of the last event when it was there: what came up to then holds."""
-
-
-@dataclass(slots=True)
-class FailedCall:
-    """A model call that came to an error."""
-
-    error: PromptRailsError
-    lost: Sequence[Spent]
+Answered = tuple[ModelReply, Sequence[Spent], int]
+"""A reply, what the attempts before it have used, and the number of the last event when it was there: what came up to
+then holds."""
+FailedCall = tuple[PromptRailsError, Sequence[Spent]]
+"""An error, and what the attempts have used."""
 
 
 def spent(ctx: RunContext, mark: int, key: str) -> list[Spent]:
@@ -59,16 +46,17 @@ def spent(ctx: RunContext, mark: int, key: str) -> list[Spent]:
 
 
 def dump_answer(answered: Answered) -> dict[str, Any]:
-    reply = answered.reply
+    reply, lost, seq = answered
     data = dump_reply(reply)
     data["model"] = reply.model_name
-    data["seq"] = answered.seq
-    data["spent"] = _dump_spent([*answered.lost, (reply.usage, reply.cost)])
+    data["seq"] = seq
+    data["spent"] = _dump_spent([*lost, (reply.usage, reply.cost)])
     return data
 
 
 def dump_failure(failed: FailedCall) -> dict[str, Any]:
-    return {**error_data(failed.error), "spent": _dump_spent(failed.lost)}
+    error, lost = failed
+    return {**error_data(error), "spent": _dump_spent(lost)}
 
 
 def error_data(error: PromptRailsError) -> dict[str, Any]:

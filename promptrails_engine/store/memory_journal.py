@@ -7,16 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from promptrails_engine.errors import ConflictError, FencedError
+from promptrails_engine.errors import ConflictError
 from promptrails_engine.events import ErrorEvent, Event
 from promptrails_engine.ports.journal import ApprovalRow, ApprovalStatus, Claims, Decided, JournalEntry
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import ExecutionRow
-from promptrails_engine.store.memory_run import Run, add_entries, copied, ended_row
+from promptrails_engine.store.entries import CANCELLED, add_entries, fenced
+from promptrails_engine.store.memory_run import Run, copied, ended_row
 from promptrails_engine.store.memory_runs import Runs, page
 from promptrails_engine.store.payload import copy_json
-
-_CANCELLED = "the execution was cancelled"
 
 
 class MemoryJournal:
@@ -65,10 +64,7 @@ class MemoryJournal:
     def _fenced(self, row: ExecutionRow) -> Run:
         run = self._runs.find(row.workspace_id, row.id)
         if run is None or run.status != "running" or run.owner != row.owner:
-            raise FencedError(
-                f"Execution {row.id} went over to another process, or has ended: what this one still writes does not "
-                "count."
-            )
+            raise fenced(row.id)
         return run
 
     # ------------------------------------------------------------------ who runs what
@@ -172,7 +168,7 @@ class MemoryJournal:
         for approval in run.approvals.values():
             if approval.status == "pending":
                 approval.status, approval.decided_at = "withdrawn", now
-        last = ErrorEvent(_CANCELLED, "cancelled", run.events[-1][-1].seq + 1 if run.events else 1)
+        last = ErrorEvent(CANCELLED, "cancelled", run.events[-1][-1].seq + 1 if run.events else 1)
         self._runs.progress(run, (), (), (last,))
         self._runs.move(
             run,
@@ -180,7 +176,7 @@ class MemoryJournal:
             run.owner,
             completed_at=now,
             duration_ms=round((now - run.row.created_at) * 1000),
-            error=_CANCELLED,
+            error=CANCELLED,
             error_code="cancelled",
         )
 

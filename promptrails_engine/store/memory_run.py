@@ -38,14 +38,6 @@ class Run:
         """By key of the step that waits."""
 
 
-def add_entries(known: dict[str, JournalEntry | None], entries: Sequence[JournalEntry]) -> None:
-    """Add to a journal: an entry replaces an intent of the same key, never an outcome."""
-    for entry in entries:
-        old = known.get(entry.key)
-        if old is None or old.state != "done":
-            known[entry.key] = entry
-
-
 def ended_row(begun: ExecutionRow, end: ExecutionRow) -> ExecutionRow:
     """The end with what was settled when the execution began."""
     return replace(

@@ -27,8 +27,9 @@ from promptrails_engine.ports.store import (
     SpanFilter,
 )
 from promptrails_engine.store.codec import metadata_lines
+from promptrails_engine.store.entries import add_entries
 from promptrails_engine.store.memory_owners import Owners
-from promptrails_engine.store.memory_run import Run, add_entries, copied, ended_row, metadata_of
+from promptrails_engine.store.memory_run import Run, copied, ended_row, metadata_of
 from promptrails_engine.store.payload import capped_copy, copy_json
 from promptrails_engine.store.usage import total_tokens
 from promptrails_engine.tracing.payload import plain_payload

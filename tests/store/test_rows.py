@@ -63,5 +63,5 @@ def test_texts_are_escaped_together_as_one_by_one(texts: list[str]) -> None:
 def test_a_beginning_holds_all_that_is_known_already() -> None:
     row = execution("ws", session="s", metadata={"a": 1})
     for begun in (row, replace(row, cost_known=0.5), replace(row, token_usage={"total_tokens": 3}), ended(row)):
-        assert begin_values(begun) == (*identity_values(begun), *end_values(begun), None)
+        assert begin_values(begun) == (*identity_values(begun), *end_values(begun), None, None)
     assert load_json(begin_values(row)[:IDENTITY_COLUMNS][7]) == {"a": 1}

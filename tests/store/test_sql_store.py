@@ -55,10 +55,10 @@ class Gate:
     def open(self) -> None:
         self._open.set()
 
-    def _held(self, writes: list[Any], *, again: bool) -> Any:
+    def _held(self, writes: list[Any], *, again: bool, apart: bool = False) -> Any:
         assert self._open.wait(30)
         self.groups.append(len(writes))
-        return self._transaction(writes, again=again)
+        return self._transaction(writes, again=again, apart=apart)
 
 
 @pytest.fixture

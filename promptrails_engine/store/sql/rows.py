@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from promptrails_engine.events import Event, event_from_dict, event_to_dict
+from promptrails_engine.ports.journal import JournalEntry
 from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.sink import Span, TraceInfo
 from promptrails_engine.ports.store import ExecutionRow
@@ -20,6 +21,7 @@ from promptrails_engine.store.codec import (
     dump_metadata,
     escape,
     escape_all,
+    index_key,
     load_json,
     unescape,
 )
@@ -58,8 +60,10 @@ _SPAN_DATA = (
 _span_data = attrgetter("trace.agent_name", "trace.agent_type", *_SPAN_DATA)
 _INPUT, _OUTPUT, _TAGS = (2 + _SPAN_DATA.index(name) for name in ("input", "output", "tags"))
 
-_LARGE = ("input", "version_lock", "metadata", "output", "error", "events")
+_LARGE = ("input", "version_lock", "metadata", "output", "error", "limits", "events", "journal")
 _large_texts = itemgetter(*(executions.c.keys().index(name) for name in _LARGE))
+OWNER = executions.c.keys().index("owner")
+"""Its place among the columns of an execution."""
 _SMALL_COLUMNS = 400
 _LISTS = (list, tuple)
 
@@ -82,6 +86,10 @@ def identity_values(row: ExecutionRow) -> Values:
         session,
         None if row.parent_execution_id is None else escape(row.parent_execution_id),
         None if row.root_execution_id is None else escape(row.root_execution_id),
+        None if row.owner is None else escape(row.owner),
+        row.attempt,
+        row.cancel_requested_at,
+        None if row.limits is None else dump_json(row.limits),
     )
 
 
@@ -89,13 +97,13 @@ def begin_values(row: ExecutionRow) -> Values:
     """A new execution: the whole row, of which mostly nothing is known yet."""
     identity = identity_values(row)
     if row.output is not None or row.token_usage or row.error or row.error_code:
-        return (*identity, *end_values(row), None)
+        return (*identity, *end_values(row), None, None)
     state = (row.status, row.started_at, row.completed_at, row.duration_ms, None, "", "", "{}", 0)
-    return (*identity, *state, row.cost, row.cost_known, row.truncated, None)
+    return (*identity, *state, row.cost, row.cost_known, row.truncated, None, None)
 
 
 def end_values(row: ExecutionRow) -> Values:
-    """The columns that the end of an execution writes, but for its events."""
+    """The columns that the end of an execution writes, but for its events and journal entries."""
     return (
         row.status,
         row.started_at,
@@ -114,9 +122,8 @@ def end_values(row: ExecutionRow) -> Values:
 
 def execution_row(values: Sequence[Any]) -> ExecutionRow:
     """The execution in one row of `pr_executions`."""
-    ws, key, agent, version, trace, input_, lock, meta, created, _day, user, session, parent, root = values[
-        :IDENTITY_COLUMNS
-    ]
+    ws, key, agent, version, trace, input_, lock, meta, created, _day, user, session, *more = values[:IDENTITY_COLUMNS]
+    parent, root, owner, attempt, cancelled, limits = more
     status, started, completed, duration, output, error, code, usage, _total, cost, known, cut = values[
         IDENTITY_COLUMNS:
     ]
@@ -145,6 +152,10 @@ def execution_row(values: Sequence[Any]) -> ExecutionRow:
         truncated=bool(cut),
         parent_execution_id=None if parent is None else unescape(parent),
         root_execution_id=None if root is None else unescape(root),
+        owner=None if owner is None else unescape(owner),
+        attempt=attempt,
+        cancel_requested_at=cancelled,
+        limits=None if limits is None else load_json(limits),
     )
 
 
@@ -264,6 +275,36 @@ def events_values(workspace_id: str, execution_id: str, events: Sequence[Event])
 def events_of(text: str, after: int) -> list[Event]:
     """The events in a text of `events_text` that are numbered above `after`."""
     return [event_from_dict(data) for data in load_json(text) if data["seq"] > after]
+
+
+def fence_values(row: ExecutionRow) -> Values:
+    """Whose the execution has to be: workspace, root, whether it is below that, id, owner.
+
+    In the order of the first four executions are locked: a root before what is below it.
+    """
+    workspace, key = escape(row.workspace_id), escape(row.id)
+    root = None if row.root_execution_id is None else escape(row.root_execution_id)
+    return (workspace, root or key, root is not None, key, None if row.owner is None else escape(row.owner))
+
+
+def journal_values(row: ExecutionRow, entries: Sequence[JournalEntry]) -> list[Values]:
+    """Rows of `pr_journal`, without their places."""
+    if not entries:
+        return []
+    workspace, execution = escape(row.workspace_id), escape(row.id)
+    return [
+        (
+            workspace,
+            execution,
+            index_key(entry.key),
+            escape(entry.key),
+            entry.kind,
+            entry.effect,
+            entry.state,
+            dump_json(entry.value),
+        )
+        for entry in entries
+    ]
 
 
 def execution_size(values: Values) -> int:

@@ -16,7 +16,7 @@ from promptrails_engine.store.sql.journal import set_journal_mode
 from promptrails_engine.store.sql.placement import check_placement
 from promptrails_engine.store.sql.tables import VERSION_TABLE
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision that this library knows, oldest first."""
 
 _ADVISORY_LOCK = 0x70725F736368656D

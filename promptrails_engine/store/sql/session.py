@@ -122,7 +122,7 @@ class Session:
 
 
 def _size(write: RunWrite) -> int:
-    size = sum([len(span[-1]) for span in write.spans])
+    size = sum([len(row[-1]) for row in write.spans]) + sum([len(row[-1]) for row in write.journal])
     if write.begin is not None:
         size += execution_size(write.begin)
     if write.end is not None:

@@ -6,18 +6,19 @@ All of them may run twice: a transaction is repeated when its outcome is unknown
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Table, text
+from sqlalchemy import Column, Integer, Table, and_, bindparam, literal_column, select, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine import Dialect
 
 from promptrails_engine.ports.store import EXECUTION_TERMINAL
-from promptrails_engine.store.sql.tables import IDENTITY_COLUMNS, events, executions, spans
+from promptrails_engine.store.sql.tables import IDENTITY_COLUMNS, JOURNAL_ROW, events, executions, journal, spans
 
 _POSITIONAL = {"sqlite": ("sqlite.pysqlite", "qmark"), "postgresql": ("postgresql.psycopg", "format")}
 """Driver and style of parameters, by dialect."""
@@ -64,32 +65,73 @@ class HotStatements:
     def __init__(self, dialect_name: str) -> None:
         driver, style = _POSITIONAL[dialect_name]
         dialect = registry.load(driver)(paramstyle=style)
-        columns = list(executions.c)[IDENTITY_COLUMNS:]
-        finish = insert_into(executions, dialect_name)
-        terminal = ", ".join(f"'{status}'" for status in sorted(EXECUTION_TERMINAL))
-        finish = finish.on_conflict_do_update(
-            index_elements=[executions.c.workspace_id, executions.c.id],
-            set_={column.name: finish.excluded[column.name] for column in columns},
-            where=text(f"pr_executions.status NOT IN ({terminal})"),
-        )
         self.begin = _compiled(insert_into(executions, dialect_name).on_conflict_do_nothing(), dialect, executions)
         """A running execution; one that is there already stays as it is."""
-        self.finish = _compiled(finish, dialect, executions)
-        """The end of an execution: the whole row, or of one that is there and has not ended its end."""
-        self.spans = _compiled(insert_into(spans, dialect_name).on_conflict_do_nothing(), dialect, spans)
-        block = insert_into(events, dialect_name)
-        block = block.on_conflict_do_update(
-            index_elements=[events.c.workspace_id, events.c.execution_id, events.c.first_seq],
-            set_={name: block.excluded[name] for name in ("last_seq", "data")},
-            where=block.excluded.last_seq > events.c.last_seq,
-        )
-        self.events = _compiled(block, dialect, events)
-        """A block of events: of two that begin alike the longer one counts."""
+        self.finish = _compiled(_finish(dialect_name), dialect, executions)
+        """The end of an execution: the whole row; of one that is there, is the owner's and has not ended, its end."""
+        self.spans = _compiled(new_spans(dialect_name), dialect, spans)
+        self.events = _compiled(longer_events(dialect_name), dialect, events)
+        self.journal = _compiled(new_entries(dialect_name), dialect, journal, JOURNAL_ROW)
+        self.fence = _fence(dialect)
+        """Whether an execution is running and the owner's: with its workspace, id and owner.  It stays so until the
+        transaction ends."""
 
 
-def _compiled(statement: Any, dialect: Dialect, table: Table) -> RowsStatement:
+def new_spans(dialect_name: str) -> Any:
+    """Spans; those that are there already stay."""
+    return insert_into(spans, dialect_name).on_conflict_do_nothing()
+
+
+def longer_events(dialect_name: str) -> Any:
+    """A block of events: of two that begin alike the longer one counts."""
+    block = insert_into(events, dialect_name)
+    return block.on_conflict_do_update(
+        index_elements=[events.c.workspace_id, events.c.execution_id, events.c.first_seq],
+        set_={name: block.excluded[name] for name in ("last_seq", "data")},
+        where=block.excluded.last_seq > events.c.last_seq,
+    )
+
+
+def new_entries(dialect_name: str) -> Any:
+    """Journal entries: one replaces an intent of the same key, never an outcome."""
+    entry = insert_into(journal, dialect_name).inline()
+    entry = entry.values({column.name: bindparam(column.name) for column in JOURNAL_ROW})
+    return entry.on_conflict_do_update(
+        index_elements=[journal.c.workspace_id, journal.c.execution_id, journal.c.key_key],
+        set_={name: entry.excluded[name] for name in ("kind", "effect", "state", "value")},
+        where=text("pr_journal.state <> 'done'"),
+    )
+
+
+def _finish(dialect_name: str) -> Any:
+    finish = insert_into(executions, dialect_name)
+    terminal = ", ".join(f"'{status}'" for status in sorted(EXECUTION_TERMINAL))
+    return finish.on_conflict_do_update(
+        index_elements=[executions.c.workspace_id, executions.c.id],
+        set_={column.name: finish.excluded[column.name] for column in list(executions.c)[IDENTITY_COLUMNS:]},
+        where=and_(
+            text(f"pr_executions.status NOT IN ({terminal})"),
+            executions.c.owner.is_not_distinct_from(finish.excluded.owner),
+        ),
+    )
+
+
+def _fence(dialect: Dialect) -> str:
+    e = executions.c
+    statement = select(literal_column("1", Integer)).where(
+        e.workspace_id == bindparam("workspace_id"),
+        e.id == bindparam("id"),
+        e.status == literal_column("'running'"),
+        e.owner.is_not_distinct_from(bindparam("owner")),
+    )
+    return str(statement.with_for_update(read=True).compile(dialect=dialect))
+
+
+def _compiled(
+    statement: Any, dialect: Dialect, table: Table, columns: Sequence[Column[Any]] | None = None
+) -> RowsStatement:
     compiled = statement.compile(dialect=dialect)
-    expected = [column.name for column in table.c]
+    expected = [column.name for column in columns or table.c]
     if list(compiled.positiontup) != expected:
         raise AssertionError(f"parameters of {table.name} are not in column order: {compiled.positiontup}")
     one = str(compiled)

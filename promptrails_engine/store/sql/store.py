@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection
 
 from promptrails_engine.errors import ConfigurationError, StoreError
 from promptrails_engine.events import Event
+from promptrails_engine.ports.journal import JournalEntry
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import (
     EXECUTION_TERMINAL,
@@ -27,25 +28,28 @@ from promptrails_engine.ports.store import (
     VersionRow,
 )
 from promptrails_engine.store.codec import dump_json, dump_metadata
+from promptrails_engine.store.entries import entries_text
 from promptrails_engine.store.sql import definitions, queries, state
 from promptrails_engine.store.sql.database import Database, Durability, parse_url
+from promptrails_engine.store.sql.durable import DurableStore
 from promptrails_engine.store.sql.rows import (
+    OWNER,
     begin_values,
     end_values,
     events_text,
     events_values,
     identity_values,
+    journal_values,
     span_values,
 )
 from promptrails_engine.store.sql.session import Session
 from promptrails_engine.store.sql.tables import IDENTITY_COLUMNS
 from promptrails_engine.store.sql.transactions import Call, RunWrite
 
-T = TypeVar("T")
 _TRIM_EVERY = 100
 
 
-class SqlStore:
+class SqlStore(DurableStore):
     """Keeps everything in one SQLite file or one PostgreSQL database.
 
     `url` is a path ("app.db"), `sqlite:///app.db` or `postgresql://user:password@host/database`.  With the durability
@@ -171,36 +175,34 @@ class SqlStore:
         if session is None or session.pid != os.getpid():
             session = await self._reopened()
         begin = begin_values(row)
-        session.keep_identity((row.workspace_id, row.id), begin[:IDENTITY_COLUMNS])
+        if row.status == "running":
+            session.keep_identity((row.workspace_id, row.id), begin[:IDENTITY_COLUMNS])
         write = RunWrite(begin=begin, exclusive=wait)
         if wait or not session.post(write):
             await session.write(write)
 
-    async def finish_execution(self, row: ExecutionRow, spans: Sequence[Span], events: Sequence[Event]) -> None:
+    async def finish_execution(
+        self,
+        row: ExecutionRow,
+        spans: Sequence[Span],
+        events: Sequence[Event],
+        entries: Sequence[JournalEntry] = (),
+    ) -> None:
         """See the port.  The input, the version lock and the metadata stay as begun; a second end changes nothing."""
         session = self._session
         if session is None or session.pid != os.getpid():
             session = await self._reopened()
-        identity = session.take_identity((row.workspace_id, row.id)) or identity_values(row)
+        identity = session.take_identity((row.workspace_id, row.id))
+        if identity is None or identity[OWNER] != row.owner:
+            identity = identity_values(row)
         write = RunWrite(spans=span_values(spans))
-        if events and row.status in EXECUTION_TERMINAL:
-            write.end = (*identity, *end_values(row), events_text(events))
+        if row.status in EXECUTION_TERMINAL:
+            write.end = (*identity, *end_values(row), events_text(events) if events else None, entries_text(entries))
         else:  # it may go on, and its own end must find the place free
-            write.end = (*identity, *end_values(row), None)
+            write.end = (*identity, *end_values(row), None, None)
             write.events = events_values(row.workspace_id, row.id, events) if events else None
+            write.journal = journal_values(row, entries)
         await session.write(write)
-
-    async def append_events(self, row: ExecutionRow, events: Sequence[Event]) -> None:
-        """See the port."""
-        session = await self._live()
-        if events:
-            await session.write(RunWrite(events=events_values(row.workspace_id, row.id, events)))
-
-    async def append_spans(self, spans: Sequence[Span]) -> None:
-        """See the port."""
-        session = await self._live()
-        if spans:
-            await session.write(RunWrite(spans=span_values(spans)))
 
     async def get_execution(self, workspace_id: str, execution_id: str) -> ExecutionRow | None:
         """The execution, or None."""
@@ -300,12 +302,6 @@ class SqlStore:
         if self._session is None:
             raise StoreError("The store is not open; await store.open() first.", code="store_closed")
         return await asyncio.to_thread(self._open)
-
-    async def _read(self, query: Callable[[Connection], T]) -> T:
-        return await (await self._live()).read(query)
-
-    async def _call(self, run: Callable[[Connection], Any], size: int = 0) -> Any:
-        return await (await self._live()).call(Call(run), size)
 
     async def _change(
         self,

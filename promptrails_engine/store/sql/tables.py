@@ -18,6 +18,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 METADATA = MetaData()
@@ -91,6 +92,10 @@ executions = Table(
     _string("session_id"),
     Column("parent_execution_id", STRING),
     Column("root_execution_id", STRING),
+    Column("owner", STRING),
+    Column("attempt", Integer, nullable=False),
+    Column("cancel_requested_at", Double),
+    Column("limits", STRING),
     _string("status"),
     Column("started_at", Double),
     Column("completed_at", Double),
@@ -104,12 +109,13 @@ executions = Table(
     Column("cost_known", Double, nullable=False),
     Column("truncated", Boolean, nullable=False),
     Column("events", STRING),
+    Column("journal", STRING),
     PrimaryKeyConstraint("workspace_id", "id", name="pr_executions_key"),
 )
-IDENTITY_COLUMNS = 14
+IDENTITY_COLUMNS = 18
 """The leading columns of an execution, which its end leaves as they are."""
-EXECUTION_ROW = tuple(column for column in executions.c if column.name != "events")
-"""An execution without the events that came with its end: a row of `pr_events` for them would cost a third more."""
+EXECUTION_ROW = tuple(column for column in executions.c if column.name not in ("events", "journal"))
+"""An execution without the events and journal entries that came with its end: rows for them would cost a third more."""
 
 spans = Table(
     "pr_spans",
@@ -141,6 +147,59 @@ events = Table(
     _string("data"),
     PrimaryKeyConstraint("workspace_id", "execution_id", "first_seq", name="pr_events_key"),
 )
+
+journal = Table(
+    "pr_journal",
+    METADATA,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    _string("workspace_id"),
+    _string("execution_id"),
+    _string("key_key"),
+    _string("key"),
+    _string("kind"),
+    _string("effect"),
+    _string("state"),
+    _string("value"),
+    UniqueConstraint("workspace_id", "execution_id", "key_key", name="pr_journal_key"),
+)
+JOURNAL_ROW = tuple(column for column in journal.c if column.name != "seq")
+"""An entry without its place in the order, which the database gives it."""
+
+leases = Table(
+    "pr_leases",
+    METADATA,
+    _string("owner"),
+    Column("until", Double, nullable=False),
+    Column("claim", STRING),
+    Column("claimed", STRING),
+    PrimaryKeyConstraint("owner", name="pr_leases_key"),
+)
+"""`claim` names the last claim that got something, and `claimed` what: it may have to be told twice."""
+
+approvals = Table(
+    "pr_approvals",
+    METADATA,
+    _string("workspace_id"),
+    _string("id"),
+    _string("execution_id"),
+    _string("root_execution_id"),
+    _string("agent_id"),
+    _string("key_key"),
+    _string("key"),
+    _string("checkpoint_name"),
+    _string("payload"),
+    _string("digest"),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    _string("status"),
+    _string("reason"),
+    _string("decided_by"),
+    Column("decided_at", Double),
+    Column("decision", STRING),
+    PrimaryKeyConstraint("workspace_id", "id", name="pr_approvals_id"),
+    UniqueConstraint("workspace_id", "execution_id", "key_key", name="pr_approvals_key"),
+)
+"""`decision` names the call that decided it."""
 
 cache = Table(
     "pr_cache",

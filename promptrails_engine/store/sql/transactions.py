@@ -13,7 +13,9 @@ from typing import Any, cast
 
 from sqlalchemy import Connection
 
-from promptrails_engine.errors import ConflictError
+from promptrails_engine.errors import ConflictError, FencedError
+from promptrails_engine.store.codec import unescape
+from promptrails_engine.store.entries import fenced
 from promptrails_engine.store.sql.database import Database
 from promptrails_engine.store.sql.failures import is_conflict, is_of_one_write, translate
 from promptrails_engine.store.sql.retry import with_retries
@@ -35,6 +37,9 @@ class RunWrite:
     end: Values | None = None
     spans: Sequence[Values] = ()
     events: Values | None = None
+    journal: Sequence[Values] = ()
+    fence: Values | None = None
+    """Of `fence_values`: whose the execution has to be, or nothing is written."""
     exclusive: bool = False
     """Whether a `begin` that is there already is a conflict."""
 
@@ -47,12 +52,20 @@ class Call:
     conflict: str = ""
     """What to say when a unique constraint refuses it."""
     repeated: Callable[[Connection], Any] | None = None
-    """What it returned if an earlier attempt of unknown outcome did write it, else None."""
+    """What it returned if an earlier attempt of unknown outcome did write it, else None: asked before a second one."""
     committed: Callable[[Any], None] | None = field(default=None)
     """Told what `run` returned, on the writer's thread, once that is committed."""
 
 
 Write = RunWrite | Call
+
+
+class _RivalsError(Exception):
+    """Writes of one execution whose order decides: each needs a transaction of its own."""
+
+
+class _EndLostError(Exception):
+    """One of several ends was left out: they have to be written one by one to find it."""
 
 
 class GroupCommitter:
@@ -71,7 +84,7 @@ class GroupCommitter:
         """One transaction for all of them; if a write spoils it, one for each."""
         try:
             outcomes = with_retries(
-                lambda: self._transaction(writes, again=False), lambda: self._transaction(writes, again=True)
+                lambda: self._attempt(writes, again=False), lambda: self._attempt(writes, again=True)
             )
         except Exception as error:
             if len(writes) > 1 and is_of_one_write(error):
@@ -122,14 +135,20 @@ class GroupCommitter:
 
     # ------------------------------------------------------------------ one transaction
 
-    def _transaction(self, writes: list[Write], *, again: bool) -> list[Outcome]:
+    def _attempt(self, writes: list[Write], *, again: bool) -> list[Outcome]:
+        try:
+            return self._transaction(writes, again=again)
+        except _EndLostError:
+            return self._transaction(writes, again=again, apart=True)
+
+    def _transaction(self, writes: list[Write], *, again: bool, apart: bool = False) -> list[Outcome]:
         with self.in_transaction, self._database.writing():
             connection = self._open()
             raw = cast("Any", connection.connection.dbapi_connection)
             try:
                 if self._database.begin:
                     raw.execute(self._database.begin)
-                outcomes = self._apply(connection, raw, writes, again)
+                outcomes = self._apply(connection, raw, writes, again, apart)
                 # A savepoint of SQLAlchemy has begun its view of this transaction; the driver has only one.
                 if connection.in_transaction():
                     connection.commit()
@@ -166,30 +185,24 @@ class GroupCommitter:
         connection.invalidate()
         connection.close()
 
-    def _apply(self, connection: Connection, raw: Any, writes: list[Write], again: bool) -> list[Outcome]:
+    def _apply(self, connection: Connection, raw: Any, writes: list[Write], again: bool, apart: bool) -> list[Outcome]:
         if Call not in map(type, writes):
-            self._write_runs(raw, cast("list[RunWrite]", writes), again)
-            return [Outcome() for _ in writes]
+            return self._write_runs(raw, cast("list[RunWrite]", writes), again, apart)
         outcomes: list[Outcome] = []
         for is_call, part in groupby(writes, key=_is_call):
             if is_call:
                 outcomes += [_called(connection, cast("Call", write), again) for write in part]
             else:
-                runs = cast("list[RunWrite]", list(part))
-                self._write_runs(raw, runs, again)
-                outcomes += [Outcome() for _ in runs]
+                outcomes += self._write_runs(raw, cast("list[RunWrite]", list(part)), again, apart)
         return outcomes
 
-    def _write_runs(self, raw: Any, runs: list[RunWrite], again: bool) -> None:
+    def _write_runs(self, raw: Any, runs: list[RunWrite], again: bool, apart: bool) -> list[Outcome]:
         if len(runs) > 1:
             _refuse_rivals(runs)
         begins = {run.begin[_IDENTITY_KEY]: run.begin for run in runs if run.begin is not None}
-        ends: dict[Values, Values] = {}
-        for run in runs:
-            if run.end is not None:
-                ends.setdefault(run.end[_IDENTITY_KEY], run.end)
-        for key in ends:
-            begins.pop(key, None)  # the end holds the whole row
+        ends = [run for run in runs if run.end is not None]
+        for run in ends:
+            begins.pop(cast("Values", run.end)[_IDENTITY_KEY], None)  # the end holds the whole row
         cursor = raw.cursor()
         statements = self._statements
         try:
@@ -197,14 +210,40 @@ class GroupCommitter:
                 written = statements.begin.execute(cursor, list(begins.values()))
                 if not again and written < len(begins):
                     _refuse_exclusive(runs)
-            if ends:
-                statements.finish.execute(cursor, list(ends.values()))
-            if spans := [row for run in runs for row in run.spans]:
+            lost = self._fenced(cursor, [run for run in runs if run.fence is not None])
+            left_out = self._write_ends(cursor, ends, apart) if ends else set[RunWrite]()
+            kept = [run for run in runs if run not in lost and run not in left_out] if lost or left_out else runs
+            if spans := [row for run in kept for row in run.spans]:
                 statements.spans.execute(cursor, spans)
-            if events := [run.events for run in runs if run.events is not None]:
+            if events := [run.events for run in kept if run.events is not None]:
                 statements.events.execute(cursor, events)
+            if journal := [row for run in kept for row in run.journal]:
+                statements.journal.execute(cursor, journal)
         finally:
             cursor.close()
+        return [Outcome(error=lost.get(run)) for run in runs] if lost else [Outcome() for _ in runs]
+
+    def _fenced(self, cursor: Any, runs: list[RunWrite]) -> dict[RunWrite, FencedError]:
+        """Those that are no longer their owner's."""
+        lost: dict[RunWrite, FencedError] = {}
+        for run in sorted(runs, key=_lock_order) if len(runs) > 1 else runs:
+            workspace, _root, _below, key, owner = cast("Values", run.fence)
+            cursor.execute(self._statements.fence, (workspace, key, owner))
+            if cursor.fetchone() is None:
+                lost[run] = fenced(unescape(key))
+        return lost
+
+    def _write_ends(self, cursor: Any, ends: list[RunWrite], apart: bool) -> set[RunWrite]:
+        """Those that were left out: second ends, and those of others than the owner."""
+        rows = [cast("Values", run.end) for run in ends]
+        finish = self._statements.finish
+        if apart:
+            return {run for run, row in zip(ends, rows, strict=True) if not finish.execute(cursor, [row])}
+        if finish.execute(cursor, rows) == len(rows):
+            return set()
+        if len(rows) > 1:
+            raise _EndLostError
+        return set(ends)
 
 
 def _is_call(write: Write) -> bool:
@@ -217,16 +256,25 @@ def _refuse_exclusive(runs: list[RunWrite]) -> None:
         raise ConflictError("An execution with this id exists already; let the engine make the id.")
 
 
+def _lock_order(run: RunWrite) -> Values:
+    return cast("Values", run.fence)[:4]
+
+
 def _refuse_rivals(runs: list[RunWrite]) -> None:
-    """Raise where an exclusive begin shares its group with another write of that execution: their order decides."""
+    """Raise where writes of one execution share a group, and their order decides."""
     exclusive = {run.begin[_IDENTITY_KEY] for run in runs if run.exclusive and run.begin is not None}
     if exclusive:
         keys = Counter(row[_IDENTITY_KEY] for run in runs for row in (run.begin, run.end) if row is not None)
         if any(keys[key] > 1 for key in exclusive):
             _refuse_exclusive(runs)
+    fences = {(run.fence[0], run.fence[3]) for run in runs if run.fence is not None}
+    if fences and any(run.end is not None and run.end[_IDENTITY_KEY] in fences for run in runs):
+        raise _RivalsError
 
 
 def _called(connection: Connection, write: Call, again: bool) -> Outcome:
+    if again and write.repeated is not None and (value := write.repeated(connection)) is not None:
+        return Outcome(value)
     savepoint = connection.begin_nested()
     try:
         value = write.run(connection)
@@ -236,8 +284,6 @@ def _called(connection: Connection, write: Call, again: bool) -> Outcome:
         if not is_of_one_write(error):
             raise  # the database may have ended the transaction by itself, and the savepoint with it
         savepoint.rollback()
-        if not is_conflict(error):
-            return Outcome(error=translate(error, connection.engine.url.render_as_string(hide_password=True)))
-    if again and write.repeated is not None and (value := write.repeated(connection)) is not None:
-        return Outcome(value)
-    return Outcome(error=ConflictError(write.conflict or "The store holds this row already."))
+        if is_conflict(error):
+            return Outcome(error=ConflictError(write.conflict or "The store holds this row already."))
+        return Outcome(error=translate(error, connection.engine.url.render_as_string(hide_password=True)))

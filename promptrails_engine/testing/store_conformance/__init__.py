@@ -10,8 +10,11 @@ give a store over one shared database.
 
 from __future__ import annotations
 
+from promptrails_engine.testing.store_conformance.approvals import ApprovalPromises
+from promptrails_engine.testing.store_conformance.claims import ClaimPromises
 from promptrails_engine.testing.store_conformance.definitions import DefinitionPromises
 from promptrails_engine.testing.store_conformance.executions import ExecutionPromises
+from promptrails_engine.testing.store_conformance.journal import JournalPromises
 from promptrails_engine.testing.store_conformance.robustness import RobustnessPromises
 from promptrails_engine.testing.store_conformance.state import StatePromises
 from promptrails_engine.testing.store_conformance.traces import TracePromises
@@ -19,6 +22,14 @@ from promptrails_engine.testing.store_conformance.trees import TreePromises
 
 
 class StoreConformance(
-    DefinitionPromises, ExecutionPromises, TreePromises, TracePromises, StatePromises, RobustnessPromises
+    DefinitionPromises,
+    ExecutionPromises,
+    TreePromises,
+    TracePromises,
+    JournalPromises,
+    ClaimPromises,
+    ApprovalPromises,
+    StatePromises,
+    RobustnessPromises,
 ):
     """Inherit in a class whose name begins with Test, and write `make`."""

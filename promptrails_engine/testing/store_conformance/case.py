@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from promptrails_engine.ports.store import Store
@@ -34,6 +35,19 @@ class StoreCase(ABC):
                 await store.close()
 
         asyncio.run(scenario())
+
+    @asynccontextmanager
+    async def beside(self, store: Store) -> AsyncIterator[Store]:
+        """A store as another process has it: a second one of the same rows, where it is shared."""
+        if not store.shared:
+            yield store
+            return
+        other = self.make()
+        await other.open()
+        try:
+            yield other
+        finally:
+            await other.close()
 
 
 async def refused(error: type[E], call: Awaitable[Any]) -> E:

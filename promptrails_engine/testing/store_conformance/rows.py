@@ -19,6 +19,7 @@ from promptrails_engine.events import (
     ToolEndEvent,
     ToolStartEvent,
 )
+from promptrails_engine.ports.journal import ApprovalRow, JournalEntry
 from promptrails_engine.ports.sink import Span, SpanKind, SpanStatus, TraceInfo
 from promptrails_engine.ports.store import (
     DefinitionKind,
@@ -28,6 +29,7 @@ from promptrails_engine.ports.store import (
     ExecutionStatus,
     VersionRow,
 )
+from promptrails_engine.ports.tool import Effect
 
 MOMENT = 1_760_000_000.25
 """A time of which a float and a database keep every digit."""
@@ -157,6 +159,46 @@ def ended(
         cost=cost,
         cost_known=(cost or 0.0) if known is None else known,
         truncated=status == "completed",
+    )
+
+
+def owned(row: ExecutionRow, owner: str | None, status: ExecutionStatus = "running") -> ExecutionRow:
+    """The same execution with another owner, in another state."""
+    return replace(row, owner=owner, status=status)
+
+
+def intent(key: str, value: dict[str, Any] | None = None, *, effect: Effect = "effect") -> JournalEntry:
+    """The intent of a tool call."""
+    return JournalEntry(key, "tool", effect, "intended", {"call": key} if value is None else value)
+
+
+def outcome(key: str, value: dict[str, Any] | None = None, *, effect: Effect = "effect") -> JournalEntry:
+    """The outcome of a tool call."""
+    return JournalEntry(key, "tool", effect, "done", {"result": key} if value is None else value)
+
+
+def approval(
+    row: ExecutionRow,
+    key: str = "step",
+    *,
+    id: str = "",
+    created_at: float = MOMENT,
+    expires_at: float | None = None,
+    payload: dict[str, Any] | None = None,
+) -> ApprovalRow:
+    """A request of an execution."""
+    return ApprovalRow(
+        id=id or unique("apr"),
+        workspace_id=row.workspace_id,
+        execution_id=row.id,
+        root_execution_id=row.root_execution_id or row.id,
+        agent_id=row.agent_id,
+        key=key,
+        checkpoint_name="before payment",
+        payload={"arguments": {"amount": 5}} if payload is None else payload,
+        digest="0f" * 32,
+        created_at=created_at,
+        expires_at=expires_at,
     )
 
 

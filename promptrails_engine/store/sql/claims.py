@@ -1,0 +1,201 @@
+"""Leases, and who takes up which executions, in SQL."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    update,
+)
+
+from promptrails_engine.ports.journal import Claims
+from promptrails_engine.store.codec import dump_json, escape, load_json, unescape
+from promptrails_engine.store.sql.clock import now
+from promptrails_engine.store.sql.keys import below, going_on, tree
+from promptrails_engine.store.sql.rows import execution_row
+from promptrails_engine.store.sql.statements import insert_into
+from promptrails_engine.store.sql.tables import EXECUTION_ROW, executions, leases
+
+E, L = executions.c, leases.c
+SLACK = 64
+"""So many more roots than wanted are looked at, since others may be taking the first."""
+FORGET_S = 3600.0
+"""The age of lapsed leases at which they are forgotten; an unknown one counts as lapsed."""
+
+_RUNNING = E.status == literal_column("'running'")
+_ROOT = E.parent_execution_id.is_(None)
+_WAITING = and_(E.status == literal_column("'pending'"), _ROOT)
+_OWNED = and_(_RUNNING, E.owner.is_not(None))
+_Place = tuple[float, str]
+"""When an execution was created, and its id as it is stored."""
+
+
+# -------------------------------------------------------------- leases
+
+
+def renew_lease(conn: Connection, owner: str, seconds: float) -> None:
+    """Make or renew a lease; the first time, forget those of processes that died long ago."""
+    clock = now(conn)
+    until = {"until": clock + seconds}
+    if conn.execute(update(leases).where(L.owner == owner).values(until)).rowcount == 0:
+        conn.execute(delete(leases).where(L.until < clock - FORGET_S))
+        _put_lease(conn, {"owner": owner, **until}, until)
+
+
+def end_lease(conn: Connection, owner: str) -> None:
+    """Let a lease lapse at once."""
+    conn.execute(update(leases).where(L.owner == owner).values(until=0.0))
+
+
+def _put_lease(conn: Connection, values: dict[str, Any], changed: dict[str, Any]) -> None:
+    new = insert_into(leases, conn.dialect.name).values(values)
+    conn.execute(new.on_conflict_do_update(index_elements=[L.owner], set_=changed))
+
+
+def cancel_requests(conn: Connection, owner: str) -> list[str]:
+    """Ids of the running executions of this owner that somebody wants cancelled."""
+    wanted = and_(E.owner == escape(owner), _RUNNING, E.cancel_requested_at.is_not(None))
+    return [unescape(found) for found in conn.execute(select(E.id).where(wanted)).scalars()]
+
+
+def _is_dead(conn: Connection) -> ColumnElement[bool]:
+    """Whether it runs, and the lease of its owner has lapsed or is unknown."""
+    alive = exists().where(L.owner == E.owner, L.until > now(conn)).correlate(executions)
+    return and_(_OWNED, not_(alive))
+
+
+# -------------------------------------------------------------- claims
+
+
+def are_any(conn: Connection, workspace_id: str, *, lapsed: bool) -> bool:
+    """Whether there is something to claim: a look that takes no locks."""
+    workspace = escape(workspace_id)
+    first = conn.execute(select(E.id).where(E.workspace_id == workspace, _WAITING).limit(1)).first()
+    if first is None and lapsed:
+        first = conn.execute(select(E.id).where(E.workspace_id == workspace, _ROOT, _is_dead(conn)).limit(1)).first()
+    return first is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody wants to run."""
+
+    limit: int
+    lapsed: bool
+    only: str | None
+    exclude: frozenset[str]
+    """Ids as they are stored."""
+
+
+def claim(conn: Connection, workspace_id: str, owner: str, wanted: Wanted, token: str) -> Claims:
+    """What the owner runs from now on; `token` names this call."""
+    workspace = escape(workspace_id)
+    taken = _take_roots(conn, workspace, wanted)
+    if not taken:
+        return Claims()
+    roots = list(taken)
+    members = select(E.id, _is_dead(conn).label("dead")).where(below(workspace, roots), going_on())
+    members = members.order_by(E.root_execution_id, E.id).with_for_update(of=executions)
+    dead = [root for root, is_dead in taken.items() if is_dead]
+    dead += [row.id for row in conn.execute(members) if row.dead]
+    grown = case((E.id.in_(dead), E.attempt + 1), else_=E.attempt) if dead else E.attempt
+    started = func.coalesce(E.started_at, now(conn))
+    values = {"status": "running", "owner": escape(owner), "attempt": grown, "started_at": started}
+    conn.execute(update(executions).where(tree(workspace, roots), going_on()).values(values))
+    claimed = {"claim": token, "claimed": dump_json([[unescape(one) for one in part] for part in (roots, dead)])}
+    _put_lease(conn, {"owner": escape(owner), "until": 0.0, **claimed}, claimed)
+    return _claims(conn, workspace, roots, dead)
+
+
+def claimed(conn: Connection, workspace_id: str, owner: str, token: str) -> Claims | None:
+    """What this call has claimed in an attempt of unknown outcome, or None."""
+    mine = and_(L.owner == escape(owner), L.claim == token)
+    found = conn.execute(select(L.claimed).where(mine)).scalar()
+    if found is None:
+        return None
+    roots, dead = ([escape(one) for one in part] for part in load_json(found))
+    return _claims(conn, escape(workspace_id), roots, dead)
+
+
+def _claims(conn: Connection, workspace: str, roots: Sequence[str], dead: Sequence[str]) -> Claims:
+    turns = {unescape(root): turn for turn, root in enumerate(roots)}
+    query = select(*EXECUTION_ROW).where(tree(workspace, roots), going_on()).order_by(E.created_at, E.id)
+    rows = [execution_row(row) for row in conn.execute(query)]
+    rows.sort(key=lambda row: (turns[row.root_execution_id or row.id], row.root_execution_id is not None))
+    return Claims(rows, frozenset(unescape(one) for one in dead))
+
+
+def _take_roots(conn: Connection, workspace: str, wanted: Wanted) -> dict[str, bool]:
+    """Up to `limit` roots, locked, in turns between agents; and whether their owner has died."""
+    limit = wanted.limit
+    if wanted.only is None:
+        most = limit + len(wanted.exclude) + SLACK
+        found = _candidates(conn, workspace, most, lapsed=wanted.lapsed)
+        candidates = [one for one in found if one not in wanted.exclude]
+    else:
+        candidates = [escape(wanted.only)]
+    dead = _is_dead(conn)
+    free = or_(_WAITING, and_(_ROOT, dead)) if wanted.lapsed else _WAITING
+    taken: dict[str, bool] = {}
+    while candidates and len(taken) < limit:
+        part, candidates = candidates[: limit - len(taken)], candidates[limit - len(taken) :]
+        query = select(E.id, dead.label("dead")).where(E.workspace_id == workspace, E.id.in_(part), free)
+        query = query.with_for_update(skip_locked=True, of=executions)
+        locked = {row.id: bool(row.dead) for row in conn.execute(query)}
+        taken |= {one: locked[one] for one in part if one in locked}
+    return taken
+
+
+def _candidates(conn: Connection, workspace: str, wanted: int, *, lapsed: bool) -> list[str]:
+    """Ids of roots that nobody runs: of each agent the oldest first, in turns."""
+    places: defaultdict[str, list[_Place]] = defaultdict(list)
+    firsts = _first_of_agents(conn, workspace)
+    if len(firsts) >= wanted:
+        places.update({agent: [place] for agent, place in firsts.items()})
+    else:
+        for agent in firsts:
+            oldest = select(E.created_at, E.id).where(E.workspace_id == workspace, E.agent_id == agent, _WAITING)
+            found = conn.execute(oldest.order_by(E.created_at, E.id).limit(wanted))
+            places[agent] = [(row.created_at, row.id) for row in found]
+    if lapsed:
+        for agent, place in _lapsed(conn, workspace, wanted):
+            places[agent].append(place)
+    turns = [(turn, place) for queue in places.values() for turn, place in enumerate(sorted(queue))]
+    return [place[1] for _turn, place in sorted(turns)[:wanted]]
+
+
+def _first_of_agents(conn: Connection, workspace: str) -> dict[str, _Place]:
+    """Of each agent that has some waiting the oldest one: a step along the index for each agent, however many wait."""
+    mine = and_(E.workspace_id == workspace, _WAITING)
+    agents = select(func.min(E.agent_id).label("agent_id")).where(mine).cte("agents", recursive=True)
+    after = select(func.min(E.agent_id)).where(mine, E.agent_id > agents.c.agent_id).correlate(agents).scalar_subquery()
+    agents = agents.union_all(select(after).where(agents.c.agent_id.is_not(None)))
+
+    def oldest(column: ColumnElement[Any]) -> Any:
+        queue = select(column).where(mine, E.agent_id == agents.c.agent_id).order_by(E.created_at, E.id)
+        return queue.limit(1).correlate(agents).scalar_subquery()
+
+    query = select(agents.c.agent_id, oldest(E.created_at), oldest(E.id)).where(agents.c.agent_id.is_not(None))
+    return {agent: (created_at, first) for agent, created_at, first in conn.execute(query) if first is not None}
+
+
+def _lapsed(conn: Connection, workspace: str, wanted: int) -> list[tuple[str, _Place]]:
+    turn = func.row_number().over(partition_by=E.agent_id, order_by=(E.created_at, E.id)).label("turn")
+    dead = and_(E.workspace_id == workspace, _ROOT, _is_dead(conn))
+    ranked = select(E.agent_id, E.created_at, E.id, turn).where(dead).subquery()
+    first = select(ranked).where(ranked.c.turn <= wanted).order_by(ranked.c.turn, ranked.c.created_at).limit(wanted)
+    return [(row.agent_id, (row.created_at, row.id)) for row in conn.execute(first)]
