@@ -13,6 +13,7 @@ from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.resources.base import Parts
 from promptrails_engine.run.pipeline import plan_input
 from promptrails_engine.run.runner import RunOptions
+from promptrails_engine.run.stream import EventLog
 from promptrails_engine.schema import check_input
 
 
@@ -43,36 +44,44 @@ async def execute_once(
         ConflictError: it is one of another agent, or with other input.
         PromptRailsError: it cannot be run; nothing was stored.
     """
-    options = replace(options, execution_id=keyed_id(parts, key))
-    known = await _known(parts, options, key, agent_ref, data)
-    if known is not None:
-        return known  # whatever has become of the agent since
-    plan = await parts.planner.plan(agent_ref, version_ref)
-    checked = plan_input(plan, data)
+    execution_id = keyed_id(parts, key)
+    options = replace(options, execution_id=execution_id)
+    clash: ConflictError | None = None
+    while True:
+        row = await parts.services.store.get_execution(parts.services.workspace_id, execution_id)
+        if row is not None:  # whatever has become of the agent since
+            return await _same(parts, row, key, agent_ref, data)
+        if clash is not None:
+            raise clash
+        plan = await parts.planner.plan(agent_ref, version_ref)
+        checked = plan_input(plan, data)
+        try:
+            if not sync:
+                return await parts.dispatcher.enqueue(plan, checked, options)
+            _, task = parts.runner.start(plan, checked, options)
+            return await asyncio.shield(task)
+        except ConflictError as error:  # somebody was faster
+            ctx = parts.runner.live(execution_id)
+            clash = error if ctx is None else None
+            if ctx is not None:
+                await _begun(ctx.log)
+
+
+async def _begun(log: EventLog) -> None:
+    """Return once a run of this process is on record, or has ended without."""
+    first = log.follow()
     try:
-        if not sync:
-            return await parts.dispatcher.enqueue(plan, checked, options)
-        _, task = parts.runner.start(plan, checked, options)
-        return await asyncio.shield(task)
-    except ConflictError:
-        known = await _known(parts, options, key, agent_ref, data)  # somebody was faster
-        if known is None:
-            raise
-        return known
+        await anext(first, None)
+    finally:
+        await first.aclose()
 
 
-async def _known(
-    parts: Parts, options: RunOptions, key: str, agent_ref: str, data: Mapping[str, Any]
-) -> ExecutionRow | None:
+async def _same(parts: Parts, row: ExecutionRow, key: str, agent_ref: str, data: Mapping[str, Any]) -> ExecutionRow:
     """The execution that is there, if it is what is asked for.
 
     Raises:
         ConflictError: it is another one.
     """
-    assert options.execution_id is not None
-    row = await parts.services.store.get_execution(parts.services.workspace_id, options.execution_id)
-    if row is None:
-        return None
     if agent_ref != row.agent_id and (await parts.agents.get(agent_ref)).id != row.agent_id:
         raise _conflict(row, key, "of another agent")
     # As the version that it runs takes it: with the defaults of then.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.errors import EngineClosedError, PromptRailsError
+from promptrails_engine.errors import ConflictError, EngineClosedError, PromptRailsError
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.context import RunContext, trace_of
 from promptrails_engine.run.deadlines import Deadlines
@@ -178,6 +178,8 @@ class Runner:
             raise EngineClosedError("the engine was closed before the run began; make a new one")
         services = self._services
         deadlines, lease = self._here(), self._lease
+        if options.execution_id in self._live:
+            raise ConflictError(f"execution '{options.execution_id}' is running here already")
         now = services.clock.now()
         row = ExecutionRow(
             services.ids.record() if options.execution_id is None else options.execution_id,
