@@ -19,8 +19,11 @@ _ROOMS = {
         "AsyncEngine", "Engine",
     ),
     "promptrails_engine.definitions.configs": (
-        "AgentConfig", "AnyAgentConfig", "ChainAgentConfig", "CompositeAgentConfig", "CompositeStep",
-        "MultiAgentConfig", "PromptLink", "SimpleAgentConfig", "WorkflowAgentConfig", "WorkflowNode",
+        "AgentConfig", "AnyAgentConfig", "ChainAgentConfig", "CompositeAgentConfig", "MultiAgentConfig", "PromptLink",
+        "SimpleAgentConfig", "WorkflowAgentConfig",
+    ),
+    "promptrails_engine.definitions.graph_nodes": (
+        "CompositeStep", "WorkflowNode",
     ),
     "promptrails_engine.definitions.settings": (
         "ApprovalPolicy", "Limits", "ModelConfig", "RateLimit", "RunBudget", "SubAgentAttachment", "ToolAttachment",
@@ -34,7 +37,11 @@ _ROOMS = {
     "promptrails_engine.definitions.drawing": (
         "Drawing",
     ),
+    "promptrails_engine.dispatch.dispatcher": (
+        "Recovery",
+    ),
     "promptrails_engine.results": (
+        "DoubtfulStep",
         "AgentExecution", "ApprovalRequest", "CostSummary", "ExecutionResult", "Page", "PaginationMeta",
         "PromptPreview", "RunPromptResponse", "Trace",
     ),
@@ -83,6 +90,15 @@ _ROOMS = {
     "promptrails_engine.ports.store": (
         "Store",
     ),
+    "promptrails_engine.ports.datasource": (
+        "DataSource",
+    ),
+    "promptrails_engine.ports.media": (
+        "MediaProvider",
+    ),
+    "promptrails_engine.datasources": (
+        "MemoryDataSource", "QueryLimits", "SQLiteDataSource",
+    ),
     "promptrails_engine.tracing": (
         "ConsoleSink", "JsonlSink", "MemorySink", "OTelSink",
     ),
@@ -90,13 +106,16 @@ _ROOMS = {
         "Secret",
     ),
     "promptrails_engine.errors": (
+        "ApprovalMismatchError", "ApprovalRejectedError", "JournalError", "ToolDeniedError",
         "AlreadyDecidedError", "ApprovalExpiredError", "ArchivedError", "AuthError", "BadRequestError",
         "BranchesFailedError", "BudgetExceededError", "ChildFailedError", "ConfigurationError", "ConflictError",
         "ContentFilteredError", "ContextOverflowError", "DefinitionError", "EmptyOutputError", "EngineClosedError",
         "EngineUsageError", "FencedError", "ForbiddenError", "InputInvalidError", "MissingExtraError",
         "ModelNotFoundError", "ModelNotServedError", "NotFoundError",
+        "DataSourceError", "DataSourceUnavailableError",
         "OutputInvalidError", "OutputTruncatedError", "PromptRailsError", "ProviderError",
-        "ProviderProtocolError", "ProviderTimeoutError", "ProviderUnavailableError", "QuotaExceededError",
+        "ProviderProtocolError", "ProviderTimeoutError", "ProviderUnavailableError", "QueryInvalidError",
+        "QueryLimitError", "QuotaExceededError",
         "RateLimitError", "RedirectRefusedError", "RefusedError", "ResponseTooLargeError",
         "RunCancelledError", "RunError", "RunFailedError", "RunTimeoutError", "SchemaViolationError",
         "ServerError", "StoreCorruptError", "StoreError", "StoreUnavailableError", "StoreVersionError",
@@ -116,9 +135,15 @@ if TYPE_CHECKING:
     from promptrails_engine.comparison.records import (
         Difference, ExecutionDiff, ExecutionFacts, StepDiff, StepFacts,
     )
+    from promptrails_engine.datasources import (
+        MemoryDataSource, QueryLimits, SQLiteDataSource,
+    )
     from promptrails_engine.definitions.configs import (
-        AgentConfig, AnyAgentConfig, ChainAgentConfig, CompositeAgentConfig, CompositeStep,
-        MultiAgentConfig, PromptLink, SimpleAgentConfig, WorkflowAgentConfig, WorkflowNode,
+        AgentConfig, AnyAgentConfig, ChainAgentConfig, CompositeAgentConfig, MultiAgentConfig, PromptLink,
+        SimpleAgentConfig, WorkflowAgentConfig,
+    )
+    from promptrails_engine.definitions.graph_nodes import (
+        CompositeStep, WorkflowNode,
     )
     from promptrails_engine.definitions.diff import (
         Change, VersionDiff, diff_versions,
@@ -136,13 +161,16 @@ if TYPE_CHECKING:
         AsyncEngine, Engine,
     )
     from promptrails_engine.errors import (
+        ApprovalMismatchError, ApprovalRejectedError, JournalError, ToolDeniedError,
         AlreadyDecidedError, ApprovalExpiredError, ArchivedError, AuthError, BadRequestError, BranchesFailedError,
         BudgetExceededError, ChildFailedError, ConfigurationError, ConflictError, ContentFilteredError,
         ContextOverflowError, DefinitionError, EmptyOutputError, EngineClosedError, EngineUsageError, FencedError,
         ForbiddenError, InputInvalidError, MissingExtraError, ModelNotFoundError, ModelNotServedError,
         NotFoundError, OutputInvalidError, OutputTruncatedError, PromptRailsError,
+        DataSourceError, DataSourceUnavailableError,
         ProviderError, ProviderProtocolError, ProviderTimeoutError, ProviderUnavailableError,
-        QuotaExceededError, RateLimitError, RedirectRefusedError, RefusedError, ResponseTooLargeError,
+        QueryInvalidError, QueryLimitError, QuotaExceededError, RateLimitError, RedirectRefusedError,
+        RefusedError, ResponseTooLargeError,
         RunCancelledError, RunError, RunFailedError, RunTimeoutError, SchemaViolationError, ServerError,
         StoreCorruptError, StoreError, StoreUnavailableError, StoreVersionError, StreamInterruptedError,
         TemplateError, TemplateLimitError, ToolArgsInvalidError, ToolError, ToolLoopError, ToolUnknownError,
@@ -154,6 +182,12 @@ if TYPE_CHECKING:
     )
     from promptrails_engine.models.registry import (
         LLMModel,
+    )
+    from promptrails_engine.ports.datasource import (
+        DataSource,
+    )
+    from promptrails_engine.ports.media import (
+        MediaProvider,
     )
     from promptrails_engine.ports.provider import (
         Account, AccountProvider, Delta, Finish, Message, ModelCapabilities, ModelRequest, Provider, RateLimitDelta,
@@ -177,7 +211,11 @@ if TYPE_CHECKING:
     from promptrails_engine.resources.llm_models import (
         AvailableModelGroup,
     )
+    from promptrails_engine.dispatch.dispatcher import (
+        Recovery,
+    )
     from promptrails_engine.results import (
+        DoubtfulStep,
         AgentExecution, ApprovalRequest, CostSummary, ExecutionResult, Page, PaginationMeta, PromptPreview,
         RunPromptResponse, Trace,
     )
@@ -208,25 +246,31 @@ __all__ = [
     "AsyncEngine", "AsyncEventStream", "AuthError", "AvailableModelGroup", "BadRequestError",
     "BranchesFailedError", "BudgetExceededError", "ChainAgentConfig", "Change", "ChildFailedError",
     "CompositeAgentConfig", "CompositeStep", "ConfigurationError", "ConflictError", "ConsoleSink", "ContentEvent",
-    "ContentFilteredError", "ContextOverflowError", "CostSummary", "DefinitionError", "Difference", "DoneEvent",
+    "ContentFilteredError", "ContextOverflowError", "CostSummary", "DataSource", "DataSourceError",
+    "DataSourceUnavailableError", "DefinitionError", "Difference", "DoneEvent",
     "Drawing", "EmptyOutputError", "Engine",
     "EngineClosedError", "EngineUsageError", "ErrorEvent", "Event", "EventStream", "ExecutionDiff", "ExecutionEvent",
     "ExecutionFacts",
     "ExecutionResult", "Finish", "ForbiddenError", "FunctionTool", "InputInvalidError", "JsonlSink", "LLMModel",
-    "Limits", "LoadReport", "MemorySink", "Message", "MissingExtraError", "ModelCapabilities", "ModelConfig",
+    "Limits", "LoadReport", "MediaProvider", "MemoryDataSource", "MemorySink", "Message", "MissingExtraError",
+    "ModelCapabilities", "ModelConfig",
     "ModelNotFoundError", "ModelNotServedError", "ModelRequest", "MultiAgentConfig", "NotFoundError",
     "OTelSink", "OutputInvalidError", "OutputTruncatedError", "Page", "PaginationMeta", "Prompt", "PromptLink",
     "PromptPreview", "PromptRailsError", "PromptVersion", "Provider", "ProviderError", "ProviderProtocolError",
-    "ProviderTimeoutError", "ProviderUnavailableError", "QuotaExceededError", "RateLimit", "RateLimitDelta",
+    "ProviderTimeoutError", "ProviderUnavailableError", "QueryInvalidError", "QueryLimitError", "QuotaExceededError",
+    "RateLimit", "RateLimitDelta",
     "RateLimitError", "RedirectRefusedError", "RefusalDelta", "RefusedError", "ResponseTooLargeError", "RunBudget",
-    "RunCancelledError", "RunError", "RunFailedError", "RunPromptResponse", "RunTimeoutError", "SaveReport",
-    "SchemaViolationError", "Secret", "ServerError", "SimpleAgentConfig", "Sink", "Span", "StepDiff", "StepFacts",
+    "QueryLimits", "RunCancelledError", "RunError", "RunFailedError", "RunPromptResponse", "RunTimeoutError",
+    "SQLiteDataSource", "SaveReport", "SchemaViolationError", "Secret", "ServerError", "SimpleAgentConfig",
+    "Sink", "Span", "StepDiff", "StepFacts",
     "Store", "StoreCorruptError", "StoreError", "StoreUnavailableError", "StoreVersionError", "StreamInterruptedError",
     "SubAgentAttachment", "TemplateError", "TemplateLimitError", "TextDelta", "ThinkingDelta", "ThinkingEvent",
     "TokenUsage", "Tool", "ToolArgsInvalidError", "ToolAttachment", "ToolCallDelta", "ToolContext", "ToolEndEvent",
     "ToolError", "ToolLoopError", "ToolSpec", "ToolStartEvent", "ToolUnknownError", "Trace", "UnauthorizedError",
     "UsageDelta", "ValidationError", "VersionDiff", "VersionMismatchError", "Violation", "WorkflowAgentConfig",
     "WorkflowNode", "diff_versions", "event_from_dict", "event_to_dict", "tool",
+    "ApprovalMismatchError", "ApprovalRejectedError", "JournalError", "ToolDeniedError",
+    "DoubtfulStep", "Recovery",
 ]
 # fmt: on
 

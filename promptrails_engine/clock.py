@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Clock(Protocol):
@@ -13,6 +13,15 @@ class Clock(Protocol):
 
     now: Callable[[], float]
     monotonic: Callable[[], float]
+
+
+@runtime_checkable
+class SleepingClock(Clock, Protocol):
+    """A clock that also says how long waiting takes: of the engine's waits, those between two looks at a media job."""
+
+    def sleep(self, seconds: float, /) -> Awaitable[None]:
+        """Return after so many seconds."""
+        ...
 
 
 class SystemClock:

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self
 
 from promptrails_engine import definitions, resources
 from promptrails_engine.bridge import Bridge
+from promptrails_engine.catalog.given import GivenAdapters
 from promptrails_engine.catalog.providers import Providers
 from promptrails_engine.clock import Clock, SystemClock
 from promptrails_engine.errors import ConfigurationError, EngineClosedError
 from promptrails_engine.faces import Async, M_co, Sync
 from promptrails_engine.ids import IdFactory
+from promptrails_engine.ports.datasource import DataSource
+from promptrails_engine.ports.media import MediaProvider
 from promptrails_engine.ports.provider import Provider
 from promptrails_engine.ports.sink import Sink
 from promptrails_engine.ports.store import Store
@@ -54,6 +57,8 @@ class _BaseEngine(Generic[M_co]):
         *,
         providers: Iterable[Provider] = (),
         tools: Iterable[Tool | Callable[..., Any]] = (),
+        data_sources: Iterable[DataSource] = (),
+        media: Iterable[MediaProvider] = (),
         sinks: Iterable[Sink] = (),
         hooks: Mapping[str, Iterable[Hook]] | None = None,
         model: str | None = None,
@@ -64,6 +69,7 @@ class _BaseEngine(Generic[M_co]):
         durability: Durability = "full",
         background: int = 8,
         recover: bool = False,
+        lease_s: float = 30.0,
         ids: IdFactory | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -73,6 +79,8 @@ class _BaseEngine(Generic[M_co]):
             store: None keeps everything in memory, bounded; a path is a SQLite file; a URL is a database; or a Store.
             providers: adapters that call models, before those found by entry point.
             tools: functions or tools that agents may name, beside the built-in ones.
+            data_sources: what nodes of workflows may query, by their names.
+            media: make speech, images and videos for nodes of workflows.
             sinks: receive the spans of every run.
             hooks: functions, sync or async, and webhooks that are called with a `HookEvent`, by the name of the event:
                 `execution.awaiting_approval`, `approval.decided`.
@@ -85,6 +93,7 @@ class _BaseEngine(Generic[M_co]):
             durability: `full` survives a power cut once a call has returned, `relaxed` the end of the process.
             background: how many executions of `execute(..., sync=False)` it runs at once; 0 leaves them to workers.
             recover: when the store is opened, take over executions whose process has died (see `recover`).
+            lease_s: seconds after its process died until an execution may be taken over by another.
             ids, clock: where ids and the time come from; a seed and a clock of your own make them reproducible.
 
         Raises:
@@ -104,12 +113,16 @@ class _BaseEngine(Generic[M_co]):
         self._hooks = Hooks(hooks, ids=self._ids, clock=self._clock, in_thread=in_thread)
         self._providers = Providers(providers)
         self._tools = ToolRegistry(tools, builtin.find, builtin.NAMES)
+        self._given = GivenAdapters(data_sources, media)
         self._model, self._models = model, tuple(models)
         self._limits = limits
         self._rate_limits = definitions.checked_rate_limits(rate_limits) if rate_limits else {}
         _check_places(background, "background", least=0)
         self._background = background
         self._recovers = recover
+        if not lease_s >= 1:
+            raise ConfigurationError(f"lease_s is a number of seconds, 1 or more, not {lease_s!r}")
+        self._lease_s = lease_s
         self._bridge = self._make_bridge()
 
     @cached_property
@@ -162,6 +175,7 @@ class _BaseEngine(Generic[M_co]):
                 self._workspace_id,
                 providers=self._providers,
                 tools=self._tools,
+                given=self._given,
                 sinks=self._sinks,
                 hooks=self._hooks,
                 model=self._model,
@@ -172,6 +186,7 @@ class _BaseEngine(Generic[M_co]):
                 clock=self._clock,
                 ready=self._ready,
                 background=self._background,
+                lease_s=self._lease_s,
             )
             made = vars(self).setdefault("_wired", parts)  # of threads that come at once, one wins
         return made
@@ -208,7 +223,7 @@ class _BaseEngine(Generic[M_co]):
         self._parts.dispatcher.start(concurrency)
 
     async def _shut(self, grace_s: float) -> None:
-        """Let runs end and hooks be told, then close providers, sinks and store."""
+        """Let runs end and hooks be told, then close providers and the like, sinks and store."""
         if self._closed:
             return
         self._closed = True
@@ -219,9 +234,9 @@ class _BaseEngine(Generic[M_co]):
             await parts.dispatcher.close()
             await parts.runner.close(grace_s)
             await self._hooks.close(grace_s)
-        for provider in self._providers.all():
+        for adapter in (*self._providers.all(), *self._given.all()):
             try:
-                await provider.aclose()
+                await adapter.aclose()
             except Exception as error:  # the others are to be closed all the same
                 failed.append(error)
         await asyncio.to_thread(self._sinks.close)

@@ -166,7 +166,7 @@ class ApprovalRequest:
         root_execution_id: the root of its tree.
         agent_id: the agent of the execution that waits.
         key: the step that waits.
-        checkpoint_name: what the agent calls this check; of a tool or sub-agent its name.
+        checkpoint_name: what the check is called.
         payload: what is to be approved.
         digest: SHA-256 of what is to be approved.
         status: pending, approved, rejected, expired, or withdrawn with its run.

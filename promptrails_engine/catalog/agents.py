@@ -12,13 +12,8 @@ from promptrails_engine.catalog.descent import refuse_circle
 from promptrails_engine.catalog.prompts import PromptCatalog
 from promptrails_engine.definitions import content as contents
 from promptrails_engine.definitions.checked import checked_agent
-from promptrails_engine.definitions.configs import (
-    AGENT_TYPES,
-    AgentConfig,
-    AnyAgentConfig,
-    WorkflowNode,
-    parse_config,
-)
+from promptrails_engine.definitions.configs import AGENT_TYPES, AgentConfig, AnyAgentConfig, parse_config
+from promptrails_engine.definitions.graph_nodes import WorkflowNode
 from promptrails_engine.definitions.records import Agent, AgentVersion
 from promptrails_engine.errors import DefinitionError
 from promptrails_engine.ports.store import DefinitionRow, VersionRow

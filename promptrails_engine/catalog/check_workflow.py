@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptrails_engine.definitions.configs import (
-    AnyAgentConfig,
-    CompositeAgentConfig,
-    CompositeStep,
-    WorkflowAgentConfig,
-    WorkflowNode,
-)
+from promptrails_engine.definitions.configs import AnyAgentConfig, CompositeAgentConfig, WorkflowAgentConfig
+from promptrails_engine.definitions.graph_nodes import CompositeStep, WorkflowNode
 from promptrails_engine.errors import DefinitionError, TemplateError
 from promptrails_engine.run.compiled import Compiled
 from promptrails_engine.run.expressions import CompiledMapping, Expression, compile_expression

@@ -23,7 +23,10 @@ async def plan_composite(
     """
     agents = {step.id: await agent_of(step.agent_id) for step in config.steps}
     graph = await asyncio.to_thread(check_graph, config.steps, input_schema, {})  # the first loads networkx
-    nodes = {step.id: graph_node(step, graph, key=f"steps[{step.id}]", agent=agents[step.id]) for step in config.steps}
+    nodes = {
+        step.id: graph_node(step, graph, key=f"steps[{step.id}]", kind="agent", agent=agents[step.id])
+        for step in config.steps
+    }
     return Workflow(
         graph=graph,
         nodes={name: nodes[name] for name in graph.order},

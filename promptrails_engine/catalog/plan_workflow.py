@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from promptrails_engine.catalog.check_workflow import Part, check_graph, condition_of, map_over_of, mapping_of
-from promptrails_engine.definitions.configs import WorkflowAgentConfig, WorkflowNode
-from promptrails_engine.errors import ConfigurationError
+from promptrails_engine.catalog.node_adapters import NodeAdapters
+from promptrails_engine.definitions.configs import WorkflowAgentConfig
+from promptrails_engine.definitions.graph_nodes import NodeType, WorkflowNode
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.compiled import Compiled
 from promptrails_engine.run.graph import Graph
-from promptrails_engine.run.plan import Node, Plan, PromptStep, Workflow
-from promptrails_engine.tools.registry import ToolRegistry
+from promptrails_engine.run.plan import MediaTask, Node, Plan, PromptStep, Query, Workflow
 
 StepOf = Callable[[str, str, str, bool], Awaitable[PromptStep]]
 """The step of a prompt, by its id: with its key, its role, and whether its answer is that of the run."""
@@ -25,29 +25,22 @@ _AT_ONCE = 8
 
 async def plan_workflow(
     config: WorkflowAgentConfig,
-    agent_name: str,
     input_schema: Mapping[str, Any] | None,
     step_of: StepOf,
-    tools: ToolRegistry,
+    adapters: NodeAdapters,
     agent_of: AgentOf,
 ) -> Workflow:
     """The workflow, ready to run; its nodes in the order of the graph.
 
     Raises:
         NotFoundError, ArchivedError: a prompt or agent cannot be used.
-        DefinitionError: a tool is not there, or an expression or template cannot be used.
-        ConfigurationError: a node is of a type that cannot be run.
+        DefinitionError: a tool, data source or media provider is not there, or an expression or template is no use.
     """
     needed = {parent for node in config.nodes for parent in node.depends_on}
     sinks = [node.id for node in config.nodes if node.id not in needed]
     steps: dict[str, PromptStep] = {}
     agents: dict[str, Plan] = {}
     for node in config.nodes:
-        if node.node_type == "media":
-            raise ConfigurationError(
-                f"node '{node.id}' of agent '{agent_name}' is a media job, which this version of promptrails-engine "
-                "can store and check but not run; it runs nodes of the other types"
-            )
         if node.prompt_id is not None:
             last = sinks == [node.id] and node.map_over is None
             steps[node.id] = await step_of(node.prompt_id, _key(node), node.id, last)
@@ -61,8 +54,11 @@ async def plan_workflow(
             graph,
             key=_key(node),
             step=steps.get(node.id),
-            tool=None if node.tool is None else tools.select([node.tool])[0],
+            kind=node.node_type or "prompt",
+            tool=adapters.tool(node),
             agent=agents.get(node.id),
+            query=adapters.query(node),
+            media=adapters.media(node),
         )
         for node in config.nodes
     }
@@ -83,11 +79,14 @@ def graph_node(
     graph: Graph,
     *,
     key: str,
+    kind: NodeType,
     step: PromptStep | None = None,
     tool: Tool | None = None,
     agent: Plan | None = None,
+    query: Query | None = None,
+    media: MediaTask | None = None,
 ) -> Node:
-    """A part of a graph with what it runs: a prompt step, a tool or another agent.
+    """A part of a graph with what it runs: a prompt step, a tool, another agent, a query or a media job.
 
     Raises:
         TemplateError: an expression cannot be compiled.
@@ -103,10 +102,12 @@ def graph_node(
     return Node(
         id=node.id,
         key=key,
-        kind="prompt" if step is not None else "tool" if tool is not None else "agent",
+        kind=kind,
         step=step,
         tool=tool,
         agent=agent,
+        query=query,
+        media=media,
         parents=graph.parents[node.id],
         reads=tuple(name for name in graph.order if name in read),
         condition=condition,

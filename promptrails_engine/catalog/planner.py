@@ -10,6 +10,7 @@ from promptrails_engine.catalog.agents import AgentCatalog
 from promptrails_engine.catalog.descent import Descent, FoundPrompt, with_children
 from promptrails_engine.catalog.kept_plans import KeptPlans
 from promptrails_engine.catalog.lock_diff import compare_locks
+from promptrails_engine.catalog.node_adapters import NodeAdapters, node_locks
 from promptrails_engine.catalog.pins import LOCK_FORMAT, read_lock
 from promptrails_engine.catalog.plan_composite import plan_composite
 from promptrails_engine.catalog.plan_multi_agent import PlannedPrompt, multi_agent_prompts, multi_agent_steps
@@ -57,6 +58,7 @@ class Planner:
         prompts: PromptCatalog,
         models: ModelDirectory,
         tools: ToolRegistry,
+        adapters: NodeAdapters,
         limits: Limits,
     ) -> None:
         self._store = store
@@ -65,6 +67,7 @@ class Planner:
         self._prompts = prompts
         self._models = models
         self._tools = tools
+        self._adapters = adapters
         self._limits = limits
         self._stamp = -1
         self._plans: KeptPlans[tuple[str, str | None]] = KeptPlans(_KEPT)
@@ -217,11 +220,12 @@ class Planner:
             found = await find_prompt(self._prompts, prompt_id, here)
             return self._step(found, version, config, key=key, role=role, last=last)
 
-        workflow = await plan_workflow(config, row.name, version.input_schema, step_of, self._tools, agent_of)
+        workflow = await plan_workflow(config, version.input_schema, step_of, self._adapters, agent_of)
         nodes = workflow.nodes.values()
         steps = [node.step for node in nodes if node.step is not None]
         tools = [node.tool for node in nodes if node.tool is not None]
-        return replace(self._plan(row, version, steps, tools), workflow=workflow)
+        plan = self._plan(row, version, steps, tools)
+        return replace(plan, workflow=workflow, version_lock={**plan.version_lock, **node_locks(workflow)})
 
     def _plan(
         self, row: DefinitionRow, version: AgentVersion, steps: list[PromptStep], tools: Sequence[Tool] = ()

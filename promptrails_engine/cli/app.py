@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from promptrails_engine._version import __version__
+from promptrails_engine.cli.approvals import approvals
 from promptrails_engine.cli.demo import demo
 from promptrails_engine.cli.exits import exit_code, report
 from promptrails_engine.cli.output import make_tolerant, say
@@ -30,6 +31,7 @@ app.command()(run)
 app.command()(render)
 app.add_typer(executions)
 app.add_typer(traces)
+app.add_typer(approvals)
 
 
 @app.command()

@@ -23,7 +23,14 @@ from promptrails_engine.cli.output import dollars, note, printable, say, say_jso
 from promptrails_engine.cli.tool_files import ToolsOption, tools_in
 from promptrails_engine.engine import Engine
 from promptrails_engine.errors import NotFoundError
-from promptrails_engine.events import ContentEvent, Event, ToolEndEvent, event_to_dict
+from promptrails_engine.events import (
+    ApprovalRequiredEvent,
+    ContentEvent,
+    Event,
+    RestartEvent,
+    ToolEndEvent,
+    event_to_dict,
+)
 from promptrails_engine.results import ExecutionResult, PromptPreview
 from promptrails_engine.streams import EventStream
 
@@ -123,6 +130,10 @@ def _show_text(event: Event) -> None:
         say(printable(event.content), end="")
     elif isinstance(event, ToolEndEvent):
         note(f"[{event.name}] {printable(event.summary or '')}")
+    elif isinstance(event, ApprovalRequiredEvent):
+        note(f"[{printable(event.checkpoint_name)}] waits for approval {event.approval_id}")
+    elif isinstance(event, RestartEvent):
+        note(f"[restart] what came after event {event.after} is void")
 
 
 def _show_json(event: Event) -> None:

@@ -96,7 +96,8 @@ def _versions(a: Recorded, b: Recorded) -> Iterator[Difference]:
             yield Difference(part="prompts", a_path=name, b_path=None, a=before[name].get("version"))
         else:
             yield from _version("prompts", name, before[name], after[name])
-    yield from differences("tools", _part(first.version_lock, "tools"), _part(second.version_lock, "tools"))
+    for part in ("tools", "data_sources", "media"):
+        yield from differences(part, _part(first.version_lock, part), _part(second.version_lock, part))
 
 
 def _version(part: str, path: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Difference]:

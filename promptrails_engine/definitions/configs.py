@@ -24,35 +24,23 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from promptrails_engine.definitions.checks import checked_class, parsed
+from promptrails_engine.definitions.graph_nodes import ERRORS_KEY, CompositeStep, WorkflowNode
 from promptrails_engine.errors import DefinitionError
 
 AgentType = Literal["simple", "chain", "multi_agent", "workflow", "composite"]
 AGENT_TYPES: tuple[AgentType, ...] = get_args(AgentType)
-NodeType = Literal["prompt", "media", "tool", "agent"]
 Aggregation = Literal["mapping", "prompt", "vote", "first_valid"]
 FailurePolicy = Literal["fail_fast", "settle"]
 """fail_fast: the first error stops everything and is raised.  settle: what does not depend on it goes on."""
 BranchPolicy = Literal["fail_fast", "settle", "quorum"]
 """quorum: as settle, until enough have succeeded or too few still can."""
-Join = Literal["any", "all", "always"]
-"""Whether a node runs where some of its parents were skipped: if any of them ran, only if all did, in any case."""
 
 _STRICT = ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False)
 _Ref = Annotated[StrictStr, StringConstraints(min_length=1)]
 _UNSAID: Mapping[str, str] = {"aggregation": "mapping", "failure_policy": "fail_fast"}
 """What extensions of the hosted API's fields are where nobody has set them: then they are not emitted."""
-ERRORS_KEY = "errors"
-"""Where the output of an agent that bears failures holds the errors of what failed, by role or node id."""
 VOTE_KEYS = ("value", "votes", "counts")
 """What the output of a vote holds."""
-_NEEDED: dict[str, tuple[str, ...]] = {
-    "prompt": ("prompt_id",),
-    "media": ("media_provider", "media_type", "media_model"),
-    "tool": ("tool",),
-    "agent": ("agent_id",),
-}
-"""The fields without which a node of each type cannot be."""
-_RESERVED_IDS = frozenset({"steps", ERRORS_KEY})
 
 
 class AgentConfig:
@@ -73,85 +61,6 @@ class PromptLink:
     prompt_id: _Ref
     role: _Ref
     sort_order: StrictInt
-
-
-@checked_class
-@dataclass(config=_STRICT)
-class WorkflowNode:
-    """A node of a workflow: a prompt, a tool, another agent or a media job.
-
-    The fields from `tool` on are extensions of this engine; they are sent and stored only where they are set.
-
-    Attributes:
-        tool: name of the tool that a node of type `tool` calls.
-        agent_id: the agent that a node of type `agent` runs, with its current version, as a child execution.
-        input_mapping: values by name, each a template or an expression in `{{ }}`: the arguments of a tool, the input
-            of an agent, or what a prompt is given over the input.
-        condition: expression; where it is false, the node is skipped.
-        map_over: expression for a list: the node runs once for each `item`, and its result is the list of results.
-        map_concurrency: how many items run at once; 8 where it is not set.
-        join: whether it runs where some that it depends on were skipped: `any` (the default: if one of them ran),
-            `all` (only if all ran), `always` (in any case, also after one that failed).
-    """
-
-    id: _Ref
-    depends_on: list[str] = field(default_factory=list[str])
-    prompt_id: str | None = None
-    node_type: NodeType | None = None
-    media_provider: str | None = None
-    media_type: str | None = None
-    media_model: str | None = None
-    media_config: dict[str, Any] | None = None
-    tool: _Ref | None = None
-    agent_id: _Ref | None = None
-    input_mapping: dict[str, Any] | None = None
-    condition: _Ref | None = None
-    map_over: _Ref | None = None
-    map_concurrency: Annotated[StrictInt, Field(ge=1)] | None = None
-    join: Join | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> WorkflowNode:
-        kind = self.node_type or "prompt"
-        needed = _NEEDED[kind]
-        if not all(getattr(self, name) for name in needed):
-            raise ValueError(f"{kind} node '{self.id}' needs {'a ' if len(needed) == 1 else ''}{_listed(needed)}")
-        if self.tool and kind != "tool":
-            raise ValueError(f"node '{self.id}' has a tool, but is of type '{kind}'; give it node_type='tool'")
-        if self.agent_id and kind != "agent":
-            raise ValueError(f"node '{self.id}' has an agent_id, but is of type '{kind}'; give it node_type='agent'")
-        if kind in ("tool", "agent") and self.prompt_id:
-            raise ValueError(f"{kind} node '{self.id}' cannot have a prompt_id; make two nodes of it")
-        _check_part(self, "node")
-        return self
-
-
-@checked_class
-@dataclass(config=_STRICT)
-class CompositeStep:
-    """A step of a composite: runs another agent, with its current version, as a child execution.
-
-    The fields from `condition` on are extensions of this engine; they are sent and stored only where they are set.
-
-    Attributes:
-        input_mapping: the agent's input: values by name, each a template or an expression in `{{ }}`; without one it is
-            given the composite's own input.
-        condition, map_over, map_concurrency, join: as of a `WorkflowNode`.
-    """
-
-    id: _Ref
-    agent_id: _Ref
-    depends_on: list[str] = field(default_factory=list[str])
-    input_mapping: dict[str, Any] | None = None
-    condition: _Ref | None = None
-    map_over: _Ref | None = None
-    map_concurrency: Annotated[StrictInt, Field(ge=1)] | None = None
-    join: Join | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> CompositeStep:
-        _check_part(self, "step")
-        return self
 
 
 @checked_class
@@ -345,17 +254,6 @@ def _emit(value: Any) -> dict[str, Any]:
             continue
         out[f.name] = [_emit(entry) if is_dataclass(entry) else entry for entry in item] if _is_list(item) else item
     return out
-
-
-def _check_part(part: WorkflowNode | CompositeStep, what: str) -> None:
-    if part.map_concurrency and not part.map_over:
-        raise ValueError(f"{what} '{part.id}' has a map_concurrency, but no map_over")
-    if part.id in _RESERVED_IDS:
-        raise ValueError(f"a {what} cannot have the id '{part.id}': the engine uses that name itself")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _is_list(value: Any) -> TypeGuard[list[Any]]:

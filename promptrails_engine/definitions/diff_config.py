@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from promptrails_engine.definitions.changes import Change, Part, brief, names
-from promptrails_engine.definitions.configs import ERRORS_KEY, VOTE_KEYS
+from promptrails_engine.definitions.configs import VOTE_KEYS
 from promptrails_engine.definitions.digest import canonical_json
+from promptrails_engine.definitions.graph_nodes import ERRORS_KEY
 
 Entry = Mapping[str, Any]
 

@@ -25,8 +25,8 @@ _COLOURS: dict[BoxState, tuple[str, str]] = {
 }
 """Fill and line of a box, by what became of it."""
 _PLAIN = ("#eef3fb", "#3b5b8c")
-_MERMAID_SHAPES = {"tool": ("[[", "]]"), "agent": ("(", ")"), "media": ("[/", "/]")}
-_GRAPHVIZ_SHAPES = {"tool": "component", "agent": "box3d", "media": "parallelogram"}
+_MERMAID_SHAPES = {"tool": ("[[", "]]"), "agent": ("(", ")"), "media": ("[/", "/]"), "datasource": ("[(", ")]")}
+_GRAPHVIZ_SHAPES = {"tool": "component", "agent": "box3d", "media": "parallelogram", "datasource": "cylinder"}
 _LINE_CHARS = 60
 _ONE_AT_A_TIME = threading.Lock()
 """Graphviz keeps its state in globals."""

@@ -11,11 +11,10 @@ from promptrails_engine.definitions.configs import (
     AnyAgentConfig,
     ChainAgentConfig,
     CompositeAgentConfig,
-    CompositeStep,
     MultiAgentConfig,
     SimpleAgentConfig,
-    WorkflowNode,
 )
+from promptrails_engine.definitions.graph_nodes import CompositeStep, WorkflowNode
 
 BoxState = Literal["done", "skipped", "failed", "cancelled", "not run"]
 
@@ -107,6 +106,8 @@ def _node(node: WorkflowNode, names: Mapping[str, str]) -> Box:
     rules = _rules(node)
     if node.tool is not None:
         return Box(key, node.id, "tool", (f"tool {node.tool}", *rules))
+    if node.data_source is not None:
+        return Box(key, node.id, "datasource", (f"query of {node.data_source}", *rules))
     if node.agent_id is not None:
         return _agent(key, node.id, node.agent_id, names, *rules)
     if node.node_type == "media":

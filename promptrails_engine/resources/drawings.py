@@ -22,6 +22,8 @@ from promptrails_engine.ports.store import SpanFilter
 from promptrails_engine.resources.base import Parts
 
 _MOST_SPANS = 100_000
+_PAID = frozenset({"llm", "speech", "image", "video"})
+"""The kinds of spans that cost something."""
 _PARTS = frozenset({"agent_step", "agent", "chain", "workflow"})
 """The kinds of spans that stand for a part of an agent."""
 
@@ -119,7 +121,7 @@ def _run_of(span: Span, below: Mapping[str, list[Span]]) -> BoxRun:
     while todo:
         each = todo.pop()
         todo += below.get(each.span_id, [])
-        if each.kind == "llm" and cost is not None:
+        if each.kind in _PAID and cost is not None:
             cost = None if each.cost is None and each.status == "ok" else cost + (each.cost or 0.0)
     return BoxRun(_state(span), span.duration_ms, cost)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 from promptrails_engine.catalog.agents import AgentCatalog
 from promptrails_engine.catalog.base import CatalogContext
+from promptrails_engine.catalog.given import GivenAdapters
+from promptrails_engine.catalog.node_adapters import NodeAdapters
 from promptrails_engine.catalog.planner import Planner
 from promptrails_engine.catalog.prompts import PromptCatalog
 from promptrails_engine.catalog.providers import Providers
 from promptrails_engine.catalog.serving import ModelDirectory
-from promptrails_engine.clock import Clock
+from promptrails_engine.clock import Clock, SleepingClock
 from promptrails_engine.definitions.settings import DEFAULT_LIMITS, Limits, RateLimit
 from promptrails_engine.dispatch.dispatcher import Dispatcher
 from promptrails_engine.dispatch.intake import Intake
@@ -35,6 +38,7 @@ def wired(
     *,
     providers: Providers,
     tools: ToolRegistry,
+    given: GivenAdapters,
     sinks: SinkHub,
     hooks: Hooks,
     model: str | None,
@@ -45,17 +49,19 @@ def wired(
     clock: Clock,
     ready: Callable[[], Coroutine[Any, Any, None]],
     background: int,
+    lease_s: float,
 ) -> Parts:
     """The parts of one engine.  Nothing is opened or started."""
     registry = ModelRegistry(models)
     gates = RateLimits(rate_limits, registry, random.random)
-    services = Services(workspace_id, store, sinks, registry, ids, clock, random.random, gates, hooks)
+    sleep = clock.sleep if isinstance(clock, SleepingClock) else asyncio.sleep
+    services = Services(workspace_id, store, sinks, registry, ids, clock, random.random, gates, hooks, sleep)
     context = CatalogContext(store, workspace_id, ids, clock, registry)
     prompts = PromptCatalog(context)
     agents = AgentCatalog(context, prompts)
     directory = ModelDirectory(providers, registry, model)
     merged = (limits or DEFAULT_LIMITS).over(DEFAULT_LIMITS)
-    planner = Planner(store, workspace_id, agents, prompts, directory, tools, merged)
-    runner = Runner(services, STRATEGIES)
+    planner = Planner(store, workspace_id, agents, prompts, directory, tools, NodeAdapters(tools, given), merged)
+    runner = Runner(services, STRATEGIES, lease_s)
     dispatcher = Dispatcher(services, Intake(services, planner, runner), runner, background)
     return Parts(services, context, prompts, agents, planner, runner, ready, dispatcher)

@@ -76,6 +76,29 @@ class Budget:
         self._add(reservation.tokens, reservation.cost, calls=1)
         return reservation
 
+    async def reserve_cost(self, cost: float | None, what: str) -> Reservation:
+        """Set aside the most that a call without tokens can cost, in USD; None where that is unknown.
+
+        Raises:
+            BudgetExceededError: it would pass a limit, or is unknown under a limit in USD.
+        """
+        levels = [level for level in self._levels if level._max_cost is not None]
+        if levels and cost is None:
+            raise BudgetExceededError(
+                f"max_cost is {levels[0]._max_cost} USD, but the price of '{what}' is unknown: drop max_cost, or use a "
+                "provider that knows its prices"
+            )
+        most = cost or 0.0
+        while tight := [level for level in levels if level.cost + most > (level._max_cost or 0.0)]:
+            if not all(level._under_way for level in tight):
+                raise BudgetExceededError(
+                    f"'{what}' could cost {most:g} USD, which could pass {self._left()}; "
+                    "raise the limit, or ask for less"
+                )
+            await tight[0]._next_settled()
+        self._add(0, most, calls=1)
+        return Reservation(0, most)
+
     def settle(self, reservation: Reservation, usage: TokenUsage | None, cost: float | None) -> None:
         """Replace what was reserved by what was used; where the provider did not say, the worst case stands."""
         tokens, more = 0, 0.0
@@ -113,9 +136,12 @@ class Budget:
                 f"the next model call could take up to {prompt} prompt and {needed} answer tokens, "
                 f"which could pass {self._left()}; raise the limit, or shorten the prompt or its max_tokens"
             )
-        waiting = tight[0]
-        waiting._settled = waiting._settled or asyncio.Event()
-        await waiting._settled.wait()
+        await tight[0]._next_settled()
+
+    async def _next_settled(self) -> None:
+        """Return when a call that is under way has ended."""
+        self._settled = self._settled or asyncio.Event()
+        await self._settled.wait()
 
     def _affordable(self, prompt: int, price: Price | None) -> int:
         """Answer tokens that fit under its own limits after this prompt."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 from promptrails_engine import run
-from promptrails_engine.definitions.configs import FailurePolicy, Join
+from promptrails_engine.definitions.configs import FailurePolicy
+from promptrails_engine.definitions.graph_nodes import Join
 from promptrails_engine.errors import DefinitionError, FencedError, RunCancelledError, RunError, RunTimeoutError
 from promptrails_engine.run.parking import Parked, all_parked
 

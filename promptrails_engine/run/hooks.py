@@ -81,8 +81,8 @@ class _Delivery:
 class Hooks:
     """The hooks of one engine.
 
-    Deliveries are tasks on the loop that fires, 16 at once; up to 1000 more wait, and what comes on top is dropped and
-    counted.  Events may overtake each other.
+    Deliveries are made in the background on the loop that fires, 16 at once; up to 1000 more wait, and what comes on
+    top is dropped and counted.  Events may overtake each other.
 
     Args:
         hooks: by the name of the event.
@@ -107,8 +107,8 @@ class Hooks:
         self._most_s = most_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: deque[_Delivery] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self._workers: set[asyncio.Task[None]] = set()
+        self._closed = self._full = False
         self._delivered = self._failed = self._dropped = 0
 
     def fire(self, name: HookName, data: Mapping[str, Any]) -> None:
@@ -135,18 +135,17 @@ class Hooks:
         """
         self._closed = True
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:  # nothing was fired here, and what was fired on another loop is gone with it
-            self._tasks.clear()
+        self._serve(loop)
         deadline = loop.time() + timeout_s
-        while self._tasks and (left := deadline - loop.time()) > 0:
-            await asyncio.wait(self._tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        lost = len(self._waiting) + len(self._tasks)
-        self._dropped += lost
+        while self._workers and (left := deadline - loop.time()) > 0:
+            await asyncio.wait(self._workers, timeout=left)
+        lost = len(self._waiting) + len(self._workers)
+        self._dropped += len(self._waiting)
         self._waiting.clear()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_CANCEL_S)
+        for worker in self._workers:
+            worker.cancel()
+        if self._workers:
+            await asyncio.wait(self._workers, timeout=_CANCEL_S)
         if lost:
             _log.warning("%d hook deliveries were not made before the engine closed", lost)
         return not lost
@@ -155,31 +154,42 @@ class Hooks:
 
     def _accept(self, deliveries: Sequence[_Delivery]) -> None:
         loop = asyncio.get_running_loop()
-        if loop is not self._loop:  # the first, or one after the old loop is gone, with all that went on there
-            self._dropped += len(self._waiting)
-            self._waiting.clear()
-            self._tasks.clear()
-            self._loop = loop
+        self._serve(loop)
         for delivery in deliveries:
             if self._closed or len(self._waiting) >= _WAITING:
-                self._dropped += 1
-                reason = "the engine is closed" if self._closed else f"{_WAITING} deliveries wait already"
-                _log.warning("a hook of '%s' is not told: %s", delivery.event.event, reason)
+                self._drop(delivery)
             else:
                 self._waiting.append(delivery)
-        self._start(loop)
+                self._full = False
+        for _ in range(min(_AT_ONCE - len(self._workers), len(self._waiting))):
+            worker = loop.create_task(self._work(loop), context=contextvars.Context())
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
 
-    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        while self._waiting and len(self._tasks) < _AT_ONCE:
+    def _drop(self, delivery: _Delivery) -> None:
+        self._dropped += 1
+        if not self._full:  # said once, not once a delivery
+            self._full = True
+            reason = "the engine is closed" if self._closed else f"{_WAITING} deliveries wait already"
+            _log.warning("hooks of '%s' are not told: %s", delivery.event.event, reason)
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        if loop is not self._loop:  # the first, or one after the old loop is gone, with all that went on there
+            self._dropped += len(self._waiting) + len(self._workers)
+            self._waiting.clear()
+            self._workers.clear()
+            self._loop = loop
+
+    async def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._waiting:
             delivery = self._waiting.popleft()
-            task = loop.create_task(self._deliver(delivery), context=delivery.context)
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if self._loop is not None and not self._loop.is_closed():
-            self._start(self._loop)
+            try:
+                await loop.create_task(self._deliver(delivery), context=delivery.context)
+            except asyncio.CancelledError:  # by `close`, or because the loop ends
+                self._dropped += 1
+                raise
+        if (task := asyncio.current_task()) is not None:
+            self._workers.discard(task)  # at once: what is fired next must not count on this one
 
     async def _deliver(self, delivery: _Delivery) -> None:
         error: BaseException | None = None
@@ -191,6 +201,11 @@ class Hooks:
                     result, error = await self._in_thread(lambda: _outcome(delivery))
                 if inspect.isawaitable(result):
                     await result
+        except asyncio.CancelledError as raised:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            error = raised  # the hook's own doing
         except (Exception, SystemExit) as raised:
             error = raised
         if error is None:
@@ -205,13 +220,18 @@ def _checked(name: str, given: Iterable[Hook]) -> tuple[Hook, ...]:
     if name not in known:
         raise ConfigurationError(f"hooks has the name {name!r}; there are: {', '.join(known)}")
     value = cast("object", given)
-    if not isinstance(value, Iterable) or callable(value) or isinstance(value, str):
+    if callable(value) or isinstance(value, str) or not isinstance(value, Iterable):
         raise ConfigurationError(f"hooks[{name!r}] must be a list of functions or webhooks, such as [{_name(given)}]")
     hooks = tuple(given)
     for hook in hooks:
-        if not callable(hook):
-            raise ConfigurationError(f"hooks[{name!r}] holds {hook!r}, which cannot be called with an event")
+        _check_callable(name, hook)
     return hooks
+
+
+def _check_callable(name: str, hook: object) -> None:
+    if not callable(hook):
+        kind = type(hook).__name__
+        raise ConfigurationError(f"hooks[{name!r}] holds an object of type {kind}, which cannot be called")
 
 
 def _is_async(hook: Hook) -> bool:
@@ -226,8 +246,8 @@ def _outcome(delivery: _Delivery) -> tuple[object, BaseException | None]:
 
 
 def _name(hook: object) -> str:
-    name = getattr(hook, "__qualname__", None)
-    return name if isinstance(name, str) else repr(hook)
+    """A name to log; not its repr, which may hold secrets (those of a partial are its arguments)."""
+    return str(getattr(hook, "__qualname__", type(hook).__qualname__))
 
 
 def _said(error: BaseException) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from promptrails_engine.ports.store import Store
 
 LEASE_S = 30.0
-RENEW_S = LEASE_S / 3
+_RENEWED = 1 / 3
+"""The part of a lease after which it is renewed."""
 _SURE = 0.8
 """The part of a lease, since its renewal, in which nobody can have taken over."""
 
@@ -21,18 +22,19 @@ class Lease:
     Whether it still holds is judged by this process's own monotonic clock, which no other clock can disturb.
     """
 
-    def __init__(self, store: Store, monotonic: Callable[[], float], made: str) -> None:
+    def __init__(self, store: Store, monotonic: Callable[[], float], made: str, seconds: float) -> None:
         self.pid = os.getpid()
         self.owner = f"{socket.gethostname()[:60]}:{self.pid}:{made}"
         self._store = store
         self._monotonic = monotonic
+        self._seconds = seconds
         self._renewed: float | None = None
         self._renewing: asyncio.Lock | None = None
 
     @property
     def is_sure(self) -> bool:
         """Whether it cannot have lapsed."""
-        return self._renewed is not None and self._monotonic() - self._renewed < LEASE_S * _SURE
+        return self._renewed is not None and self._monotonic() - self._renewed < self._seconds * _SURE
 
     async def hold(self) -> None:
         """Renew it if it is not sure.
@@ -50,13 +52,13 @@ class Lease:
     async def renew(self) -> None:
         """Renew it now."""
         asked = self._monotonic()  # it counts from here: the answer may take its time
-        await self._store.renew_lease(self.owner, LEASE_S)
+        await self._store.renew_lease(self.owner, self._seconds)
         self._renewed = asked
 
     @property
     def is_due(self) -> bool:
         """Whether it is time to renew it."""
-        return self._renewed is None or self._monotonic() - self._renewed >= RENEW_S
+        return self._renewed is None or self._monotonic() - self._renewed >= self._seconds * _RENEWED
 
     async def end(self) -> None:
         """Let others take over at once what is left."""

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptrails_engine.definitions.configs import Aggregation, BranchPolicy, FailurePolicy, Join, NodeType
+from promptrails_engine.definitions.configs import Aggregation, BranchPolicy, FailurePolicy
+from promptrails_engine.definitions.graph_nodes import Join, NodeType
 from promptrails_engine.definitions.records import PromptVersion
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.models.table import Price
+from promptrails_engine.ports.datasource import DataSource
+from promptrails_engine.ports.media import MediaProvider, MediaType
 from promptrails_engine.ports.provider import ModelCapabilities, Provider, ToolSpec
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.expressions import CompiledMapping, Expression
@@ -102,6 +105,31 @@ class Gather:
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """What a node asks of a data source."""
+
+    source: DataSource
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaTask:
+    """What a node has a media provider make."""
+
+    provider: MediaProvider
+    model: str
+    """As the provider knows it."""
+    media_type: MediaType
+    options: Mapping[str, Any]
+    """The media_config of the node."""
+
+    @property
+    def model_name(self) -> str:
+        """With the provider's prefix."""
+        return f"{self.provider.name}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One node of a workflow, ready to run."""
 
@@ -110,11 +138,15 @@ class Node:
     """Its place in the agent: the node's stable key."""
     kind: NodeType
     step: PromptStep | None
-    """Of a prompt node."""
+    """Of a prompt node; of a media node, the prompt whose text it is made from."""
     tool: Tool | None
     """Of a tool node."""
     agent: Plan | None
     """Of an agent node: what it runs as a child."""
+    query: Query | None
+    """Of a datasource node."""
+    media: MediaTask | None
+    """Of a media node."""
     parents: tuple[str, ...]
     reads: tuple[str, ...]
     """Of the nodes that it depends on, near or far, those whose results its templates and expressions read."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from promptrails_engine.definitions.configs import ERRORS_KEY
+from promptrails_engine.definitions.graph_nodes import ERRORS_KEY
 from promptrails_engine.results import PromptPreview
 from promptrails_engine.run.expressions import evaluate_async, is_compiled
 from promptrails_engine.run.plan import Gather, Node, Plan, PromptStep

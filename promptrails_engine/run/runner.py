@@ -16,7 +16,7 @@ from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.context import RunContext, trace_of
 from promptrails_engine.run.deadlines import Deadlines
 from promptrails_engine.run.ending import CANCEL_S, conclude
-from promptrails_engine.run.lease import Lease
+from promptrails_engine.run.lease import LEASE_S, Lease
 from promptrails_engine.run.past import Past
 from promptrails_engine.run.pipeline import Strategy
 from promptrails_engine.run.plan import Plan
@@ -43,8 +43,9 @@ class RunOptions:
 class Runner:
     """Runs plans on the current event loop and knows which are going on."""
 
-    def __init__(self, services: Services, strategies: Mapping[str, Strategy]) -> None:
+    def __init__(self, services: Services, strategies: Mapping[str, Strategy], lease_s: float = LEASE_S) -> None:
         self._services = services
+        self._lease_s = lease_s
         self._strategies = strategies
         self._live: dict[str, RunContext] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -241,7 +242,7 @@ class Runner:
     async def _tend(self, lease: Lease) -> None:
         """While runs are going on: keep the lease, let others see their events, and hear who is to be cancelled."""
         while self._live:
-            await asyncio.sleep(_TEND_S)
+            await asyncio.sleep(min(_TEND_S, self._lease_s / 4))
             try:
                 if lease.is_due:
                     await lease.renew()
@@ -270,7 +271,7 @@ class Runner:
             self._tending = None
             services = self._services
             if services.store.shared:
-                self._lease = Lease(services.store, services.clock.monotonic, services.ids.span())
+                self._lease = Lease(services.store, services.clock.monotonic, services.ids.span(), self._lease_s)
         return self._deadlines
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from promptrails_engine.clock import Clock
@@ -28,3 +28,5 @@ class Services:
     """A number from 0 to 1, for the jitter of retries."""
     rate_limits: RateLimits
     hooks: Hooks
+    sleep: Callable[[float], Awaitable[None]]
+    """Waits so many seconds between two looks at a media job."""

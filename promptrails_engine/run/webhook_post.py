@@ -64,12 +64,17 @@ async def post(
 
 
 def _transport(url: str, called: str) -> httpx.AsyncHTTPTransport:
-    """A transport and no client: clients log whole URLs, and keep what was sent in their history."""
-    parts = httpx.URL(url)
-    secure = parts.scheme == "https"
-    # A context without certificates trusts no server; plain http needs none, and loading them is slow.
-    context = httpx.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    proxies = {} if proxy_bypass(parts.host) else getproxies()
+    """A transport and no client: clients log whole URLs."""
+    try:
+        parts = httpx.URL(url)
+        proxies = {} if proxy_bypass(parts.host) else getproxies()
+        secure = parts.scheme == "https"
+        # A context without certificates trusts no server; plain http needs none, and loading them is slow.
+        context = httpx.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    except (httpx.InvalidURL, ValueError):  # a name that IDNA does not allow
+        raise _failed(called, "its URL is not valid; correct it") from None
+    except OSError as error:
+        raise _failed(called, f"the trusted certificates cannot be read ({error}); look at SSL_CERT_FILE") from None
     try:
         return httpx.AsyncHTTPTransport(verify=context, proxy=proxies.get(parts.scheme) or proxies.get("all"))
     except (ImportError, ValueError, httpx.InvalidURL) as error:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from promptrails_engine.definitions.configs import ERRORS_KEY
 from promptrails_engine.definitions.digest import compact_json
+from promptrails_engine.definitions.graph_nodes import ERRORS_KEY
 from promptrails_engine.errors import OutputInvalidError, PromptRailsError, Violation
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.run.context import RunContext

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from promptrails_engine.definitions.configs import ERRORS_KEY
 from promptrails_engine.definitions.digest import compact_json
+from promptrails_engine.definitions.graph_nodes import ERRORS_KEY
 from promptrails_engine.errors import ConfigurationError, PromptRailsError, TemplateError
 from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.sink import Span
@@ -16,8 +16,10 @@ from promptrails_engine.run.children import run_child
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.expressions import Expression, evaluate_async, holds_async
 from promptrails_engine.run.graph import GraphRun, run_each, run_graph
-from promptrails_engine.run.plan import Node, Plan, Workflow
-from promptrails_engine.run.prompt_step import StepOutput, run_prompt_step
+from promptrails_engine.run.media_step import run_media_step
+from promptrails_engine.run.plan import MediaTask, Node, Plan, Workflow
+from promptrails_engine.run.prompt_step import StepOutput, render_step, run_prompt_step
+from promptrails_engine.run.query_step import run_query_step
 from promptrails_engine.run.tool_result import result_text
 from promptrails_engine.run.tool_step import run_tool_step
 from promptrails_engine.schema.instance import kind_of
@@ -35,6 +37,8 @@ class _Result:
     """As `steps.<id>.output`."""
     value: Any
     """As the flat name: the text of a plain answer, else the data."""
+    shown: Any = None
+    """As in spans, where that is not the output."""
 
     @property
     def wire(self) -> dict[str, Any]:
@@ -42,6 +46,11 @@ class _Result:
         if isinstance(self.output, str):
             return {"content": self.output, "type": "text"}
         return self.output if is_object(self.output) else {"value": self.output}
+
+    @property
+    def seen(self) -> Any:
+        """As spans hold it."""
+        return self.output if self.shown is None else self.shown
 
 
 _NOTHING = _Result("", None, None)
@@ -109,7 +118,7 @@ class _WorkflowRun:
             result = await self._act(ctx, span, node, offered, values)
         else:
             result = await self._map(ctx, span, node, node.map_over, offered, values)
-        span.output = result.output
+        span.output = result.seen
         self._results[node.id] = result
         self._steps[node.id] = {"output": result.output, "text": result.text}
         return None
@@ -131,6 +140,7 @@ class _WorkflowRun:
         """The list of what the node comes to for each item."""
         items = _items(node, over, await evaluate_async(over, values))
         results: list[Any] = [None] * len(items)
+        shown: list[Any] = [None] * len(items)
 
         async def run_one(index: int) -> None:
             here = {"item": items[index], "index": index}
@@ -145,27 +155,33 @@ class _WorkflowRun:
                 {**values, **here},
             )
             results[index] = found.value
+            shown[index] = found.value if found.shown is None else found.shown
 
         await run_each(len(items), node.map_concurrency, run_one)
-        return _Result(compact_json(results), results, results)
+        return _Result(compact_json(results), results, results, shown)
 
     async def _item(
         self, ctx: RunContext, span: Span, node: Node, offered: Mapping[str, Any], values: Mapping[str, Any]
     ) -> _Result:
         result = await self._act(ctx, span, node, offered, values)
-        span.output = result.output
+        span.output = result.seen
         return result
 
     async def _act(
         self, ctx: RunContext, span: Span, node: Node, offered: Mapping[str, Any], values: Mapping[str, Any]
     ) -> _Result:
-        """The result of the node's prompt, tool or agent."""
+        """The result of what the node runs."""
         if node.agent is not None:
             return await self._child(ctx, span, node, node.agent, values)
         mapped = {} if node.mapping is None else await node.mapping.evaluate(values)
         if node.tool is not None:
             value = await run_tool_step(ctx, span, node.tool, mapped, node.key)
             return _Result(result_text(value), value, value)
+        if node.query is not None:
+            rows = await run_query_step(ctx, span, node.query, mapped, node.key)
+            return _Result(result_text(rows), rows, rows)
+        if node.media is not None:
+            return await self._media(ctx, span, node, node.media, offered, mapped)
         if node.step is None:
             raise ConfigurationError(f"node '{node.id}' is of type '{node.kind}', which cannot be run")
         step = node.step if node.step.key == node.key else replace(node.step, key=node.key)
@@ -173,6 +189,23 @@ class _WorkflowRun:
         found = await run_prompt_step(ctx, span, step, ctx.row.input, {**offered, **mapped}, final=final)
         self.shown = self.shown or final
         return _Result(found.text, found.output, found.text if step.output_validator is None else found.value)
+
+    async def _media(
+        self,
+        ctx: RunContext,
+        span: Span,
+        node: Node,
+        task: MediaTask,
+        offered: Mapping[str, Any],
+        mapped: Mapping[str, Any],
+    ) -> _Result:
+        """What a media job makes, of the text of the node's prompt, or of its only dependency, if nothing else says."""
+        text = offered.get("previous_output")
+        if node.step is not None:
+            step = replace(node.step, key=node.key)
+            text = (await render_step(ctx, span, step, ctx.row.input, {**offered, **mapped}))[-1].content
+        made = await run_media_step(ctx, span, task, mapped, text, node.key)
+        return _Result(made.text, made.output, made.output, made.shown)
 
     async def _child(self, ctx: RunContext, span: Span, node: Node, agent: Plan, values: Mapping[str, Any]) -> _Result:
         """What another agent comes to, as a child execution."""

@@ -17,10 +17,12 @@ MAX_DEPTH = 64
 _PLAIN_ROOM = 4 * 1024 * 1024
 _MOST_BITS = 8192  # Python refuses to write whole numbers of more than 4,300 digits
 _CUT = "(cut)"
+_URL_HEAD = 200
 _ODD = re.compile("[\x00\ud800-\udfff]")
 # Attributes whose texts are names and codes; any other text may be a piece of a prompt or an answer.
 _NAMES = frozenset({
-    "action", "agent_version_id", "call_id", "content_type", "data_source_id", "direction", "finish_reason", "key",
+    "action", "agent_version_id", "call_id", "content_type", "data_source_id", "data_source_kind", "data_source_name",
+    "direction", "finish_reason", "key",
     "media_type", "model", "provider", "response_id", "response_model", "role", "scanner_type", "strategy", "tool_name",
     "tool_type", "version",
 })  # fmt: skip
@@ -71,6 +73,14 @@ def without_content(attributes: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def without_bytes(text: str) -> str:
+    """The text; of a data URL of some length what it holds, and how many characters of it: bytes are no trace."""
+    if len(text) <= _URL_HEAD or not text.startswith("data:"):
+        return text
+    head, _, _ = text[:_URL_HEAD].partition(",")
+    return f"{head},({len(text) - len(head) - 1} characters)" if head.endswith(";base64") else text
+
+
 def _escaped(match: re.Match[str]) -> str:
     return f"\\u{ord(match[0]):04x}"
 
@@ -103,6 +113,7 @@ class _Walk:
         return self._other(value, depth)
 
     def _text(self, text: str) -> str:
+        text = without_bytes(text)
         kept = text if len(text) <= self.room else text[: max(0, self.room)]
         self.room -= len(text) + 1
         return kept if self._odd_text else escape_odd(kept)

@@ -13,15 +13,14 @@ from promptrails_engine.definitions.configs import (
     AGENT_TYPES,
     ChainAgentConfig,
     CompositeAgentConfig,
-    CompositeStep,
     MultiAgentConfig,
     PromptLink,
     SimpleAgentConfig,
     WorkflowAgentConfig,
-    WorkflowNode,
     parse_config,
     prompt_refs,
 )
+from promptrails_engine.definitions.graph_nodes import CompositeStep, WorkflowNode
 from promptrails_engine.errors import DefinitionError
 
 LINKS = [{"prompt_id": "p1", "role": "a", "sort_order": 1}, {"prompt_id": "p2", "role": "b", "sort_order": 2}]

@@ -202,6 +202,10 @@ AGENTS: list[dict[str, Any]] = [
                 "id": "b", "depends_on": ["a"], "node_type": "media", "media_provider": "x", "media_type": "tts",
                 "media_model": "m", "media_config": {"k": [1, 1.0, None, "1"]},
             },
+            {
+                "id": "c", "depends_on": [], "node_type": "datasource", "data_source": "shop",
+                "query": "SELECT 1\nWHERE 1 = :a -- ':b'\n", "input_mapping": {"a": "{{ input.a }}"},
+            },
         ],
     },
     {

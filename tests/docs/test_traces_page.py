@@ -10,6 +10,7 @@ from promptrails_engine import (
     ChainAgentConfig,
     ConsoleSink,
     JsonlSink,
+    MemoryDataSource,
     MemorySink,
     OTelSink,
     PromptLink,
@@ -18,7 +19,7 @@ from promptrails_engine import (
     WorkflowNode,
 )
 from promptrails_engine.ports.sink import SPAN_KINDS
-from promptrails_engine.testing import ScriptedProvider, ToolUse
+from promptrails_engine.testing import ScriptedMediaProvider, ScriptedProvider, ToolUse
 from promptrails_engine.tracing.hub import QUEUE_SIZE
 from tests.repo.documents import ROOT
 
@@ -40,7 +41,10 @@ def test_the_kinds_are_those_of_the_format() -> None:
 
 async def test_the_kinds_in_the_table_are_those_that_runs_leave() -> None:
     replies: list[ToolUse | str] = [ToolUse("calculator", {"expression": "1+1"}), "{}", "a", "b", "c"]
-    async with AsyncEngine(providers=[ScriptedProvider(replies)], model="scripted/any") as engine:
+    media = ScriptedMediaProvider(lambda _: b"asset")
+    shop = MemoryDataSource("shop", {"orders": [{"id": 1}]})
+    provider = ScriptedProvider(replies)
+    async with AsyncEngine(providers=[provider], data_sources=[shop], media=[media], model="scripted/any") as engine:
         prompt = await engine.prompts.create("P", user_prompt="x")
         links = [PromptLink(prompt_id=prompt.id, role=role, sort_order=n) for n, role in enumerate("ab")]
         await engine.agents.create(
@@ -51,7 +55,21 @@ async def test_the_kinds_in_the_table_are_those_that_runs_leave() -> None:
             output_schema=ANY_OBJECT,
         )
         await engine.agents.create("Chain", config=ChainAgentConfig(prompt_ids=links))
-        nodes = [WorkflowNode("n", prompt_id=prompt.id)]
+        nodes = [
+            WorkflowNode("n", prompt_id=prompt.id),
+            WorkflowNode("q", node_type="datasource", data_source="shop", query="SELECT id FROM orders"),
+            *(
+                WorkflowNode(
+                    kind,
+                    node_type="media",
+                    media_provider="scripted",
+                    media_model="m",
+                    media_type=kind,
+                    input_mapping={"prompt": "x"},
+                )
+                for kind in ("tts", "image_gen", "video_gen")
+            ),
+        ]
         await engine.agents.create("Workflow", config=WorkflowAgentConfig(nodes=nodes))
         for name in ("Simple", "Chain", "Workflow"):
             (await engine.agents.execute(name, {})).raise_for_status()

@@ -11,7 +11,6 @@ import pytest
 from promptrails_engine import (
     ArchivedError,
     ChainAgentConfig,
-    ConfigurationError,
     DefinitionError,
     Limits,
     NotFoundError,
@@ -347,14 +346,6 @@ async def test_other_types_have_no_sub_agents():
         config = {"type": "composite", "steps": [{"id": "s", "agent_id": "helper"}]}
         with pytest.raises(DefinitionError, match="sub_agents are for agents of type simple and chain"):
             await engine.agents.create("new", config=config, sub_agents=["other"])
-
-
-async def test_what_would_have_to_be_approved_does_not_run():
-    sub = SubAgentAttachment("helper", requires_approval=True)
-    async with desk([], sub) as (engine, _):
-        with pytest.raises(ConfigurationError, match="requires approval"):
-            await engine.agents.execute("Desk", {})
-        assert (await engine.executions.list()).meta.total == 0
 
 
 async def test_sub_agents_that_are_not_there_are_found_before_anything_runs():

@@ -10,7 +10,6 @@ from promptrails_engine import (
     ArchivedError,
     AsyncEngine,
     ChainAgentConfig,
-    ConfigurationError,
     ConflictError,
     DefinitionError,
     InputInvalidError,
@@ -21,8 +20,6 @@ from promptrails_engine import (
     TemplateError,
     ValidationError,
     VersionMismatchError,
-    WorkflowAgentConfig,
-    WorkflowNode,
 )
 from tests.engine.kit import one_prompt, scripted
 
@@ -231,28 +228,6 @@ async def test_models_that_nobody_serves_are_refused_with_what_to_do():
             agent = await engine.agents.create(f"A{number}", config=SimpleAgentConfig(prompt.id))
             with pytest.raises(ModelNotServedError, match=word):
                 await engine.agents.execute(agent.id, {})
-
-
-async def test_what_cannot_run_is_stored_and_says_so():
-    async with scripted([]) as (engine, _):
-        await one_prompt(engine)
-        prompt = await engine.prompts.get("Prompt")
-        link = [PromptLink(prompt.id, "r", 0)]
-        configs = [
-            WorkflowAgentConfig(
-                [WorkflowNode("n", node_type="media", media_provider="p", media_type="image", media_model="m")]
-            ),
-        ]
-        for config in configs:
-            stored = await engine.agents.create(config.type, config=config)
-            assert stored.type == config.type
-            with pytest.raises(ConfigurationError, match=f"{config.type}|media job"):
-                await engine.agents.execute(stored.id, {})
-        approval = ChainAgentConfig(link, approval_required=True)
-        waiting = await engine.agents.create("approval", config=approval)
-        with pytest.raises(ConfigurationError, match="approval"):
-            await engine.agents.execute(waiting.id, {})
-        assert (await engine.executions.list()).meta.total == 0
 
 
 async def test_an_agent_without_a_current_version_says_so():

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from promptrails_engine import (
-    ConfigurationError,
     DefinitionError,
     WorkflowAgentConfig,
     WorkflowNode,
 )
 from tests.engine.flows import node, prompts, workflow
 from tests.engine.kit import SCHEMA, scripted
+
+MEDIA: dict[str, Any] = {"node_type": "media", "media_provider": "p", "media_type": "tts", "media_model": "m"}
+ASKS: dict[str, Any] = {"node_type": "datasource", "data_source": "shop", "query": "SELECT 1"}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,13 @@ async def test_all_that_is_wrong_is_said_at_once():
         ({"id": "a", "prompt_id": "p", "join": "some"}, "join"),
         ({"id": "errors", "prompt_id": "p"}, "the engine uses that name itself"),
         ({"id": "a", "node_type": "media"}, "media_provider, media_type and media_model"),
+        ({"id": "a", **MEDIA, "media_type": "image"}, "use one of: tts, stt, image_gen"),
+        ({"id": "a", "node_type": "datasource", "query": "x"}, "datasource node 'a' needs data_source and query"),
+        ({"id": "a", "prompt_id": "p", "query": "x"}, "has 'query', but is of type 'prompt'"),
+        ({"id": "a", "prompt_id": "p", "data_source": "x"}, "give it node_type='datasource'"),
+        ({"id": "a", **ASKS, "prompt_id": "p"}, "cannot have a prompt_id"),
+        ({"id": "a", **ASKS, "query": "x = :x AND y = :y", "input_mapping": {"x": "1"}}, "reads :y, which its input_m"),
+        ({"id": "a", **ASKS, "query": "x = '{{ x }}'"}, "is no template: write :name"),
     ],
 )
 def test_a_node_that_is_not_complete_is_refused(fields: Any, said: str):
@@ -121,10 +130,11 @@ async def test_what_is_not_there_is_said_when_it_is_run():
         unknown = await workflow(engine, node("x", tool="unheard_of"))
         with pytest.raises(DefinitionError, match="unheard_of"):
             await engine.agents.execute(unknown, {})
-        media = WorkflowNode("m", node_type="media", media_provider="p", media_type="image", media_model="m")
-        agent = await engine.agents.create("Media", config=WorkflowAgentConfig([media]))
-        with pytest.raises(ConfigurationError, match="node 'm' of agent 'Media' is a media job"):
-            await engine.agents.execute(agent.id, {})
+        for fields, what in ((MEDIA, "media provider 'p'.*There are: none"), (ASKS, "data source 'shop'.*none")):
+            agent = await engine.agents.create(what, config=WorkflowAgentConfig([WorkflowNode("m", **fields)]))
+            with pytest.raises(DefinitionError, match=what):
+                await engine.agents.execute(agent.id, {})
+        assert (await engine.executions.list()).meta.total == 0
 
 
 async def test_a_prompt_promoted_later_is_held_against_the_graph_before_the_next_run():
@@ -180,6 +190,13 @@ async def test_workflows_are_kept_as_files(tmp_path: Path):
             node("a", condition="x"),
             node("t", "a", map_over="[1]", map_concurrency=2, **TOOL),
             node("z", "t", prompt_id="a", join="all"),
+            node(
+                "q",
+                prompt_id=None,
+                **{**ASKS, "query": "SELECT *\nFROM orders\nWHERE id = :id"},
+                input_mapping={"id": 1},
+            ),
+            node("m", "q", prompt_id=None, **MEDIA, media_config={"voice": "a"}, input_mapping={"prompt": "{{ q }}"}),
         )
         stored = await engine.agents.get_version(await workflow(engine, *nodes, failure_policy="settle"))
         await engine.definitions.save(tmp_path)

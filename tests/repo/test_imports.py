@@ -46,6 +46,11 @@ def modules_after(code: str) -> set[str]:
         ("import promptrails_engine", HEAVY),
         ("from promptrails_engine import Engine\nEngine()", NOT_FOR_AN_ENGINE | {"pydantic", "jinja2"}),
         ("from promptrails_engine import Engine\nwith Engine(): pass", NOT_FOR_AN_ENGINE),
+        (
+            "from promptrails_engine import Engine, Webhook\n"
+            "with Engine(hooks={'approval.decided': [Webhook('https://example.com')]}): pass",
+            NOT_FOR_AN_ENGINE,
+        ),
         ("import promptrails_engine.ports, promptrails_engine.errors, promptrails_engine.events", HEAVY),
         ("import promptrails_providers", HEAVY - {"promptrails_providers"}),
         ("import promptrails_scanners", HEAVY - {"promptrails_scanners"}),

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptrails_engine.definitions.configs import Join
+from promptrails_engine.definitions.graph_nodes import Join
 from promptrails_engine.errors import DefinitionError, RunCancelledError, RunError
 from promptrails_engine.run.graph import Graph, GraphRun, compile_graph, run_each, run_graph
 

@@ -46,6 +46,17 @@ def escaped(value: Any) -> Any:
     return json.loads(json.dumps(value).replace("\\u0000", ""))
 
 
+def test_the_bytes_of_a_data_url_are_left_out() -> None:
+    long, short = "data:image/png;base64," + "A" * 4000, "data:text/plain,hello"
+    assert plain_payload({"url": long, "small": [short]}) == {
+        "url": "data:image/png;base64,(4000 characters)",
+        "small": [short],
+    }
+    assert capped_payload([long], 100) == ["data:image/png;base64,(4000 characters)"]
+    for text in ('data: {"a": 1, "b": 2}' * 100, "data: word " * 100, "data:;base64" * 100):
+        assert plain_payload(text) == text
+
+
 def test_messages_become_dicts() -> None:
     call = ToolCall("c1", "add", "{}")
     messages = [Message("user", "hi"), Message("assistant", "", (call,)), Message("tool", "3", tool_call_id="c1")]

@@ -6,6 +6,9 @@ import asyncio
 
 from promptrails_engine import (
     AgentExecution,
+    ApprovalPolicy,
+    ApprovalRequest,
+    ApprovalRequiredEvent,
     AsyncEngine,
     ChainAgentConfig,
     ContentEvent,
@@ -13,6 +16,7 @@ from promptrails_engine import (
     Engine,
     ExecutionDiff,
     ExecutionResult,
+    HookEvent,
     Limits,
     MultiAgentConfig,
     Page,
@@ -21,7 +25,9 @@ from promptrails_engine import (
     PromptVersion,
     RateLimitError,
     SimpleAgentConfig,
+    ToolAttachment,
     ToolContext,
+    Webhook,
     tool,
 )
 from promptrails_engine.testing import Reply, ScriptedProvider, ToolUse
@@ -64,6 +70,25 @@ def sync_service(store: str | None = None) -> str:
         except RateLimitError as error:
             return str(error.retry_after_s)
         return f"{result.text} {pieces} {names} {total} {shout('x')}"
+
+
+async def told(event: HookEvent) -> None:
+    print(event.event, event.data)
+
+
+def with_approvals() -> list[str]:
+    with Engine(hooks={"approval.decided": [told, print, Webhook("https://example.com/hook", secret="s")]}) as engine:
+        engine.agents.create(
+            "A",
+            config=SimpleAgentConfig("P", approval_required=True),
+            tools=[ToolAttachment("lookup", requires_approval=True)],
+            approval_policy=ApprovalPolicy("assigned", ["ann"], expires_in_s=60),
+        )
+        page: Page[ApprovalRequest] = engine.approvals.list(status="pending")
+        for event in engine.agents.stream("A", {"text": "hi"}):
+            if isinstance(event, ApprovalRequiredEvent):
+                engine.approvals.decide(event.approval_id, "approved", "fine", decided_by="ann")
+        return [request.checkpoint_name for request in page]
 
 
 async def async_service() -> ExecutionResult:

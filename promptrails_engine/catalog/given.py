@@ -1,0 +1,35 @@
+"""The data sources and media providers that an engine was given, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from promptrails_engine.errors import ConfigurationError
+from promptrails_engine.ports.datasource import DataSource
+from promptrails_engine.ports.media import MediaProvider
+
+
+class GivenAdapters:
+    """Those of one engine; nothing is asked of them yet but their names."""
+
+    def __init__(self, data_sources: Iterable[DataSource] = (), media: Iterable[MediaProvider] = ()) -> None:
+        """Raises ConfigurationError for two of one name, or for what is none."""
+        self.data_sources: dict[str, DataSource] = _by_name(data_sources, DataSource, "data source")
+        self.media: dict[str, MediaProvider] = _by_name(media, MediaProvider, "media provider")
+
+    def all(self) -> list[DataSource | MediaProvider]:
+        return [*self.data_sources.values(), *self.media.values()]
+
+
+def _by_name(given: Iterable[Any], port: type[Any], noun: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for adapter in given:
+        if not isinstance(adapter, port):
+            raise ConfigurationError(
+                f"{type(adapter).__name__} is no {noun}: it lacks a member of the {port.__name__} protocol"
+            )
+        if adapter.name in found:
+            raise ConfigurationError(f"two {noun}s are named '{adapter.name}'; give one of them another name")
+        found[adapter.name] = adapter
+    return found
