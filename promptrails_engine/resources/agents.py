@@ -297,7 +297,7 @@ class Agents(EngineResource[M_co]):
             sync: False returns as soon as the execution is on record as `pending`; it runs in the background, here or
                 in a worker on the same store.  `executions.stream(id)` and `executions.get(id)` follow it.
             idempotency_key: names this execution in its workspace.  A call with the key of one that is there starts
-                nothing, and returns that one as it then is, finished or not.  Such a run goes on if the caller gives up.
+                nothing, and returns that one as it then is, finished or not.  The run goes on if its caller gives up.
 
         Raises:
             NotFoundError, ArchivedError, VersionMismatchError, ValidationError, InputInvalidError, TemplateError,
