@@ -14,7 +14,8 @@ from promptrails_engine.bridge import Bridge
 from promptrails_engine.catalog.given import GivenAdapters
 from promptrails_engine.catalog.providers import Providers
 from promptrails_engine.clock import Clock, SystemClock
-from promptrails_engine.errors import ConfigurationError, EngineClosedError
+from promptrails_engine.dispatch.options import WorkOptions, check_places
+from promptrails_engine.errors import EngineClosedError
 from promptrails_engine.faces import Async, M_co, Sync
 from promptrails_engine.ids import IdFactory
 from promptrails_engine.ports.datasource import DataSource
@@ -82,13 +83,11 @@ class _BaseEngine(Generic[M_co]):
             data_sources: what nodes of workflows may query, by their names.
             media: make speech, images and videos for nodes of workflows.
             sinks: receive the spans of every run.
-            hooks: functions, sync or async, and webhooks that are called with a `HookEvent`, by the name of the event:
-                `execution.awaiting_approval`, `approval.decided`.
+            hooks: functions and webhooks by event, `execution.awaiting_approval` or `approval.decided` (`HookEvent`).
             model: used where neither agent nor prompt names one.
             models: prices and abilities of models that the shipped table does not know.
             limits: limits of every run; agents and calls may set their own.
-            rate_limits: what may be sent to a model, by `provider/model`, `provider/*` or `*`; the longest that fits
-                counts, for each model and credential by itself.  What providers say and refuse is heeded anyway.
+            rate_limits: what may be sent to each model and credential, by `provider/model`, `provider/*` or `*`.
             workspace_id: every row and query belongs to it.
             durability: `full` survives a power cut once a call has returned, `relaxed` the end of the process.
             background: how many executions of `execute(..., sync=False)` it runs at once; 0 leaves them to workers.
@@ -101,28 +100,17 @@ class _BaseEngine(Generic[M_co]):
         """
         self._opening: asyncio.Lock | None = None
         self._opened = self._closed = False
-        if store is None or isinstance(store, str | os.PathLike):
-            self._store: Store = open_store(store, durability)
-        else:
-            self._store = store
+        self._store = _store_of(store, durability)
         self._workspace_id = workspace_id
         self._clock = clock or SystemClock()
         self._ids = ids or IdFactory(clock=self._clock.now)
         self._sinks = SinkHub(list(sinks))
-        in_thread = WorkerThreads("promptrails-hook", _HOOK_THREADS).run
-        self._hooks = Hooks(hooks, ids=self._ids, clock=self._clock, in_thread=in_thread)
-        self._providers = Providers(providers)
+        self._hooks = Hooks(hooks, ids=self._ids, clock=self._clock, in_thread=_hook_threads().run)
+        self._providers, self._given = Providers(providers), GivenAdapters(data_sources, media)
         self._tools = ToolRegistry(tools, builtin.find, builtin.NAMES)
-        self._given = GivenAdapters(data_sources, media)
-        self._model, self._models = model, tuple(models)
-        self._limits = limits
+        self._model, self._models, self._limits = model, tuple(models), limits
         self._rate_limits = definitions.checked_rate_limits(rate_limits) if rate_limits else {}
-        _check_places(background, "background", least=0)
-        self._background = background
-        self._recovers = recover
-        if not lease_s >= 1:
-            raise ConfigurationError(f"lease_s is a number of seconds, 1 or more, not {lease_s!r}")
-        self._lease_s = lease_s
+        self._work = WorkOptions(background, recover, lease_s)
         self._bridge = self._make_bridge()
 
     @cached_property
@@ -185,8 +173,7 @@ class _BaseEngine(Generic[M_co]):
                 ids=self._ids,
                 clock=self._clock,
                 ready=self._ready,
-                background=self._background,
-                lease_s=self._lease_s,
+                work=self._work,
             )
             made = vars(self).setdefault("_wired", parts)  # of threads that come at once, one wins
         return made
@@ -210,7 +197,7 @@ class _BaseEngine(Generic[M_co]):
             if not self._opened:
                 await self._store.open()
                 self._opened = True
-                if self._recovers:
+                if self._work.recover:
                     await self._parts.dispatcher.recover()
 
     async def _recovered(self) -> Recovery:
@@ -218,7 +205,7 @@ class _BaseEngine(Generic[M_co]):
         return await self._parts.dispatcher.recover()
 
     async def _started(self, concurrency: int) -> None:
-        _check_places(concurrency, "concurrency", least=1)
+        check_places(concurrency, "concurrency", least=1)
         await self._parts.ready()
         self._parts.dispatcher.start(concurrency)
 
@@ -245,9 +232,12 @@ class _BaseEngine(Generic[M_co]):
             raise failed[0]
 
 
-def _check_places(number: int, name: str, least: int) -> None:
-    if not isinstance(number, int) or isinstance(number, bool) or number < least:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigurationError(f"{name} is a whole number of executions, {least} or more, not {number!r}")
+def _store_of(store: str | os.PathLike[str] | Store | None, durability: Durability) -> Store:
+    return open_store(store, durability) if store is None or isinstance(store, str | os.PathLike) else store
+
+
+def _hook_threads() -> WorkerThreads:
+    return WorkerThreads("promptrails-hook", _HOOK_THREADS)
 
 
 class AsyncEngine(_BaseEngine[Async]):

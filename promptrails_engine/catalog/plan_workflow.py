@@ -13,7 +13,7 @@ from promptrails_engine.definitions.graph_nodes import NodeType, WorkflowNode
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.compiled import Compiled
 from promptrails_engine.run.graph import Graph
-from promptrails_engine.run.plan import MediaTask, Node, Plan, PromptStep, Query, Workflow
+from promptrails_engine.run.plan import Checkpoint, MediaTask, Node, Plan, PromptStep, Query, Workflow
 
 StepOf = Callable[[str, str, str, bool], Awaitable[PromptStep]]
 """The step of a prompt, by its id: with its key, its role, and whether its answer is that of the run."""
@@ -59,6 +59,7 @@ async def plan_workflow(
             agent=agents.get(node.id),
             query=adapters.query(node),
             media=adapters.media(node),
+            checkpoint=_checkpoint(node),
         )
         for node in config.nodes
     }
@@ -68,6 +69,12 @@ async def plan_workflow(
         joins={node.id: node.join for node in config.nodes if node.join is not None},
         failure_policy=config.failure_policy,
     )
+
+
+def _checkpoint(node: WorkflowNode) -> Checkpoint | None:
+    if node.node_type != "approval":
+        return None
+    return Checkpoint(node.checkpoint_name or node.id, node.on_rejected == "go_on")
 
 
 def _key(node: WorkflowNode) -> str:
@@ -85,8 +92,9 @@ def graph_node(
     agent: Plan | None = None,
     query: Query | None = None,
     media: MediaTask | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Node:
-    """A part of a graph with what it runs: a prompt step, a tool, another agent, a query or a media job.
+    """A part of a graph with what it runs: a prompt step, a tool, another agent, a query, a media job or an approval.
 
     Raises:
         TemplateError: an expression cannot be compiled.
@@ -108,6 +116,7 @@ def graph_node(
         agent=agent,
         query=query,
         media=media,
+        checkpoint=checkpoint,
         parents=graph.parents[node.id],
         reads=tuple(name for name in graph.order if name in read),
         condition=condition,

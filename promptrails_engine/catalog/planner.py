@@ -163,7 +163,7 @@ class Planner:
             return plan
 
         plan = await self._own_plan(row, version, here, agent_of)
-        waits = _waits(plan) or any(child.waits for child in children.values())
+        waits = plan.may_wait or any(child.waits for child in children.values())
         if not children:
             return replace(plan, waits=waits) if waits else plan
         return replace(plan, version_lock=with_children(plan.version_lock, children.values()), waits=waits)
@@ -351,11 +351,6 @@ def _links(config: SimpleAgentConfig | ChainAgentConfig | MultiAgentConfig) -> l
         PlannedPrompt(link.prompt_id, f"steps[{index}]", link.role, answers=link is links[-1])
         for index, link in enumerate(links)
     ]
-
-
-def _waits(plan: Plan) -> bool:
-    """Whether it may stop for an approval by itself."""
-    return plan.checkpoint is not None or any(step.guarded for step in plan.steps)
 
 
 def _checkpoint(version: AgentVersion) -> str | None:

@@ -13,7 +13,9 @@ from promptrails_engine.definitions.checks import checked_class
 from promptrails_engine.definitions.placeholders import placeholders
 from promptrails_engine.ports.media import MEDIA_TYPES
 
-NodeType = Literal["prompt", "media", "tool", "agent", "datasource"]
+NodeType = Literal["prompt", "media", "tool", "agent", "datasource", "approval"]
+Rejection = Literal["end", "go_on"]
+"""What becomes of a run where somebody rejects what a node of type `approval` asks for."""
 Join = Literal["any", "all", "always"]
 """Whether a node runs where some of its parents were skipped: if any of them ran, only if all did, in any case."""
 
@@ -27,9 +29,17 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "tool": ("tool",),
     "agent": ("agent_id",),
     "datasource": ("data_source", "query"),
+    "approval": (),
 }
 """The fields without which a node of each type cannot be."""
-_OWNED: dict[str, NodeType] = {"tool": "tool", "agent_id": "agent", "data_source": "datasource", "query": "datasource"}
+_OWNED: dict[str, NodeType] = {
+    "tool": "tool",
+    "agent_id": "agent",
+    "data_source": "datasource",
+    "query": "datasource",
+    "checkpoint_name": "approval",
+    "on_rejected": "approval",
+}
 """The fields that nodes of one type alone have."""
 _TYPES = ", ".join(MEDIA_TYPES)
 _RESERVED_IDS = frozenset({"steps", ERRORS_KEY})
@@ -38,7 +48,7 @@ _RESERVED_IDS = frozenset({"steps", ERRORS_KEY})
 @checked_class
 @dataclass(config=_STRICT)
 class WorkflowNode:
-    """A node of a workflow: a prompt, a tool, another agent, a query of a data source or a media job.
+    """A node of a workflow: a prompt, a tool, another agent, a query of a data source, a media job or an approval.
 
     The fields from `tool` on are extensions of this engine; they are sent and stored only where they are set.
 
@@ -50,6 +60,10 @@ class WorkflowNode:
         input_mapping: values by name, each a template or an expression in `{{ }}`: the arguments of a tool, the input
             of an agent, the values of a query, what a media job is made from (`prompt`, `input_url` and further
             options), or what a prompt is given over the input.
+        checkpoint_name: what a node of type `approval` is called where somebody decides; its id by default.  What is
+            to be approved is its `input_mapping`, or without one the text of its only dependency.
+        on_rejected: `end` (the default): a rejection ends the run as rejected.  `go_on`: the node's output says
+            `status`, which conditions of other nodes may read.
         condition: expression; where it is false, the node is skipped.
         map_over: expression for a list: the node runs once for each `item`, and its result is the list of results.
         map_concurrency: how many items run at once; 8 where it is not set.
@@ -74,6 +88,8 @@ class WorkflowNode:
     join: Join | None = None
     data_source: _Ref | None = None
     query: _Ref | None = None
+    checkpoint_name: _Ref | None = None
+    on_rejected: Rejection | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> WorkflowNode:

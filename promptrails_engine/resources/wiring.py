@@ -19,6 +19,7 @@ from promptrails_engine.clock import Clock, SleepingClock
 from promptrails_engine.definitions.settings import DEFAULT_LIMITS, Limits, RateLimit
 from promptrails_engine.dispatch.dispatcher import Dispatcher
 from promptrails_engine.dispatch.intake import Intake
+from promptrails_engine.dispatch.options import WorkOptions
 from promptrails_engine.ids import IdFactory
 from promptrails_engine.models.registry import LLMModel, ModelRegistry
 from promptrails_engine.ports.store import Store
@@ -48,8 +49,7 @@ def wired(
     ids: IdFactory,
     clock: Clock,
     ready: Callable[[], Coroutine[Any, Any, None]],
-    background: int,
-    lease_s: float,
+    work: WorkOptions,
 ) -> Parts:
     """The parts of one engine.  Nothing is opened or started."""
     registry = ModelRegistry(models)
@@ -62,6 +62,6 @@ def wired(
     directory = ModelDirectory(providers, registry, model)
     merged = (limits or DEFAULT_LIMITS).over(DEFAULT_LIMITS)
     planner = Planner(store, workspace_id, agents, prompts, directory, tools, NodeAdapters(tools, given), merged)
-    runner = Runner(services, STRATEGIES, lease_s)
-    dispatcher = Dispatcher(services, Intake(services, planner, runner), runner, background)
+    runner = Runner(services, STRATEGIES, work.lease_s)
+    dispatcher = Dispatcher(services, Intake(services, planner, runner), runner, work.background)
     return Parts(services, context, prompts, agents, planner, runner, ready, dispatcher)

@@ -7,10 +7,11 @@ from typing import Any
 
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import BudgetExceededError, ChildFailedError
-from promptrails_engine.events import TokenUsage
+from promptrails_engine.events import ContentEvent, TokenUsage
 from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionRow
+from promptrails_engine.results import output_text
 from promptrails_engine.run.context import Birth, RunContext, trace_of
 from promptrails_engine.run.past import Past, load_past
 from promptrails_engine.run.plan import Plan
@@ -55,6 +56,8 @@ async def run_child(
     row = child.row
     if row.status in EXECUTION_TERMINAL:
         _count(ctx, row, 0, 0)
+        if relay and row.status == "completed":
+            ctx.emit(ContentEvent(output_text(row.output)))  # whatever of it was heard has been taken back
     else:
         row = await ctx.drive(child)
     outcome = _outcome(row, ctx.tool_calls - used[0], ctx.children - used[1])

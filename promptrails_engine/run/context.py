@@ -73,6 +73,7 @@ class RunContext(Totals):
         "lost",
         "on_record",
         "past",
+        "resay_after",
         "row",
         "services",
         "spans",
@@ -99,31 +100,25 @@ class RunContext(Totals):
         lease: Lease | None = None,
         past: Past | None = None,
     ) -> None:
-        super().__init__(plan, limits, None if birth is None else birth.parent)
+        above: Any = None if birth is None else birth.parent  # of this very class, which pyright does not see
+        super().__init__(plan, limits, above)
         self.row = row
         self.trace = trace
         self.services = services
         self.deadlines = deadlines
-        self.drive = drive
-        """Runs a context to its end."""
-        self.detached = detached
-        """Whether the run has a task of its own, which outlives its listeners."""
+        self.drive = drive  # runs a context to its end
+        self.detached = detached  # whether the run has a task of its own, which outlives its listeners
         self.asked = asked  # limits of the caller
         self.birth = birth
         parent = self.parent
         self.log: EventLog = RelayedLog(birth.parent.log) if birth is not None and birth.relay else EventLog()
-        self.lease = lease
-        """Set where the execution outlives this process."""
-        self.past = past
-        """What it did before; None of a run that begins here."""
+        self.lease = lease  # set where the execution outlives this process
+        self.past = past  # what it did before; None of a run that begins here
         self.journal = Journal(self, past, durable=lease is not None)
         self.spans: list[Span] = []
         self.spans_stored = 0
         self.budget = _budget(limits, parent)
-        self.truncated = False
-        self.begun = False
-        self.on_record = False
-        self._begins = False
+        self.truncated = self.begun = self.on_record = self._begins = False
         self._beginning: asyncio.Future[None] | None = None
         """Set, if a branch waits for it, once another one has tried to put the execution on record."""
         self.task: asyncio.Task[Any] | None = None
@@ -138,14 +133,15 @@ class RunContext(Totals):
         """Its end is being written: it can no longer be stopped."""
         self.ended: asyncio.Future[None] | None = None
         """Set, if somebody waits for the end, once that has come."""
-        self.interrupts = 0
-        """How often the engine has cancelled its task."""
+        self.interrupts = 0  # how often the engine has cancelled its task
         self.letting_go = self.lost = False
         """It is to stop at the next step and go on elsewhere; somebody else runs it by now, or has ended it."""
         self._span_id = services.ids.span
         self._stable_ids = None if lease is None and not plan.waits else SpanIds(row.id, services.ids, past)
         self._monotonic = services.clock.monotonic
         self._epoch = row.created_at - self._monotonic()
+        self.resay_after: int | None = None
+        """Recalled answers that came after this event are said again."""
         if past is not None:
             self._go_on(past)
 
@@ -158,8 +154,15 @@ class RunContext(Totals):
         self.spans_stored = len(self.spans)
         if not past.events:
             self.log.append(ExecutionEvent(self.row.id))
+        elif self.birth is not None and self.birth.relay and self.birth.parent.log.restarted:
+            self.resay_after = past.paused_at  # all that its parent takes back it has to say again
+            self._restart(past.paused_at)
         elif past.void_after is not None:
-            self.log.append(RestartEvent(past.void_after))
+            self._restart(past.void_after)
+
+    def _restart(self, after: int) -> None:
+        self.log.restarted = True
+        self.log.append(RestartEvent(after))
 
     # -------------------------------------------------------------- time, events
 

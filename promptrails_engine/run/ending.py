@@ -126,6 +126,8 @@ async def _suspend(ctx: RunContext, status: ExecutionStatus, approvals: Sequence
     row.status = status
     journal = ctx.journal
     await journal.settle()
+    seq = len(ctx.log.events)
+    journal.note(f"pause[{seq}]", "pause", "pure", {"seq": seq})
     events = ctx.log.events[ctx.log.stored :]
     spans = ctx.spans[ctx.spans_stored :]
     work = ctx.services.store.suspend_execution(row, journal.pending, spans, events, approvals)

@@ -15,7 +15,14 @@ from typing import Literal, NoReturn
 from promptrails_engine import run
 from promptrails_engine.definitions.configs import FailurePolicy
 from promptrails_engine.definitions.graph_nodes import Join
-from promptrails_engine.errors import DefinitionError, FencedError, RunCancelledError, RunError, RunTimeoutError
+from promptrails_engine.errors import (
+    ApprovalRejectedError,
+    DefinitionError,
+    FencedError,
+    RunCancelledError,
+    RunError,
+    RunTimeoutError,
+)
 from promptrails_engine.run.parking import Parked, all_parked
 
 NodeState = Literal["done", "skipped", "failed", "blocked"]
@@ -25,7 +32,7 @@ RunNode = Callable[[str], Awaitable[str | None]]
 """Runs one node; None says that it is done, a text that it was skipped, and why."""
 
 _NO_JOINS: Mapping[str, Join] = {}
-_STOPPERS = (RunCancelledError, RunTimeoutError, FencedError)
+_STOPPERS = (RunCancelledError, RunTimeoutError, FencedError, ApprovalRejectedError)
 """The end of the run itself: no policy goes on after these."""
 
 
@@ -110,7 +117,8 @@ async def run_graph(
     function decides not to run.  When it returns or raises, no task of its own is left.
 
     Raises:
-        RunCancelledError, RunTimeoutError, FencedError: a node raised it: the run is over, whatever the policy.
+        RunCancelledError, RunTimeoutError, FencedError, ApprovalRejectedError: a node raised it: the run is over,
+            whatever the policy.
         Parked: a node waits for a decision, and all that does not depend on it is over.
         Exception: under fail_fast, the first that a node raised.
     """

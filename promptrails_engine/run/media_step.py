@@ -31,6 +31,7 @@ from promptrails_engine.ports.sink import Span, SpanKind
 from promptrails_engine.run.adapter_call import call_adapter
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.plan import MediaTask
+from promptrails_engine.run.recall import count_again
 from promptrails_engine.schema.instance import kind_of
 from promptrails_engine.secrets import mask
 from promptrails_engine.tracing.payload import without_bytes
@@ -84,7 +85,15 @@ async def run_media_step(
     request = _request(task, inputs, text)
     if not ctx.on_record:
         await ctx.begin()
-    return await ctx.step(_KINDS[task.media_type], task.model_name, f"{key}/media", parent, _make, task, request)
+    key = f"{key}/media"
+    if ctx.past is not None and (record := ctx.journal.recorded(key)) is not None:
+        count_again(ctx, None, record["cost"])
+        return MediaResult(record["text"], record["output"], record["shown"])
+    ctx.journal.send()
+    result, cost = await ctx.step(_KINDS[task.media_type], task.model_name, key, parent, _make, task, request)
+    outcome = {"text": result.text, "output": result.output, "shown": result.shown, "cost": cost}
+    ctx.journal.note(key, "media", "idempotent", outcome)
+    return result
 
 
 def _request(task: MediaTask, inputs: Mapping[str, Any], text: str | None) -> MediaRequest:
@@ -103,7 +112,10 @@ def _request(task: MediaTask, inputs: Mapping[str, Any], text: str | None) -> Me
     return MediaRequest(task.model, task.media_type, texts["prompt"], texts["input_url"], given)
 
 
-async def _make(ctx: RunContext, span: Span, task: MediaTask, request: MediaRequest) -> MediaResult:
+async def _make(
+    ctx: RunContext, span: Span, task: MediaTask, request: MediaRequest
+) -> tuple[MediaResult, float | None]:
+    """The asset, and what it has cost in USD."""
     span.model_name = task.model_name
     span.attributes |= {"provider": task.provider.name, "model": task.model, "media_type": task.media_type}
     span.input = {
@@ -117,7 +129,7 @@ async def _make(ctx: RunContext, span: Span, task: MediaTask, request: MediaRequ
     if asset.url is not None:
         span.attributes["asset_url"] = without_bytes(asset.url)
     span.output = result.shown
-    return result
+    return result, asset.cost
 
 
 async def _asset(ctx: RunContext, span: Span, task: MediaTask, request: MediaRequest) -> MediaAsset:
@@ -128,7 +140,7 @@ async def _asset(ctx: RunContext, span: Span, task: MediaTask, request: MediaReq
     asset: MediaAsset | None = None
     try:
         try:
-            job = await _call(ctx, task, lambda: task.provider.submit(request))
+            job = await _job(ctx, span, task, request)
         except PromptRailsError as error:
             begun = isinstance(error, ProviderTimeoutError)  # else it was refused, and costs nothing
             raise
@@ -146,6 +158,18 @@ async def _asset(ctx: RunContext, span: Span, task: MediaTask, request: MediaReq
                 budget.settle(reserved, None if cost is None else _NO_TOKENS, cost)
             else:
                 budget.release(reserved)
+
+
+async def _job(ctx: RunContext, span: Span, task: MediaTask, request: MediaRequest) -> MediaJob:
+    """The job, submitted now, or before the run was interrupted."""
+    journal, key = ctx.journal, f"{span.attributes['key']}/job"
+    record = None if ctx.past is None else journal.recorded(key)
+    if record is not None:
+        return MediaJob(record["id"], request, record["done"])
+    job = await _call(ctx, task, lambda: task.provider.submit(request))
+    journal.note(key, "media", "idempotent", {"id": job.id, "done": job.done})
+    journal.send()
+    return job
 
 
 async def _wait(ctx: RunContext, span: Span, task: MediaTask, job: MediaJob) -> None:

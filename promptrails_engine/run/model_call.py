@@ -42,7 +42,7 @@ async def call_model(
     """
     journal = ctx.journal
     if ctx.past is not None and (record := journal.recorded(key)) is not None:
-        return recall_reply(ctx, record)
+        return recall_reply(ctx, record, show=show)
     if journal.durable:
         journal.send()
     mark = len(ctx.spans)

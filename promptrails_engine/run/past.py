@@ -31,17 +31,22 @@ class Past:
     """Ids of the tool calls whose end the listeners have not heard of."""
 
     @property
+    def paused_at(self) -> int:
+        """The number of the last event when it last stopped of itself: what came up to then holds."""
+        return max((_seq(entry) for entry in self.entries.values() if entry.kind == "pause"), default=0)
+
+    @property
     def void_after(self) -> int | None:
         """The number of the last event that still holds, where listeners have heard pieces of an answer that was
         interrupted; None where they have not."""
-        heard = max((_heard(entry) for entry in self.entries.values()), default=0)
+        heard = max((_seq(entry) for entry in self.entries.values() if entry.kind in ("llm", "pause")), default=0)
         said = [event.seq for event in self.events if isinstance(event, ContentEvent | ThinkingEvent)]
         return heard if said and said[-1] > heard else None
 
 
-def _heard(entry: JournalEntry) -> int:
-    """The number of the last event when a model's answer was on record."""
-    seq: Any = entry.value.get("seq") if entry.kind == "llm" else None
+def _seq(entry: JournalEntry) -> int:
+    """The number of the last event when it was made."""
+    seq: Any = entry.value.get("seq")
     return seq if isinstance(seq, int) else 0
 
 

@@ -130,6 +130,15 @@ class MediaTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What somebody has to approve in the middle of a workflow."""
+
+    name: str
+    goes_on: bool
+    """Whether a rejection is but a result."""
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One node of a workflow, ready to run."""
 
@@ -147,6 +156,8 @@ class Node:
     """Of a datasource node."""
     media: MediaTask | None
     """Of a media node."""
+    checkpoint: Checkpoint | None
+    """Of an approval node."""
     parents: tuple[str, ...]
     reads: tuple[str, ...]
     """Of the nodes that it depends on, near or far, those whose results its templates and expressions read."""
@@ -197,3 +208,13 @@ class Plan:
     """Name of the checkpoint at which somebody has to approve its output; None where nobody has to."""
     approval_expires_s: float | None = None
     """Seconds after which what is asked of somebody expires; None is never."""
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether it may stop for an approval by itself."""
+        nodes = () if self.workflow is None else self.workflow.nodes.values()
+        return (
+            self.checkpoint is not None
+            or any(step.guarded for step in self.steps)
+            or any(node.checkpoint is not None for node in nodes)
+        )

@@ -24,7 +24,14 @@ async def run_query_step(
     """
     if not ctx.on_record:
         await ctx.begin()
-    return await ctx.step("datasource", query.source.name, f"{key}/query", parent, _ask, query, params)
+    key = f"{key}/query"
+    if ctx.past is not None and (record := ctx.journal.recorded(key)) is not None:
+        found: list[dict[str, Any]] = record["rows"]
+        return found
+    ctx.journal.send()
+    rows = await ctx.step("datasource", query.source.name, key, parent, _ask, query, params)
+    ctx.journal.note(key, "datasource", "idempotent", {"rows": rows})
+    return rows
 
 
 async def _ask(ctx: RunContext, span: Span, query: Query, params: dict[str, Any]) -> list[dict[str, Any]]:

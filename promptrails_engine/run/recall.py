@@ -13,7 +13,7 @@ from promptrails_engine.errors import (
     RunError,
     RunTimeoutError,
 )
-from promptrails_engine.events import TokenUsage
+from promptrails_engine.events import ContentEvent, TokenUsage
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.fold import ModelReply
 from promptrails_engine.run.response_cache import dump_reply, load_reply
@@ -75,8 +75,8 @@ def raise_error(error: Any) -> NoReturn:
     raise RunError(str(error.get("message", "")), code=str(error.get("code", "run_error")))
 
 
-def recall_reply(ctx: RunContext, record: dict[str, Any]) -> ModelReply:
-    """The reply that is on record; its tokens and cost are counted.
+def recall_reply(ctx: RunContext, record: dict[str, Any], *, show: bool) -> ModelReply:
+    """The reply that is on record; its tokens and cost are counted.  `show`: its text belongs to the run's answer.
 
     Raises:
         RunError: the call had failed.
@@ -84,6 +84,8 @@ def recall_reply(ctx: RunContext, record: dict[str, Any]) -> ModelReply:
     for usage, cost in record.get("spent", ()):
         count_again(ctx, None if usage is None else TokenUsage.from_dict(usage), cost)
     raise_recorded(record)
+    if show and record["text"] and ctx.resay_after is not None and record["seq"] > ctx.resay_after:
+        ctx.emit(ContentEvent(record["text"]))
     return load_reply(record, record.get("model", ""))
 
 

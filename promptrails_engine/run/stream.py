@@ -17,13 +17,15 @@ from promptrails_engine.events import ContentEvent, Event, ThinkingEvent, ToolEn
 class EventLog:
     """Written by the run on the engine's loop; read from anywhere."""
 
-    __slots__ = ("_wakers", "closed", "events", "listeners", "stored")
+    __slots__ = ("_wakers", "closed", "events", "listeners", "restarted", "stored")
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.closed = False
         self.listeners = 0
         """How many have ever attached: what they may have read cannot be taken back."""
+        self.restarted = False
+        """Whether some of what was said has been taken back."""
         self.stored = 0
         """How many events are in the store already."""
         self._wakers: list[Callable[[], None]] = []

@@ -167,10 +167,10 @@ class Runs:
         return self._runs.get((workspace_id, execution_id))
 
     def tree(self, workspace_id: str, root_id: str) -> list[Run]:
-        """The root, if it is there, and all below it, in the order in which they began."""
+        """The root, if it is there, and all below it, the oldest first."""
         root = self._runs.get((workspace_id, root_id))
-        below = self._by_root.get((workspace_id, root_id), ())
-        return [*below] if root is None else [root, *below]
+        below = sorted(self._by_root.get((workspace_id, root_id), ()), key=lambda run: (run.row.created_at, run.row.id))
+        return below if root is None or root.row.root_execution_id is not None else [root, *below]
 
     def page(
         self, workspace_id: str, where: ExecutionFilter, offset: int, limit: int

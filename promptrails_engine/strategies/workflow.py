@@ -8,16 +8,17 @@ from typing import Any
 
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.definitions.graph_nodes import ERRORS_KEY
-from promptrails_engine.errors import ConfigurationError, PromptRailsError, TemplateError
+from promptrails_engine.errors import ApprovalRejectedError, ConfigurationError, PromptRailsError, TemplateError
 from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.results import output_text
+from promptrails_engine.run.approvals import decision, denial
 from promptrails_engine.run.children import run_child
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.expressions import Expression, evaluate_async, holds_async
 from promptrails_engine.run.graph import GraphRun, run_each, run_graph
 from promptrails_engine.run.media_step import run_media_step
-from promptrails_engine.run.plan import MediaTask, Node, Plan, Workflow
+from promptrails_engine.run.plan import Checkpoint, MediaTask, Node, Plan, Workflow
 from promptrails_engine.run.prompt_step import StepOutput, render_step, run_prompt_step
 from promptrails_engine.run.query_step import run_query_step
 from promptrails_engine.run.tool_result import result_text
@@ -182,6 +183,8 @@ class _WorkflowRun:
             return _Result(result_text(rows), rows, rows)
         if node.media is not None:
             return await self._media(ctx, span, node, node.media, offered, mapped)
+        if node.checkpoint is not None:
+            return await self._approve(ctx, node, node.checkpoint, offered, mapped)
         if node.step is None:
             raise ConfigurationError(f"node '{node.id}' is of type '{node.kind}', which cannot be run")
         step = node.step if node.step.key == node.key else replace(node.step, key=node.key)
@@ -189,6 +192,37 @@ class _WorkflowRun:
         found = await run_prompt_step(ctx, span, step, ctx.row.input, {**offered, **mapped}, final=final)
         self.shown = self.shown or final
         return _Result(found.text, found.output, found.text if step.output_validator is None else found.value)
+
+    async def _approve(
+        self,
+        ctx: RunContext,
+        node: Node,
+        checkpoint: Checkpoint,
+        offered: Mapping[str, Any],
+        mapped: dict[str, Any],
+    ) -> _Result:
+        """What somebody decided.
+
+        Raises:
+            Parked: nobody has decided yet.
+            ApprovalRejectedError: it was rejected, and that ends the run.
+        """
+        payload = mapped
+        if node.mapping is None and "previous_output" in offered:
+            payload = {"content": offered["previous_output"]}
+        bound = {"agent_version_id": ctx.plan.version_id}
+        decided = await decision(ctx, f"{node.key}/approval", checkpoint.name, payload, bound)
+        if decided.status == "rejected" and not checkpoint.goes_on:
+            raise ApprovalRejectedError(
+                f"'{checkpoint.name}' was {denial(decided)}", details={"approval_id": decided.id}
+            )
+        output = {
+            "status": decided.status,
+            "reason": decided.reason,
+            "decided_by": decided.decided_by,
+            "payload": payload,
+        }
+        return _Result(decided.status, output, output)
 
     async def _media(
         self,

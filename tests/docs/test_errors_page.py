@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import fields
 
@@ -13,12 +14,17 @@ from promptrails_engine.definitions.settings import DEFAULT_LIMITS
 from tests.repo.documents import ROOT, blocks
 
 PAGE = (ROOT / "docs/errors-and-limits.md").read_text(encoding="utf-8")
-ERRORS = [item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, PromptRailsError)]
+ROOMS = ("base", "provider", "run", "adapter", "setup")
+"""The modules of the tree, in the order in which a reader meets them."""
+ERRORS = sorted(
+    (item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, PromptRailsError)),
+    key=lambda cls: (ROOMS.index(cls.__module__.rsplit(".", 1)[1]), inspect.getsourcelines(cls)[1]),
+)
 WIDTH = 36
 
 
 def tree(cls: type[PromptRailsError] = PromptRailsError, indent: str = "", below: str = "") -> list[str]:
-    """One line a class, in the order of errors.py."""
+    """One line a class, in the order of the code."""
     status = "" if cls.status_code is None else str(cls.status_code)
     lines = [f"{indent + cls.__name__:{WIDTH}}{cls.code:27}{status:4}{'↻' if cls.retryable else ''}".rstrip()]
     children = [child for child in ERRORS if cls in child.__bases__]

@@ -190,7 +190,10 @@ async def test_few_go_on_at_once_a_bounded_number_waits_and_the_rest_is_dropped(
 
 
 async def test_a_hook_that_hangs_is_given_up(caplog: pytest.LogCaptureFixture):
-    hooks = hooks_of(lambda event: asyncio.Event().wait(), most_s=0.01)
+    async def stuck(event: HookEvent) -> None:
+        await asyncio.Event().wait()
+
+    hooks = hooks_of(stuck, most_s=0.01)
     hooks.fire(NAME, {})
     assert await hooks.close()
     assert hooks.stats() == HookStats(delivered=0, failed=1, dropped=0)
@@ -209,7 +212,7 @@ async def test_closing_waits_so_long_and_no_longer(caplog: pytest.LogCaptureFixt
     assert not await hooks.close(0.01)
     assert hooks.stats() == HookStats(delivered=0, failed=0, dropped=20)
     gate.set()
-    assert "20 hook deliveries were not made" in caplog.text
+    assert "hook deliveries were not made" in caplog.text
     hooks.fire(NAME, {})
     assert hooks.stats().dropped == 22
     assert await hooks.close()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url, text
 
+from promptrails_engine.store import SqlStore
 from promptrails_engine.store.sql.database import Database, parse_url
+from tests.store.gate import Gate
 from tests.store.postgres_server import PostgresServer
 
 
@@ -42,3 +45,20 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield make_url(server).set(database="empty").render_as_string(hide_password=False)
         connection.execute(text("DROP DATABASE empty WITH (FORCE)"))
     admin.engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """An open store."""
+    url = str(tmp_path / "app.db") if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    opened = SqlStore(url, durability="relaxed")
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def gate(store: SqlStore) -> Iterator[Gate]:
+    made = Gate(store)
+    yield made
+    made.open()

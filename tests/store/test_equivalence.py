@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from promptrails_engine.errors import PromptRailsError
 from promptrails_engine.ports.store import DefinitionChanges, ExecutionFilter, SpanFilter, Store
-from promptrails_engine.store import MemoryStore, SqlStore
 from promptrails_engine.testing.store_conformance.rows import (
     MOMENT,
     definition,
@@ -25,18 +21,7 @@ from promptrails_engine.testing.store_conformance.rows import (
     trace_of,
     version,
 )
-
-Action = Callable[[Store], Awaitable[Any]]
-
-
-@dataclass(frozen=True)
-class Step:
-    """A call of a store; of those with the same `once`, only the first is made."""
-
-    action: Action = field(repr=False)
-    what: str
-    once: str = ""
-
+from tests.store.steps import Step, compared, maybe, step
 
 workspaces = st.sampled_from(["w1", "w2"])
 kinds = st.sampled_from(["agent", "prompt"])
@@ -49,15 +34,6 @@ texts = st.sampled_from(["", "s", "s_", "S", "\ud800x"])
 scalars = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 1.0, "", "x", "%"])
 metadata = st.dictionaries(st.sampled_from(["k", "k_", "\x00"]), scalars | st.lists(scalars, max_size=2), max_size=2)
 pages = st.fixed_dictionaries({"offset": st.integers(0, 3), "limit": st.integers(0, 3)})
-
-
-def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.none() | strategy
-
-
-def step(make: Callable[..., Any], *strategies: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
-    calls = ",".join(name for name in make.__code__.co_names if "_" in name)
-    return st.tuples(*strategies).map(lambda drawn: Step(lambda store: make(store, *drawn), f"{calls}{drawn}"))
 
 
 def append(what: str, make: Callable[..., Any]) -> st.SearchStrategy[Step]:
@@ -169,30 +145,7 @@ reads = st.one_of(
 )  # fmt: skip
 
 
-async def answer(store: Store, step: Step) -> Any:
-    try:
-        return await step.action(store)
-    except PromptRailsError as error:
-        return type(error), error.code
-
-
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(executions | definitions | state | reads, min_size=10, max_size=50))
 def test_memory_and_sqlite_answer_alike(steps: list[Step]) -> None:
-    async def both() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            one: Store = MemoryStore()
-            other: Store = SqlStore(Path(folder) / "app.db", durability="relaxed")
-            await other.open()
-            try:
-                done: set[str] = set()
-                for number, step in enumerate(steps):
-                    if step.once in done:
-                        continue
-                    done |= {step.once} - {""}
-                    first, second = await answer(one, step), await answer(other, step)
-                    assert first == second, f"step {number}: {step.what}"
-            finally:
-                await other.close()
-
-    asyncio.run(both())
+    asyncio.run(compared(steps))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,58 +23,7 @@ from promptrails_engine.testing.store_conformance.rows import (
     trace_of,
     unique,
 )
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """An open store."""
-    url = str(tmp_path / "app.db") if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    opened = SqlStore(url, durability="relaxed")
-    await opened.open()
-    yield opened
-    await opened.close()
-
-
-class Gate:
-    """Holds up the writer's thread, so that what is asked for meanwhile becomes one group."""
-
-    def __init__(self, store: SqlStore) -> None:
-        assert store._session is not None
-        self.committer = store._session._committer
-        self.groups: list[int] = []
-        self._open = threading.Event()
-        self._open.set()
-        self._transaction = self.committer._transaction
-        self.committer._transaction = self._held  # type: ignore[method-assign]  # on this object alone
-
-    def close(self) -> None:
-        self._open.clear()
-
-    def open(self) -> None:
-        self._open.set()
-
-    def _held(self, writes: list[Any], *, again: bool, apart: bool = False) -> Any:
-        assert self._open.wait(30)
-        self.groups.append(len(writes))
-        return self._transaction(writes, again=again, apart=apart)
-
-
-@pytest.fixture
-def gate(store: SqlStore) -> Iterator[Gate]:
-    made = Gate(store)
-    yield made
-    made.open()
-
-
-async def grouped(gate: Gate, *calls: Any) -> list[Any]:
-    """The results of calls that fell into one group."""
-    gate.close()
-    first = asyncio.create_task(calls[0])
-    await asyncio.sleep(0.05)
-    rest = [asyncio.create_task(call) for call in calls[1:]]
-    await asyncio.sleep(0.05)
-    gate.open()
-    return await asyncio.gather(first, *rest, return_exceptions=True)
+from tests.store.gate import Gate, grouped
 
 
 async def test_runs_at_the_same_time_share_transactions(store: SqlStore, gate: Gate) -> None:

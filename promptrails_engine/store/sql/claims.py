@@ -17,12 +17,12 @@ from sqlalchemy import (
     func,
     literal_column,
     not_,
-    or_,
     select,
     update,
 )
 
 from promptrails_engine.ports.journal import Claims
+from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.store.codec import dump_json, escape, load_json, unescape
 from promptrails_engine.store.sql.clock import now
 from promptrails_engine.store.sql.keys import below, going_on, tree
@@ -31,7 +31,7 @@ from promptrails_engine.store.sql.statements import insert_into
 from promptrails_engine.store.sql.tables import EXECUTION_ROW, executions, leases
 
 E, L = executions.c, leases.c
-SLACK = 64
+SLACK = 32
 """So many more roots than wanted are looked at, since others may be taking the first."""
 FORGET_S = 3600.0
 """The age of lapsed leases at which they are forgotten; an unknown one counts as lapsed."""
@@ -133,9 +133,14 @@ def claimed(conn: Connection, workspace_id: str, owner: str, token: str) -> Clai
 
 def _claims(conn: Connection, workspace: str, roots: Sequence[str], dead: Sequence[str]) -> Claims:
     turns = {unescape(root): turn for turn, root in enumerate(roots)}
-    query = select(*EXECUTION_ROW).where(tree(workspace, roots), going_on()).order_by(E.created_at, E.id)
+    query = select(*EXECUTION_ROW).where(tree(workspace, roots), going_on())
     rows = [execution_row(row) for row in conn.execute(query)]
-    rows.sort(key=lambda row: (turns[row.root_execution_id or row.id], row.root_execution_id is not None))
+
+    def place(row: ExecutionRow) -> tuple[int, bool, float, str]:
+        root = row.root_execution_id
+        return turns[root or row.id], root is not None, row.created_at, row.id
+
+    rows.sort(key=place)  # the database would take an index that gives the order, and read them all
     return Claims(rows, frozenset(unescape(one) for one in dead))
 
 
@@ -148,15 +153,21 @@ def _take_roots(conn: Connection, workspace: str, wanted: Wanted) -> dict[str, b
         candidates = [one for one in found if one not in wanted.exclude]
     else:
         candidates = [escape(wanted.only)]
-    dead = _is_dead(conn)
-    free = or_(_WAITING, and_(_ROOT, dead)) if wanted.lapsed else _WAITING
     taken: dict[str, bool] = {}
     while candidates and len(taken) < limit:
         part, candidates = candidates[: limit - len(taken)], candidates[limit - len(taken) :]
-        query = select(E.id, dead.label("dead")).where(E.workspace_id == workspace, E.id.in_(part), free)
-        query = query.with_for_update(skip_locked=True, of=executions)
-        locked = {row.id: bool(row.dead) for row in conn.execute(query)}
-        taken |= {one: locked[one] for one in part if one in locked}
+        # By their key and nothing else: no statistics can lead to another index.  The rows are as they are once locked.
+        columns = (E.id, E.status, E.parent_execution_id, _is_dead(conn).label("dead"))
+        query = select(*columns).where(E.workspace_id == workspace, E.id.in_(part))
+        locked = {row.id: row for row in conn.execute(query.with_for_update(skip_locked=True, of=executions))}
+        for one in part:
+            row = locked.get(one)
+            if (
+                row is not None
+                and row.parent_execution_id is None
+                and (row.status == "pending" or (wanted.lapsed and row.dead))
+            ):
+                taken[one] = bool(row.dead)
     return taken
 
 
@@ -181,16 +192,19 @@ def _candidates(conn: Connection, workspace: str, wanted: int, *, lapsed: bool) 
 def _first_of_agents(conn: Connection, workspace: str) -> dict[str, _Place]:
     """Of each agent that has some waiting the oldest one: a step along the index for each agent, however many wait."""
     mine = and_(E.workspace_id == workspace, _WAITING)
-    agents = select(func.min(E.agent_id).label("agent_id")).where(mine).cte("agents", recursive=True)
-    after = select(func.min(E.agent_id)).where(mine, E.agent_id > agents.c.agent_id).correlate(agents).scalar_subquery()
-    agents = agents.union_all(select(after).where(agents.c.agent_id.is_not(None)))
+    first = select(E.agent_id).where(mine).order_by(E.agent_id).limit(1).scalar_subquery()
+    agents = select(first.label("agent_id")).cte("agents", recursive=True)
+    after = select(E.agent_id).where(mine, E.agent_id > agents.c.agent_id).order_by(E.agent_id).limit(1)
+    agents = agents.union_all(select(after.correlate(agents).scalar_subquery()).where(agents.c.agent_id.is_not(None)))
 
     def oldest(column: ColumnElement[Any]) -> Any:
         queue = select(column).where(mine, E.agent_id == agents.c.agent_id).order_by(E.created_at, E.id)
         return queue.limit(1).correlate(agents).scalar_subquery()
 
     query = select(agents.c.agent_id, oldest(E.created_at), oldest(E.id)).where(agents.c.agent_id.is_not(None))
-    return {agent: (created_at, first) for agent, created_at, first in conn.execute(query) if first is not None}
+    return {
+        agent: (created_at, oldest_id) for agent, created_at, oldest_id in conn.execute(query) if oldest_id is not None
+    }
 
 
 def _lapsed(conn: Connection, workspace: str, wanted: int) -> list[tuple[str, _Place]]:

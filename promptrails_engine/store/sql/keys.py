@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, or_, text
+from sqlalchemy import ColumnElement, and_, select, text, union_all
 
 from promptrails_engine.ports.store import EXECUTION_TERMINAL
 from promptrails_engine.store.sql.tables import executions
@@ -19,8 +19,13 @@ def key(workspace: str, execution: str) -> ColumnElement[bool]:
 
 
 def tree(workspace: str, roots: Sequence[str]) -> ColumnElement[bool]:
-    """These roots and all below them."""
-    return and_(E.workspace_id == workspace, or_(E.id.in_(roots), E.root_execution_id.in_(roots)))
+    """These roots and all below them; two ways to find them, since no index serves both at once."""
+    one, other = executions.alias("roots").c, executions.alias("members").c
+    found = union_all(
+        select(one.id).where(one.workspace_id == workspace, one.id.in_(roots), one.root_execution_id.is_(None)),
+        select(other.id).where(other.workspace_id == workspace, other.root_execution_id.in_(roots)),
+    )
+    return and_(E.workspace_id == workspace, E.id.in_(found))
 
 
 def below(workspace: str, roots: Sequence[str]) -> ColumnElement[bool]:

@@ -14,6 +14,7 @@ from promptrails_engine.testing.store_conformance.approvals import ApprovalPromi
 from promptrails_engine.testing.store_conformance.claims import ClaimPromises
 from promptrails_engine.testing.store_conformance.definitions import DefinitionPromises
 from promptrails_engine.testing.store_conformance.executions import ExecutionPromises
+from promptrails_engine.testing.store_conformance.interventions import InterventionPromises
 from promptrails_engine.testing.store_conformance.journal import JournalPromises
 from promptrails_engine.testing.store_conformance.robustness import RobustnessPromises
 from promptrails_engine.testing.store_conformance.state import StatePromises
@@ -28,6 +29,7 @@ class StoreConformance(
     TracePromises,
     JournalPromises,
     ClaimPromises,
+    InterventionPromises,
     ApprovalPromises,
     StatePromises,
     RobustnessPromises,

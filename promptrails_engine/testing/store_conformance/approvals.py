@@ -226,8 +226,8 @@ class ApprovalPromises(StoreCase):
             assert await listed(execution_id=root.id) == ([own], 1)
             assert await listed(root_execution_id=root.id) == ([row for row in newest if row is not other], 6)
             assert await listed(root_execution_id=one.id) == ([], 0)
-            both = {"status": "pending", "execution_id": one.id, "root_execution_id": root.id}
-            assert await listed(**both) == (sorted(mine[1:], key=newest.index), 4)
+            found = await listed(status="pending", execution_id=one.id, root_execution_id=root.id)
+            assert found == (sorted(mine[1:], key=newest.index), 4)
 
         self.run(body)
 
@@ -275,6 +275,7 @@ class ApprovalPromises(StoreCase):
             expected = replace(request, payload={"arguments": {"amount": 5}})
             for _ in range(2):
                 found = await store.get_approval(ws, request.id)
+                assert found is not None
                 assert found == expected
                 found.payload["arguments"]["amount"] = 6
             request.payload["arguments"]["amount"] = 7

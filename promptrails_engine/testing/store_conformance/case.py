@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -37,7 +37,7 @@ class StoreCase(ABC):
         asyncio.run(scenario())
 
     @asynccontextmanager
-    async def beside(self, store: Store) -> AsyncIterator[Store]:
+    async def beside(self, store: Store) -> AsyncGenerator[Store, None]:
         """A store as another process has it: a second one of the same rows, where it is shared."""
         if not store.shared:
             yield store
