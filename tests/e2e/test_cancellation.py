@@ -34,10 +34,16 @@ class SlowToFinish(MemoryStore):
         self.arrived = asyncio.Event()
         self.gate = asyncio.Event()
 
-    async def finish_execution(self, row: ExecutionRow, spans: Sequence[Span], events: Sequence[Event]) -> None:
+    async def finish_execution(
+        self,
+        row: ExecutionRow,
+        spans: Sequence[Span],
+        events: Sequence[Event],
+        entries: Sequence[JournalEntry] = (),
+    ) -> None:
         self.arrived.set()
         await self.gate.wait()
-        await super().finish_execution(row, spans, events)
+        await super().finish_execution(row, spans, events, entries)
 
 
 def being_cancelled() -> int:
@@ -96,8 +102,14 @@ async def test_cancel_while_the_end_is_written_still_gives_the_stream_its_last_e
 async def test_a_caller_cancelled_while_the_end_is_written_leaves_a_terminal_record():
 
     class Lossy(SlowToFinish):
-        async def finish_execution(self, row: ExecutionRow, spans: Sequence[Span], events: Sequence[Event]) -> None:
-            await super().finish_execution(row, spans, events)
+        async def finish_execution(
+            self,
+            row: ExecutionRow,
+            spans: Sequence[Span],
+            events: Sequence[Event],
+            entries: Sequence[JournalEntry] = (),
+        ) -> None:
+            await super().finish_execution(row, spans, events, entries)
             self.written = [event.type for event in events]
 
     store = Lossy()

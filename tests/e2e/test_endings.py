@@ -31,7 +31,13 @@ async def test_nobody_hears_of_an_end_that_could_not_be_put_on_record():
     """runner.py `_finish`: `finally: log.append(last)` says `done` to listeners though the commit failed."""
 
     class Full(MemoryStore):
-        async def finish_execution(self, row: ExecutionRow, spans: Sequence[Span], events: Sequence[Event]) -> None:
+        async def finish_execution(
+            self,
+            row: ExecutionRow,
+            spans: Sequence[Span],
+            events: Sequence[Event],
+            entries: Sequence[JournalEntry] = (),
+        ) -> None:
             raise StoreUnavailableError("the disk is full")
 
     async with AsyncEngine(Full(), providers=[ScriptedProvider(["x"])], model="scripted/m") as engine:
@@ -70,10 +76,10 @@ async def test_a_stream_that_opens_as_the_engine_closes_does_not_outlive_it():
 
 
 async def test_a_write_of_events_that_is_repeated_with_more_loses_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """runner.py `_flush` takes back `stored` for events whose write has failed and yet was done; the end then
+    """journal.py `_give_back` takes back `stored` for events whose write has failed and yet was done; the end then
     writes events 1 to 3 where 1 is stored, and the store keeps the first of two blocks that begin alike: 2 and 3 are
     lost.  A write whose outcome was unknown does the same."""
-    monkeypatch.setattr(runner, "_FLUSH_S", 0.005)
+    monkeypatch.setattr(runner, "_TEND_S", 0.005)
     tried = asyncio.Event()
 
     class Half(SqlStore):

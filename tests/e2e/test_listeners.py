@@ -59,7 +59,7 @@ async def test_what_a_fallback_replaces_is_not_kept_as_content(waits: list[float
 
 
 async def test_events_that_could_not_be_written_at_once_are_written_late(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(runner, "_FLUSH_S", 0.001)
+    monkeypatch.setattr(runner, "_TEND_S", 0.001)
     tried = asyncio.Event()
 
     class Flaky(MemoryStore):
@@ -90,7 +90,7 @@ async def test_events_that_could_not_be_written_at_once_are_written_late(monkeyp
 
 
 async def test_closing_waits_for_runs_and_not_for_their_callers(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(runner, "_CANCEL_S", 3600.0)
+    monkeypatch.setattr(runner, "CANCEL_S", 3600.0)
     started, done = asyncio.Event(), asyncio.Event()
 
     async def never(_: Any) -> None:

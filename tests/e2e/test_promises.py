@@ -224,6 +224,8 @@ _ARGUMENTS: dict[str, Any] = {
     "input": {},
     "data": {"input": {}},
     "metadata": {"x": 1},
+    "step": "prompt",
+    "decision": "retry",
     "old": "v1",
     "user_prompt": "x",
     "name": "New",

@@ -118,7 +118,8 @@ def test_what_differs_is_all_that_differs(inputs: tuple[dict[str, Any], dict[str
 @given(st.tuples(WORDS, WORDS))
 @settings(max_examples=40, deadline=None)
 def test_hunks_turn_the_one_text_into_the_other(system: tuple[str, str]) -> None:
-    there, _, _ = compared([[], []], [{}, {}], [f"0\n{text}" for text in system])
+    # The bar at the end: of a template the last line break goes.
+    there, _, _ = compared([[], []], [{}, {}], [f"0\n{text}|" for text in system])
     rendered = [each for step in there.steps for each in step.differences if each.hunks]
     assert bool(rendered) == (system[0] != system[1])
     for difference in rendered:

@@ -192,7 +192,8 @@ async def test_closing_the_engine_ends_what_still_runs():
         stream = engine.agents.stream(agent, {})
         await anext(stream)
         await engine.aclose(grace_s=0.01)
-        assert (await stream.result()).status == "cancelled"
+        # On a store that outlives the process somebody else may go on with it.
+        assert (await stream.result()).status == ("pending" if engine._store.shared else "cancelled")
 
 
 async def test_many_runs_at_once_do_not_mix():
