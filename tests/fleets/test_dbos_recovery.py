@@ -72,7 +72,7 @@ IN_DOUBT = """
 def append(line: str) -> str:
     with effects.open("a") as file:
         file.write(line + "\\n")
-    if line == "1":
+    if line == "0":
         stop_here("held")
     return "done"
 
@@ -100,7 +100,7 @@ def test_an_effect_in_doubt_waits_until_somebody_says_what_became_of_it(tmp_path
         assert first.hear() == ["held"]
         first.kill()
     with service(tmp_path, IN_DOUBT + RESOLVES) as second:
-        assert second.hear() == ["PENDING", "append", {"line": "1"}]
+        assert second.hear() == ["PENDING", "append", {"line": "0"}]
         assert second.hear() == ["completed", "done", ["0", "1", "2"]]
         second.end()
 
