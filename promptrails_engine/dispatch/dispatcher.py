@@ -84,7 +84,11 @@ class Dispatcher:
     # -------------------------------------------------------------- by hand
 
     async def enqueue(self, plan: Plan, data: dict[str, Any], options: RunOptions) -> ExecutionRow:
-        """The execution, on record as pending: this engine's loop takes it up if it has places, else a worker does."""
+        """The execution, on record as pending: this engine's loop takes it up if it has places, else a worker does.
+
+        Raises:
+            ConflictError: an execution with the id of the options is there already.
+        """
         row = self._runner.queued(plan, data, options)
         await self._store.begin_execution(row, wait=True)
         self.nudge()

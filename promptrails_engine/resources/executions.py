@@ -16,6 +16,7 @@ from promptrails_engine.resources.base import EngineResource, page_slice
 from promptrails_engine.resources.comparing import diff_executions
 from promptrails_engine.resources.dates import day_end, moment
 from promptrails_engine.resources.forking import Wanted, fork_execution
+from promptrails_engine.resources.keyed import keyed_id
 from promptrails_engine.resources.migrating import migrate_execution
 from promptrails_engine.results import AgentExecution, DoubtfulStep, ExecutionResult, Page, page_of
 from promptrails_engine.rows import agent_execution, execution_result, execution_tree
@@ -78,6 +79,20 @@ class Executions(EngineResource[M_co]):
         row = await self._row(execution_id)
         children = await self._all(ExecutionFilter(parent_execution_id=execution_id))
         return execution_tree(row, children)
+
+    @method
+    async def get_by_key(self, idempotency_key: str) -> AgentExecution:
+        """The record of the execution that `agents.execute` was given this key for; else as `get`.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        await self._parts.ready()
+        execution_id = keyed_id(self._parts, idempotency_key)
+        row = await self._store.get_execution(self._workspace_id, execution_id)
+        if row is None:
+            raise NotFoundError(f"no execution was begun with the idempotency key {idempotency_key!r}")
+        return execution_tree(row, await self._all(ExecutionFilter(parent_execution_id=execution_id)))
 
     @method
     async def tree(self, execution_id: str) -> AgentExecution:

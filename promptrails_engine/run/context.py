@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, TypeVarTuple, final
 
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.errors import FencedError, RunCancelledError, RunError, RunTimeoutError
+from promptrails_engine.errors import ConflictError, FencedError, RunCancelledError, RunError, RunTimeoutError
 from promptrails_engine.events import Event, ExecutionEvent, RestartEvent
 from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo, new_span
@@ -199,6 +199,9 @@ class RunContext(Totals):
             self.log.append(ExecutionEvent(self.row.id))
             if self.journal.durable and self.journal.pending:
                 await self.journal.flush()  # what it takes over has to be there before anything that builds on it
+        except ConflictError:
+            self.begun = False  # the id is that of another run, whose record is not to be touched
+            raise
         finally:
             self._begins = False
             if self._beginning is not None:

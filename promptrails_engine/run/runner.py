@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.errors import EngineClosedError, PromptRailsError
+from promptrails_engine.errors import ConflictError, EngineClosedError, PromptRailsError
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.context import RunContext, trace_of
 from promptrails_engine.run.deadlines import Deadlines
@@ -36,6 +36,8 @@ class RunOptions:
     user_id: str = ""
     metadata: dict[str, Any] = field(default_factory=lambda: {})
     limits: Limits | None = None
+    execution_id: str | None = None
+    """Where the caller has one; else the run gets a new one.  Two cannot begin with the same."""
 
 
 class Runner:
@@ -70,7 +72,10 @@ class Runner:
     def start(
         self, plan: Plan, data: dict[str, Any], options: RunOptions
     ) -> tuple[EventLog, asyncio.Task[ExecutionRow]]:
-        """A run in a task of its own, which goes on whoever listens: its events, and the task that ends with it."""
+        """A run in a task of its own, which goes on whoever listens: its events, and the task that ends with it.
+
+        That raises a ConflictError, and nothing has happened, where an execution with the id of the options is there.
+        """
         return self._detach(self._context(plan, data, options, detached=True))
 
     def resume(self, row: ExecutionRow, plan: Plan, past: Past) -> tuple[EventLog, asyncio.Task[ExecutionRow]]:
@@ -180,9 +185,11 @@ class Runner:
             raise EngineClosedError("the engine was closed before the run began; make a new one")
         services = self._services
         deadlines, lease = self._here(), self._lease
+        if options.execution_id in self._live:
+            raise ConflictError(f"execution '{options.execution_id}' is running here already")
         now = services.clock.now()
         row = ExecutionRow(
-            services.ids.record(),
+            services.ids.record() if options.execution_id is None else options.execution_id,
             services.workspace_id,
             plan.agent_id,
             plan.version_id,

@@ -24,6 +24,7 @@ NAMES = (
     "tools",
     "adapters",
     "errors-and-limits",
+    "fleets",
 )
 PAGES = [ROOT / "docs" / f"{name}.md" for name in NAMES]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
