@@ -280,16 +280,25 @@ async def run_each(count: int, at_once: int, run_one: Callable[[int], Awaitable[
     """Run `run_one` for every number below `count`, so many at once; the first error stops the rest and is raised.
 
     The numbers are begun in their order; no task is left when it returns or raises.
+
+    Raises:
+        Parked: some wait for a decision, and all others are over.
     """
     left = iter(range(count))
+    parked: list[Parked] = []
 
     async def work(_: str) -> None:
         for index in left:
-            await run_one(index)
+            try:
+                await run_one(index)
+            except Parked as stop:
+                parked.append(stop)
 
     lanes = tuple(f"lane {number}" for number in range(min(count, at_once)))
     alone: dict[str, tuple[str, ...]] = dict.fromkeys(lanes, ())
     await run_graph(Graph(lanes, alone, alone, lanes), work)
+    if parked:
+        raise all_parked(parked)
 
 
 def _asked_to_stop() -> bool:

@@ -41,7 +41,7 @@ def spent(ctx: RunContext, mark: int, key: str) -> list[Spent]:
             span.cost,
         )
         for span in made
-        if span.status == "ok" or span.token_usage
+        if span.status == "ok" or span.token_usage or span.completion_start_time is not None
     ]
 
 
