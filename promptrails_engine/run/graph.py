@@ -175,6 +175,8 @@ class _Scheduler:
                 # A task that fails while the group is being left has Python 3.11 cancel this one for good.
                 while left := [task for task in self._tasks if not task.done()]:
                     await asyncio.wait(left)
+                if any(not task.cancelled() and task.exception() for task in self._tasks):
+                    await asyncio.sleep(0)  # the same, where it has failed and the group does not know it yet
         except (BaseExceptionGroup, Exception, asyncio.CancelledError) as failure:
             await self._judge(failure)
         if self._parked:

@@ -19,6 +19,7 @@ from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.parking import Parked, all_parked
 from promptrails_engine.run.plan import PromptStep, SubAgent
 from promptrails_engine.run.recall import STOPPERS, error_data
+from promptrails_engine.run.side_by_side import side_by_side
 from promptrails_engine.run.spans import fail_span
 from promptrails_engine.run.sub_agents import delegate
 from promptrails_engine.run.tool_events import cut_call, end_call, start_call
@@ -40,25 +41,28 @@ async def run_calls(
         return [await _run_call(ctx, parent, step, calls[0], said, f"{key}/tool[0]")]
     slots = asyncio.Semaphore(_AT_ONCE)
     parked: list[Parked] = []
-    results: list[Message | None] = [None] * len(calls)
+    failures: list[BaseException] = []
+    results: dict[int, Message] = {}
 
-    async def run(index: int, call: ToolCall) -> None:
+    async def run(index: int, call: ToolCall) -> Message:
         async with slots:
-            try:
-                results[index] = await _run_call(ctx, parent, step, call, said, f"{key}/tool[{index}]")
-            except Parked as stop:  # the calls beside it go on to their end
-                parked.append(stop)
+            return await _run_call(ctx, parent, step, call, said, f"{key}/tool[{index}]")
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for index, call in enumerate(calls):
-                group.create_task(run(index, call))
-    except BaseExceptionGroup as failures:
-        # A failing call is a result, so this is the end of the run itself, and one of its reasons is enough.
-        raise failures.exceptions[0] from None
+    def ended(index: int, outcome: Message | BaseException) -> bool:
+        if isinstance(outcome, Message):
+            results[index] = outcome
+        elif isinstance(outcome, Parked):  # the calls beside it go on to their end
+            parked.append(outcome)
+        else:  # a failing call is a result, so this is the end of the run itself
+            failures.append(outcome)
+        return bool(failures)
+
+    await side_by_side([run(index, call) for index, call in enumerate(calls)], ended)
+    if failures:
+        raise failures[0]
     if parked:
         raise all_parked(parked)
-    return [result for result in results if result is not None]
+    return [results[index] for index in range(len(calls))]
 
 
 def refuse_calls(calls: Sequence[ToolCall], why: str) -> list[Message]:
