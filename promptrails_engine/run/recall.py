@@ -43,7 +43,7 @@ def spent(ctx: RunContext, mark: int, key: str) -> list[Spent]:
             span.cost,
         )
         for span in made
-        if span.status == "ok" or span.token_usage
+        if span.status == "ok" or span.token_usage or span.completion_start_time is not None
     ]
 
 
@@ -91,11 +91,14 @@ def recall_reply(ctx: RunContext, record: dict[str, Any], *, show: bool) -> Mode
     return load_reply(record, record.get("model", ""))
 
 
-def retell(ctx: RunContext, parent: Span, key: str) -> None:
-    """Show the calls with this key that were taken over from another run: what was said, and that it cost nothing."""
-    if ctx.past is None:
-        return
-    for was in ctx.past.told.get(key, ()):
+def retell(ctx: RunContext, parent: Span, key: str) -> bool:
+    """Show the calls with this key that were taken over from another run: what was said, and that it cost nothing.
+
+    Whether there are any.
+    """
+    if ctx.past is None or key not in ctx.past.told:
+        return False
+    for was in ctx.past.told[key]:
         opened = ctx.open_span(was.kind, was.name, was.attributes["key"], parent)
         span = replace(
             was,
@@ -111,6 +114,7 @@ def retell(ctx: RunContext, parent: Span, key: str) -> None:
             completion_start_time=None,
         )
         ctx.close_span(span)
+    return True
 
 
 def count_again(ctx: RunContext, usage: TokenUsage | None, cost: float | None) -> None:

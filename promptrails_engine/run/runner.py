@@ -12,6 +12,7 @@ from typing import Any
 
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import ConflictError, EngineClosedError, PromptRailsError
+from promptrails_engine.events import ApprovalRequiredEvent
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.context import RunContext, trace_of
 from promptrails_engine.run.deadlines import Deadlines
@@ -55,7 +56,7 @@ class Runner:
         self._tending: asyncio.Task[None] | None = None
         self._closed = False
         self.on_pending: Callable[[], None] | None = None
-        """Called when a run of this engine can be taken up again at once."""
+        """Called when a run of this engine can be taken up again, at once or in time."""
 
     def run(
         self, plan: Plan, data: dict[str, Any], options: RunOptions, past: Past | None = None
@@ -240,8 +241,8 @@ class Runner:
             ctx.log.close()
             if ctx.ended is not None and not ctx.ended.done():
                 ctx.ended.set_result(None)
-        if row.status == "pending" and not ctx.letting_go and self.on_pending is not None:
-            self.on_pending()  # it was decided before it had quite stopped
+        if self.on_pending is not None and not ctx.letting_go and _may_go_on(ctx):
+            self.on_pending()
         return row
 
     # -------------------------------------------------------------- housekeeping
@@ -292,3 +293,11 @@ class Runner:
         if not task.cancelled() and task.exception() is not None:
             # Whoever holds the stream meets the exception there; nobody may, and that is no fault of the run.
             _log.debug("a detached run ended with %r", task.exception())
+
+
+def _may_go_on(ctx: RunContext) -> bool:
+    """Whether a run that has stopped goes on without being asked: it was decided before it had quite stopped, or what
+    it waits for expires."""
+    if ctx.row.status == "awaiting_approval":
+        return any(isinstance(event, ApprovalRequiredEvent) and event.expires_at for event in ctx.log.events)
+    return ctx.row.status == "pending"
