@@ -68,6 +68,7 @@ class RunContext(Totals):
         "ending",
         "interrupts",
         "journal",
+        "lapses",
         "lease",
         "left",
         "letting_go",
@@ -116,6 +117,7 @@ class RunContext(Totals):
         parent = self.parent
         self.log: EventLog = RelayedLog(birth.parent.log) if birth is not None and birth.relay else EventLog()
         self.lease = lease  # set where the execution outlives this process
+        self.lapses = 0 if lease is None else lease.lapses  # when the run began
         self.past = past  # what it did before; None of a run that begins here
         self.journal = Journal(self, past, durable=lease is not None)
         self.spans: list[Span] = []
@@ -200,6 +202,7 @@ class RunContext(Totals):
             self.row.status = "running"
             if self.lease is not None:
                 await self.lease.hold()
+                self.lapses = self.lease.lapses
             await self.services.store.begin_execution(self.row, wait=self.detached)
             self.on_record = True
             self.log.append(ExecutionEvent(self.row.id))
