@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, overload
 
-from promptrails_engine.events import Event
+from promptrails_engine.events import DoneEvent, ErrorEvent, Event
 from promptrails_engine.faces import Async, Caller, Resource, Sync
 from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionRow
 from promptrails_engine.results import ExecutionResult
@@ -89,8 +89,10 @@ class StoredEvents:
         if self._log is not None:
             async for event in self._log.follow(after):
                 yield event
-            return
-        while True:
+                after = event.seq
+                if isinstance(event, DoneEvent | ErrorEvent):
+                    return
+        while True:  # also of a run that has stopped here, and goes on later or elsewhere
             events, ended = await self._batch(after)
             for event in events:
                 yield event
@@ -100,8 +102,11 @@ class StoredEvents:
 
     def follow_sync(self, after: int, bridge: Caller) -> Iterator[Event]:
         if self._log is not None:
-            yield from self._log.follow_sync(after)
-            return
+            for event in self._log.follow_sync(after):
+                yield event
+                after = event.seq
+                if isinstance(event, DoneEvent | ErrorEvent):
+                    return
         while True:
             events, ended = bridge.call(self._batch, after)
             for event in events:

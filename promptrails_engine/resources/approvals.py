@@ -43,7 +43,7 @@ class Approvals(EngineResource[M_co]):
         """
         await self._parts.ready()
         offset, limit = page_slice(page, limit)
-        await self._store.expire_approvals(self._workspace_id)
+        await self._expire()
         rows, total = await self._store.list_approvals(
             self._workspace_id,
             status=status,
@@ -62,7 +62,7 @@ class Approvals(EngineResource[M_co]):
             NotFoundError: there is none.
         """
         await self._parts.ready()
-        await self._store.expire_approvals(self._workspace_id)
+        await self._expire()
         return approval_request(await self._row(approval_id))
 
     @method
@@ -98,6 +98,7 @@ class Approvals(EngineResource[M_co]):
         if decided is None:
             raise _unknown(approval_id)
         if not decided.won:
+            self._parts.dispatcher.nudge()  # it may have expired just now
             raise _too_late(decided.row)
         self._parts.services.hooks.fire("approval.decided", _decided_data(decided.row))
         if resume:
@@ -105,6 +106,10 @@ class Approvals(EngineResource[M_co]):
         return approval_request(decided.row)
 
     # -------------------------------------------------------------- inside
+
+    async def _expire(self) -> None:
+        if await self._store.expire_approvals(self._workspace_id):
+            self._parts.dispatcher.nudge()  # their runs go on, to their ends
 
     async def _row(self, approval_id: str) -> ApprovalRow:
         row = await self._store.get_approval(self._workspace_id, approval_id)

@@ -59,12 +59,22 @@ async def run_child(
         if relay and row.status == "completed":
             ctx.emit(ContentEvent(output_text(row.output)))  # whatever of it was heard has been taken back
     else:
-        row = await ctx.drive(child)
+        row = await _driven(ctx, child)
     outcome = _outcome(row, ctx.tool_calls - used[0], ctx.children - used[1])
     ctx.journal.note(key, "child", "idempotent", outcome)
     if row.status != "completed":
         raise _failed(plan, row.id, row.status, row.error, row.error_code)
     return row
+
+
+async def _driven(ctx: RunContext, child: RunContext) -> ExecutionRow:
+    try:
+        return await ctx.drive(child)
+    except BaseException:  # a run that is cancelled while it stops to wait may wait all the same
+        if child.row.status == "awaiting_approval":
+            for above in ctx.lineage():
+                above.waiting[child.row.id] = child
+        raise
 
 
 async def _earlier(ctx: RunContext, key: str) -> tuple[ExecutionRow, Past] | None:
@@ -140,8 +150,7 @@ def _refused(ctx: RunContext, plan: Plan) -> BudgetExceededError | None:
 
 def _context(ctx: RunContext, plan: Plan, data: dict[str, Any], birth: Birth, key: str) -> RunContext:
     ids = ctx.services.ids
-    stays = ctx.lease is not None or ctx.plan.waits
-    row = _row(ctx, plan, data, ids.child(ctx.row.id, key) if stays else ids.record())
+    row = _row(ctx, plan, data, ids.child(ctx.row.id, key) if ctx.stays else ids.record())
     return _child(ctx, plan, row, birth, None)
 
 

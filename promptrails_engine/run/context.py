@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, TypeVarTuple, final
 
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.errors import FencedError, RunCancelledError, RunError, RunTimeoutError
+from promptrails_engine.errors import ConflictError, FencedError, RunCancelledError, RunError, RunTimeoutError
 from promptrails_engine.events import Event, ExecutionEvent, RestartEvent
 from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo, new_span
@@ -17,7 +17,8 @@ from promptrails_engine.run.budget import Budget
 from promptrails_engine.run.deadlines import Deadline, Deadlines
 from promptrails_engine.run.journal import Journal
 from promptrails_engine.run.lease import Lease
-from promptrails_engine.run.past import Past
+from promptrails_engine.run.parking import LetGo
+from promptrails_engine.run.past import Heard, Past
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.services import Services
 from promptrails_engine.run.span_ids import SpanIds
@@ -69,6 +70,7 @@ class RunContext(Totals):
         "journal",
         "lapses",
         "lease",
+        "left",
         "letting_go",
         "log",
         "lost",
@@ -82,6 +84,7 @@ class RunContext(Totals):
         "task",
         "trace",
         "truncated",
+        "waiting",
         "watched",
     )
 
@@ -119,6 +122,8 @@ class RunContext(Totals):
         self.journal = Journal(self, past, durable=lease is not None)
         self.spans: list[Span] = []
         self.spans_stored = 0
+        self.left: list[Span] = []  # spans that have not ended, where a step waits for a decision
+        self.waiting: dict[str, RunContext] = {}  # runs below it that do, by id
         self.budget = _budget(limits, parent)
         self.truncated = self.begun = self.on_record = self._begins = False
         self._beginning: asyncio.Future[None] | None = None
@@ -149,6 +154,8 @@ class RunContext(Totals):
 
     def _go_on(self, past: Past) -> None:
         """Take up a run where it is on record that it stopped."""
+        if past.fresh:
+            return
         self.begun = self.on_record = True
         self._epoch = self.services.clock.now() - self._monotonic()
         self.log.prime(past.events)
@@ -161,6 +168,7 @@ class RunContext(Totals):
             self._restart(past.paused_at)
         elif past.void_after is not None:
             self._restart(past.void_after)
+        past.heard = Heard(self.log.events)
 
     def _restart(self, after: int) -> None:
         self.log.restarted = True
@@ -198,6 +206,11 @@ class RunContext(Totals):
             await self.services.store.begin_execution(self.row, wait=self.detached)
             self.on_record = True
             self.log.append(ExecutionEvent(self.row.id))
+            if self.journal.durable and self.journal.pending:
+                await self.journal.flush()  # what it takes over has to be there before anything that builds on it
+        except ConflictError:
+            self.begun = False  # the id is that of another run, whose record is not to be touched
+            raise
         finally:
             self._begins = False
             if self._beginning is not None:
@@ -226,7 +239,7 @@ class RunContext(Totals):
         and goes on.
 
         Raises:
-            RunCancelledError, RunTimeoutError: the run was stopped before this step began.
+            RunCancelledError, RunTimeoutError, LetGo: the run was stopped before this step began.
         """
         # As `open_span` does: a call here would be one for every step.
         if self.watched:
@@ -253,7 +266,7 @@ class RunContext(Totals):
         """The span of a step that ends elsewhere than it begins; `close_span` ends it.
 
         Raises:
-            RunCancelledError, RunTimeoutError: the run was stopped before this step began.
+            RunCancelledError, RunTimeoutError, LetGo: the run was stopped before this step began.
         """
         if self.watched:
             self._check_stopped()
@@ -270,7 +283,10 @@ class RunContext(Totals):
 
     def close_span(self, span: Span) -> None:
         """End a span, unless it goes on with the run elsewhere, or is on record from before."""
-        if span.error_type == PARKED or (self.letting_go and span.error_type == "cancelled"):
+        if span.error_type == PARKED:
+            self.left.append(span)
+            return
+        if span.error_type == "cancelled" and self.leaving:
             return
         if self.past is not None and span.span_id in self.past.spans:
             return
@@ -319,14 +335,23 @@ class RunContext(Totals):
             self.task.cancel(why)
 
     @property
+    def stays(self) -> bool:
+        """Whether it may go on elsewhere, or later."""
+        return self._stable_ids is not None
+
+    @property
     def halting(self) -> bool:
         """Whether this run, or one above it, has been stopped."""
+        return self.letting_go or self.ends_early or (self.parent is not None and self.parent.halting)
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether this run, or one above it, has been stopped for good."""
         return (
             self.cancel_requested
-            or self.letting_go
             or self.lost
             or (self.deadline is not None and self.deadline.expired)
-            or (self.parent is not None and self.parent.halting)
+            or (self.parent is not None and self.parent.ends_early)
         )
 
     @property
@@ -336,7 +361,7 @@ class RunContext(Totals):
 
     def _check_stopped(self) -> None:
         if self.halting:
-            raise self.stopped()
+            raise self.stopped() if self.ends_early else LetGo
 
     def stopped(self) -> RunError:
         """Why the engine stops the run."""

@@ -18,9 +18,10 @@ from promptrails_engine.errors import (
 from promptrails_engine.events import ApprovalRequiredEvent, DoneEvent, ErrorEvent, Event, TokenUsage
 from promptrails_engine.ports.journal import ApprovalRow
 from promptrails_engine.ports.store import ExecutionRow, ExecutionStatus
+from promptrails_engine.run.abandon import abandon_below, cut_off
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.deadlines import take_back
-from promptrails_engine.run.parking import Parked
+from promptrails_engine.run.parking import LetGo, Parked
 from promptrails_engine.run.pipeline import Strategy, run_pipeline
 from promptrails_engine.run.prompt_step import StepOutput
 
@@ -47,7 +48,7 @@ async def conclude(ctx: RunContext, strategy: Strategy) -> ExecutionRow:
     ctx.ending = True
     if ctx.parent is not None and failure is not None and ctx.parent.leaving:
         await _bounded(ctx.journal.flush())
-        raise failure  # it goes on with the one that started it
+        raise LetGo if isinstance(failure, Parked) else failure  # it goes on with the one that started it
     if ctx.interrupts or ctx.deadline is not None or isinstance(failure, asyncio.CancelledError):
         failure = await _stopped(ctx, failure)
         result = result if failure is None else None
@@ -58,7 +59,7 @@ async def conclude(ctx: RunContext, strategy: Strategy) -> ExecutionRow:
         raise failure
     if failure is not None and not ctx.begun:
         if ctx.parent is None or not ctx.parent.begun:
-            raise failure
+            raise ctx.stopped() if isinstance(failure, Parked) else failure
         ctx.begin_late()
     if failure is None and not ctx.lost:
         return await _finish(ctx, result, None)
@@ -68,11 +69,13 @@ async def conclude(ctx: RunContext, strategy: Strategy) -> ExecutionRow:
 async def _end(ctx: RunContext, failure: BaseException | None) -> ExecutionRow:
     if isinstance(failure, FencedError) or ctx.lost:
         raise failure if isinstance(failure, FencedError) else ctx.stopped()
-    if isinstance(failure, Parked):
-        if ctx.halting and not ctx.letting_go:
-            return await _finish(ctx, None, ctx.stopped())
+    if isinstance(failure, Parked) and ctx.ends_early:
+        failure = ctx.stopped()
+    if isinstance(failure, Parked) and not isinstance(failure, LetGo):
         return await _park(ctx, failure)
-    if ctx.letting_go and isinstance(failure, RunCancelledError) and not ctx.cancel_requested:
+    if isinstance(failure, LetGo) or (
+        isinstance(failure, RunCancelledError) and ctx.letting_go and not ctx.cancel_requested
+    ):
         await _suspend(ctx, "pending")
         return ctx.row
     if failure is not None and not isinstance(failure, PromptRailsError):
@@ -155,6 +158,10 @@ async def _finish(ctx: RunContext, result: StepOutput | None, error: BaseExcepti
     row = ctx.row
     if not ctx.begun:
         return row
+    if ctx.left:
+        cut_off(ctx)
+    if ctx.waiting or (ctx.past is not None and "agents" in ctx.plan.version_lock):
+        await abandon_below(ctx)
     row.completed_at = ctx.now()
     row.duration_ms = round((row.completed_at - row.created_at) * 1000)
     usage = _total(ctx, row)

@@ -175,6 +175,8 @@ class _Scheduler:
                 # A task that fails while the group is being left has Python 3.11 cancel this one for good.
                 while left := [task for task in self._tasks if not task.done()]:
                     await asyncio.wait(left)
+                if any(not task.cancelled() and task.exception() for task in self._tasks):
+                    await asyncio.sleep(0)  # the same, where it has failed and the group does not know it yet
         except (BaseExceptionGroup, Exception, asyncio.CancelledError) as failure:
             await self._judge(failure)
         if self._parked:
@@ -280,16 +282,25 @@ async def run_each(count: int, at_once: int, run_one: Callable[[int], Awaitable[
     """Run `run_one` for every number below `count`, so many at once; the first error stops the rest and is raised.
 
     The numbers are begun in their order; no task is left when it returns or raises.
+
+    Raises:
+        Parked: some wait for a decision, and all others are over.
     """
     left = iter(range(count))
+    parked: list[Parked] = []
 
     async def work(_: str) -> None:
         for index in left:
-            await run_one(index)
+            try:
+                await run_one(index)
+            except Parked as stop:
+                parked.append(stop)
 
     lanes = tuple(f"lane {number}" for number in range(min(count, at_once)))
     alone: dict[str, tuple[str, ...]] = dict.fromkeys(lanes, ())
     await run_graph(Graph(lanes, alone, alone, lanes), work)
+    if parked:
+        raise all_parked(parked)
 
 
 def _asked_to_stop() -> bool:

@@ -1,4 +1,4 @@
-"""Runs that stop for now: they wait for a decision, and hold neither task nor memory meanwhile."""
+"""Runs that stop for now: they go on later or elsewhere, and hold neither task nor memory meanwhile."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ class Parked(BaseException):
         """What is waited for, here and below; those of other executions are on record already."""
 
 
+class LetGo(Parked):
+    """Leaves a run that goes on elsewhere; steps beside the one that was stopped go on to their next."""
+
+    def __init__(self, requests: Sequence[ApprovalRow] = ()) -> None:
+        super().__init__(requests)
+
+
 def all_parked(stops: Sequence[Parked]) -> Parked:
     """One for several that stopped side by side."""
-    return Parked([request for stop in stops for request in stop.requests])
+    requests = [request for stop in stops for request in stop.requests]
+    return (LetGo if any(isinstance(stop, LetGo) for stop in stops) else Parked)(requests)

@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptrails_engine.events import ContentEvent, Event, ThinkingEvent, ToolEndEvent, ToolStartEvent
+from promptrails_engine.events import ContentEvent, Event, RestartEvent, ThinkingEvent, ToolEndEvent, ToolStartEvent
 from promptrails_engine.ports.journal import ApprovalRow, JournalEntry
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import ExecutionRow, SpanFilter, Store
 
 _ALL = 1_000_000
+CUT_OFF = "cancelled"
+"""The summary of a call that did not come to its end."""
+
+
+class Heard:
+    """The tool calls of which listeners have heard.  Ids need not be unique: of equal ones the calls come in turn."""
+
+    __slots__ = ("_ends", "_starts")
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self._starts: Counter[str] = Counter()
+        self._ends: Counter[str] = Counter()
+        for event in _standing(events):
+            if isinstance(event, ToolStartEvent):
+                self._starts[event.id] += 1
+            elif isinstance(event, ToolEndEvent) and event.summary == CUT_OFF:
+                self._starts[event.id] -= 1  # it begins anew
+            elif isinstance(event, ToolEndEvent):
+                self._ends[event.id] += 1
+
+    def start(self, call_id: str) -> bool:
+        """Whether they have heard that the next call with this id began."""
+        return _taken(self._starts, call_id)
+
+    def end(self, call_id: str) -> bool:
+        """Whether they have heard how the next call with this id ended."""
+        return _taken(self._ends, call_id)
+
+
+def _standing(events: Iterable[Event]) -> list[Event]:
+    """Without those that were taken back."""
+    found: list[Event] = []
+    for event in events:
+        if isinstance(event, RestartEvent):
+            found = [one for one in found if one.seq <= event.after]
+        else:
+            found.append(event)
+    return found
+
+
+def _taken(counts: Counter[str], call_id: str) -> bool:
+    if counts[call_id] <= 0:
+        return False
+    counts[call_id] -= 1
+    return True
 
 
 @dataclass(slots=True)
@@ -27,8 +73,13 @@ class Past:
     """Requests by the key of the step that waits."""
     begun: dict[str, float] = field(default_factory=dict[str, float])
     """When spans that had not ended must have begun at the latest: by id, the start of the first below."""
-    calls: frozenset[str] = frozenset()
-    """Ids of the tool calls whose end the listeners have not heard of."""
+    heard: Heard = field(default_factory=Heard)
+    unwritten: Sequence[JournalEntry] = ()
+    """Of the outcomes, those that another run came to, and that go on record with the first write of this one."""
+    told: Mapping[str, Sequence[Span]] = field(default_factory=dict[str, Sequence[Span]])
+    """Of these, the spans by key: this run shows them as its own once it comes to them."""
+    fresh: bool = False
+    """The run has not begun: all that it has is another one's."""
 
     @property
     def paused_at(self) -> int:
@@ -63,13 +114,15 @@ async def load_past(store: Store, row: ExecutionRow) -> Past:
     for span in spans:
         first = begun.get(span.parent_span_id)
         begun[span.parent_span_id] = span.started_at if first is None else min(first, span.started_at)
-    started = {event.id for event in events if isinstance(event, ToolStartEvent)}
-    ended = {event.id for event in events if isinstance(event, ToolEndEvent)}
     return Past(
         entries={entry.key: entry for entry in entries if entry.state == "done"},
         events=events,
         spans={span.span_id: span for span in sorted(spans, key=lambda span: span.started_at)},
-        approvals={request.key: request for request in approvals},
+        approvals=decisions_in(entries) | {request.key: request for request in approvals},
         begun=begun,
-        calls=frozenset(started - ended),
     )
+
+
+def decisions_in(entries: Iterable[JournalEntry]) -> dict[str, ApprovalRow]:
+    """The decisions that were taken over with the steps of another run, by the key of the step that waited."""
+    return {entry.key: ApprovalRow(**entry.value) for entry in entries if entry.kind == "approval"}

@@ -6,8 +6,9 @@ from promptrails_engine.ids import IdFactory
 from promptrails_engine.ports.sink import SpanKind
 from promptrails_engine.run.past import Past
 
-_ACTING = frozenset({"llm", "tool", "datasource", "speech", "image", "video", "mcp_call"})
-"""Kinds of steps that are not run again once they are on record: whatever runs is new."""
+_ACTING = frozenset({"llm", "datasource", "speech", "image", "video"})
+"""Kinds of steps that are not run again once they are on record: whatever runs is new.  Of tools, those that change
+nothing may run again, and are shown once."""
 
 
 class SpanIds:

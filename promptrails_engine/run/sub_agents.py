@@ -14,7 +14,6 @@ from promptrails_engine.errors import (
     ToolError,
     ValidationError,
 )
-from promptrails_engine.events import ToolEndEvent, ToolStartEvent
 from promptrails_engine.ports.provider import Message, ToolCall
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import ExecutionRow
@@ -25,6 +24,7 @@ from promptrails_engine.run.fold import ModelReply
 from promptrails_engine.run.plan import PromptStep, SubAgent
 from promptrails_engine.run.recall import STOPPERS
 from promptrails_engine.run.spans import fail_span
+from promptrails_engine.run.tool_events import end_call, start_call
 from promptrails_engine.run.tool_result import result_text
 from promptrails_engine.schema import check_input, parse_arguments
 
@@ -72,14 +72,14 @@ async def hand_over(
         ChildFailedError: the agent failed.
         BudgetExceededError: the run may not start it.
     """
-    ctx.emit(ToolStartEvent(call.id, call.name))
+    start_call(ctx, call.id, call.name)
     try:
         data = _checked(sub, parse_arguments(call.arguments))
     except ToolArgsInvalidError as error:
         return await ctx.step("tool", call.name, key, parent, _refuse, call, error)
     if refused is not None:
         return await ctx.step("tool", call.name, key, parent, _refuse, call, ToolDeniedError(refused))
-    ctx.emit(ToolEndEvent(call.id, call.name, f"handed over to agent '{sub.plan.agent_name}'"))
+    end_call(ctx, call.id, call.name, f"handed over to agent '{sub.plan.agent_name}'")
     row = await ctx.step("tool", call.name, key, parent, _take_over, sub, data, _window(sub, said))
     ctx.truncated = ctx.truncated or row.truncated
     return ModelReply(output_text(row.output), output=row.output or {})
@@ -99,7 +99,7 @@ async def _refuse(ctx: RunContext, span: Span, call: ToolCall, error: ToolError)
     _describe(span, call.name)
     fail_span(span, error)
     text = compact_json({"error": error.message})
-    ctx.emit(ToolEndEvent(call.id, call.name, text))
+    end_call(ctx, call.id, call.name, text)
     return Message("tool", text, tool_call_id=call.id, name=call.name)
 
 

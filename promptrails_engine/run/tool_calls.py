@@ -11,25 +11,26 @@ from typing import Any
 
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.errors import ToolDeniedError, ToolError, ToolUnknownError
-from promptrails_engine.events import ToolEndEvent, ToolStartEvent
 from promptrails_engine.ports.provider import Message, ToolCall
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import Tool, ToolContext
 from promptrails_engine.run.approvals import decision, denial
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.parking import Parked, all_parked
-from promptrails_engine.run.plan import PromptStep, SubAgent
-from promptrails_engine.run.recall import STOPPERS
+from promptrails_engine.run.plan import Plan, PromptStep, SubAgent
+from promptrails_engine.run.recall import STOPPERS, error_data, retell
+from promptrails_engine.run.side_by_side import side_by_side
 from promptrails_engine.run.spans import fail_span
 from promptrails_engine.run.sub_agents import delegate
+from promptrails_engine.run.tool_events import cut_call, end_call, start_call
 from promptrails_engine.run.tool_result import result_text, to_json_data
 from promptrails_engine.run.tool_state import RunState
 from promptrails_engine.schema import parse_arguments
 from promptrails_engine.secrets import mask
 
 _AT_ONCE = 8
-SUMMARY_CHARS = 200
-"""Of a result in the event that ends its call."""
+NOT_NEEDED = "it was cut off, for it was not needed any more"
+"""Said of a call that the run itself has stopped: nobody is to be asked what became of it."""
 
 
 async def run_calls(
@@ -40,25 +41,28 @@ async def run_calls(
         return [await _run_call(ctx, parent, step, calls[0], said, f"{key}/tool[0]")]
     slots = asyncio.Semaphore(_AT_ONCE)
     parked: list[Parked] = []
-    results: list[Message | None] = [None] * len(calls)
+    failures: list[BaseException] = []
+    results: dict[int, Message] = {}
 
-    async def run(index: int, call: ToolCall) -> None:
+    async def run(index: int, call: ToolCall) -> Message:
         async with slots:
-            try:
-                results[index] = await _run_call(ctx, parent, step, call, said, f"{key}/tool[{index}]")
-            except Parked as stop:  # the calls beside it go on to their end
-                parked.append(stop)
+            return await _run_call(ctx, parent, step, call, said, f"{key}/tool[{index}]")
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for index, call in enumerate(calls):
-                group.create_task(run(index, call))
-    except BaseExceptionGroup as failures:
-        # A failing call is a result, so this is the end of the run itself, and one of its reasons is enough.
-        raise failures.exceptions[0] from None
+    def ended(index: int, outcome: Message | BaseException) -> bool:
+        if isinstance(outcome, Message):
+            results[index] = outcome
+        elif isinstance(outcome, Parked):  # the calls beside it go on to their end
+            parked.append(outcome)
+        else:  # a failing call is a result, so this is the end of the run itself
+            failures.append(outcome)
+        return bool(failures)
+
+    await side_by_side([run(index, call) for index, call in enumerate(calls)], ended)
+    if failures:
+        raise failures[0]
     if parked:
         raise all_parked(parked)
-    return [result for result in results if result is not None]
+    return [results[index] for index in range(len(calls))]
 
 
 def refuse_calls(calls: Sequence[ToolCall], why: str) -> list[Message]:
@@ -71,27 +75,22 @@ async def _run_call(
 ) -> Message:
     journal = ctx.journal
     text = None if ctx.past is None else _recalled(journal.recorded(key))
-    if text is None:
+    if text is not None and retell(ctx, parent, key):
+        return Message("tool", text, tool_call_id=call.id, name=call.name)
+    if text is not None:
+        start_call(ctx, call.id, call.name)
+    else:
         refused = await refusal(ctx, step, call, key)
         start_call(ctx, call.id, call.name)
         try:
             text = await ctx.step("tool", call.name, key, parent, _call_tool, step, call, said, refused)
         except Parked:
             raise
-        except BaseException:  # the run may go on without this branch, and its listeners wait for an end
-            ctx.emit(ToolEndEvent(call.id, call.name, "cancelled"))
+        except BaseException:
+            cut_call(ctx, call.id, call.name)
             raise
-    elif ctx.past is None or call.id not in ctx.past.calls:
-        return Message("tool", text, tool_call_id=call.id, name=call.name)
-    summary = text if len(text) <= SUMMARY_CHARS else text[: SUMMARY_CHARS - 1] + "…"
-    ctx.emit(ToolEndEvent(call.id, call.name, summary))
+    end_call(ctx, call.id, call.name, text)
     return Message("tool", text, tool_call_id=call.id, name=call.name)
-
-
-def start_call(ctx: RunContext, call_id: str, name: str) -> None:
-    """Tell the listeners that a call begins, if they have not heard so before the run was interrupted."""
-    if ctx.past is None or call_id not in ctx.past.calls:
-        ctx.emit(ToolStartEvent(call_id, name))
 
 
 def _recalled(record: dict[str, Any] | None) -> str | None:
@@ -118,14 +117,14 @@ async def refusal(ctx: RunContext, step: PromptStep, call: ToolCall, key: str) -
     called = step.sub_agents.get(call.name)
     payload = {"tool": call.name, "arguments": arguments, "call_id": call.id}
     decided = await decision(
-        ctx, f"{key}/approval", call.name, payload, bound_to(ctx, step.tools.get(call.name), called)
+        ctx, f"{key}/approval", call.name, payload, bound_to(ctx.plan, step.tools.get(call.name), called)
     )
     return None if decided.status == "approved" else denial(decided)
 
 
-def bound_to(ctx: RunContext, tool: Tool | None, agent: SubAgent | None = None) -> dict[str, Any]:
+def bound_to(plan: Plan, tool: Tool | None, agent: SubAgent | None = None) -> dict[str, Any]:
     """What is approved with the arguments of a call: the versions that would be called."""
-    bound: dict[str, Any] = {"agent_version_id": ctx.plan.version_id}
+    bound: dict[str, Any] = {"agent_version_id": plan.version_id}
     if agent is not None:
         bound["sub_agent_version_id"] = agent.plan.version_id
     if tool is not None:
@@ -183,6 +182,10 @@ async def _dispatch(ctx: RunContext, span: Span, tool: Tool, arguments: dict[str
         if tool.effect != "pure":
             message = mask(error.message if isinstance(error, ToolError) else f"{type(error).__name__}: {error}")
             journal.note(key, "tool", tool.effect, {"error": {"code": "tool_failed", "message": message}})
+        raise
+    except asyncio.CancelledError:
+        if tool.effect != "pure" and not ctx.halting:  # the run may go on without it
+            journal.note(key, "tool", tool.effect, error_data(ToolError(NOT_NEEDED)))
         raise
     if tool.effect != "pure":
         journal.note(key, "tool", tool.effect, {"text": text})

@@ -6,12 +6,13 @@ import asyncio
 from typing import Any
 
 from promptrails_engine.errors import ToolError
-from promptrails_engine.events import ToolEndEvent
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.context import RunContext
-from promptrails_engine.run.recall import error_data
-from promptrails_engine.run.tool_calls import SUMMARY_CHARS, announce, start_call, tool_context
+from promptrails_engine.run.parking import Parked
+from promptrails_engine.run.recall import error_data, retell
+from promptrails_engine.run.tool_calls import NOT_NEEDED, announce, tool_context
+from promptrails_engine.run.tool_events import SUMMARY_CHARS, cut_call, end_call, start_call
 from promptrails_engine.run.tool_result import result_text, to_json_data
 from promptrails_engine.secrets import mask
 
@@ -27,21 +28,33 @@ async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: di
         await ctx.begin()
     ctx.count_tool_calls(1)
     key = f"{key}/tool"
-    call_id = "call_" + (ctx.services.ids.span() if ctx.lease is None else ctx.services.ids.derived(ctx.row.id, key))
-    if ctx.past is not None and (record := ctx.journal.recorded(key)) is not None:
-        if call_id in ctx.past.calls:
-            ctx.emit(ToolEndEvent(call_id, tool.name, "done before"))
-        if "error" in record:
-            raise ToolError(record["error"]["message"])
-        return record["result"]
+    ids = ctx.services.ids
+    call_id = "call_" + (ids.derived(ctx.row.id, key) if ctx.stays else ids.span())
+    record = None if ctx.past is None else ctx.journal.recorded(key)
+    if record is not None and retell(ctx, parent, key):
+        return _recalled(record)
     start_call(ctx, call_id, tool.name)
-    summary = "failed"
     try:
-        result = await ctx.step("tool", tool.name, key, parent, _call, tool, arguments, call_id)
-        summary = result_text(result, SUMMARY_CHARS)
-        return result
-    finally:
-        ctx.emit(ToolEndEvent(call_id, tool.name, summary))
+        if record is not None:
+            result = _recalled(record)
+        else:
+            result = await ctx.step("tool", tool.name, key, parent, _call, tool, arguments, call_id)
+    except Parked:
+        raise
+    except Exception:
+        end_call(ctx, call_id, tool.name, "failed")
+        raise
+    except BaseException:
+        cut_call(ctx, call_id, tool.name)
+        raise
+    end_call(ctx, call_id, tool.name, result_text(result, SUMMARY_CHARS))
+    return result
+
+
+def _recalled(record: dict[str, Any]) -> Any:
+    if "error" in record:
+        raise ToolError(record["error"]["message"])
+    return record["result"]
 
 
 async def _call(ctx: RunContext, span: Span, tool: Tool, arguments: dict[str, Any], call_id: str) -> Any:
@@ -59,6 +72,8 @@ async def _call(ctx: RunContext, span: Span, tool: Tool, arguments: dict[str, An
         raise
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and ctx.being_cancelled():
+            if not ctx.halting:
+                _note(ctx, key, tool, error_data(ToolError(NOT_NEEDED)))
             raise
         failed = ToolError(mask(f"tool '{tool.name}' failed: {type(error).__name__}: {error}"))
         _note(ctx, key, tool, error_data(failed))

@@ -13,8 +13,9 @@ from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.parking import Parked, all_parked
 from promptrails_engine.run.plan import Gather, PromptStep
 from promptrails_engine.run.prompt_step import StepOutput, answer_step, render_step
+from promptrails_engine.run.recall import STOPPERS
 from promptrails_engine.run.side_by_side import side_by_side
-from promptrails_engine.run.spans import fail_span
+from promptrails_engine.run.spans import PARKED, fail_span
 
 Accept = Callable[[PromptStep, StepOutput], None]
 """Raises a PromptRailsError for an output that does not count."""
@@ -49,7 +50,7 @@ async def run_branches(
             await _answer_all(ctx, ready, verdict, accept)
     finally:
         for branch in ready:
-            if branch.span.ended_at is None:  # nobody has begun on it
+            if branch.span.ended_at is None and branch.span.error_type != PARKED:  # nobody has begun on it
                 fail_span(branch.span, asyncio.CancelledError())
                 ctx.close_span(branch.span)
     return verdict.findings([step.role for step in steps])
@@ -81,7 +82,7 @@ class Verdict:
         if isinstance(outcome, StepOutput):
             self._results[role] = outcome
             self.final = self._enough is not None and len(self._results) >= self._enough
-        elif not isinstance(outcome, PromptRailsError):
+        elif not isinstance(outcome, PromptRailsError) or isinstance(outcome, STOPPERS):
             self._fatal = outcome
             self.final = True
         else:

@@ -25,6 +25,9 @@ class Woken:
 
     roots: list[str] = field(default_factory=list)
 
+    def nudge(self) -> None:
+        pass
+
     async def wake(self, root_execution_id: str) -> None:
         self.roots.append(root_execution_id)
 
