@@ -77,14 +77,20 @@ async def stored_relaxed(size: Size) -> list[Row]:
     ]
 
 
-async def side_by_side(once: Callable[[int], Any], start: int, runs: int, figures: list[tuple[float, float]]) -> int:
+async def side_by_side(
+    once: Callable[[int], Any],
+    start: int,
+    runs: int,
+    figures: list[tuple[float, float]],
+    expected: Callable[[int], str] = work.simple,
+) -> int:
     """So many runs by 64 workers; adds wall and CPU seconds a run.  Returns the number after the last run."""
     numbers = iter(range(start, start + runs))
 
     async def worker() -> None:
         for i in numbers:
             text = await once(i)
-            if text != work.simple(i):
+            if text != expected(i):
                 raise AssertionError(f"run {i}: {text!r}")
 
     wall, cpu = time.perf_counter(), time.process_time()

@@ -24,7 +24,7 @@ from promptrails_engine import (
 )
 from promptrails_engine.ports.store import EXECUTION_TERMINAL
 from tests.durability.desk import Desk, make_agents
-from tests.durability.forks import Process, done, forked, told, until, waited
+from tests.durability.forks import Gate, Process, done, forked, told, until, waited
 from tests.durability.handover import load_all, members
 
 _ITEMS = 2_000
@@ -57,7 +57,8 @@ class Cancels:
             if len(desk.calls.lines()) > 1:
                 await asyncio.Event().wait()
 
-        return (desk := Desk(self._url, self._folder / name, hang if hangs else None))
+        desk = Desk(self._url, self._folder / name, hang if hangs else None)
+        return desk
 
     # -------------------------------------------------------------- one that runs
 
@@ -76,7 +77,7 @@ class Cancels:
         assert (ended := told(runner)) == "cancelled", ended
         after = len(desk.effects.lines())
         assert after < _ITEMS, "it went on to its end"
-        done(lambda: _check(desk, execution_id, "cancelled"))
+        assert done(lambda: _check(desk, execution_id)) == ["cancelled"]
         return {"effects_at_cancel": before, "effects_in_the_end": after}
 
     def hanging(self) -> None:
@@ -87,7 +88,7 @@ class Cancels:
         done(lambda: _cancel(desk, execution_id, "running", "cancelled"))
         assert (ended := told(runner)) == "cancelled", ended
         assert (len(desk.effects.lines()), len(desk.calls.lines())) == (1, 2)
-        done(lambda: _check(desk, execution_id, "cancelled"))
+        assert done(lambda: _check(desk, execution_id)) == ["cancelled"]
 
     def left_behind(self) -> None:
         """One whose process has died: who takes it over ends it."""
@@ -106,7 +107,7 @@ class Cancels:
 
         done(take_over)
         assert (len(desk.effects.lines()), len(desk.calls.lines())) == (1, 2)
-        done(lambda: _check(desk, execution_id, "cancelled"))
+        assert done(lambda: _check(desk, execution_id)) == ["cancelled"]
 
     # -------------------------------------------------------------- one that nobody runs
 
@@ -131,7 +132,7 @@ class Cancels:
         done(lambda: _cancel(desk, cancelled, "pending", "cancelled", at_once=True))
         done(work)
         assert {line.split("/")[0] for line in desk.effects.lines()} == {other}
-        done(lambda: _check(desk, cancelled, "cancelled"))
+        assert done(lambda: _check(desk, cancelled)) == ["cancelled"]
 
     def waiting(self) -> None:
         """One that waits for approval, with what is below it."""
@@ -158,7 +159,7 @@ class Cancels:
         done(lambda: _cancel(desk, execution_id, "awaiting_approval", "cancelled", at_once=True))
         done(decide)
         assert (desk.effects.lines(), desk.calls.lines()) == ledgers
-        done(lambda: _check(desk, execution_id, "cancelled"))
+        assert done(lambda: _check(desk, execution_id)) == ["cancelled"]
 
     # -------------------------------------------------------------- many, while they are taken up
 
@@ -177,11 +178,13 @@ class Cancels:
                 return over.exists()
 
             async with desk.engine() as engine:
+                gate.wait()
                 await engine.start_worker()
                 await until(is_over, "the end of all work")
 
         async def cancel() -> Counter[str]:
             async with desk.engine() as engine:
+                gate.wait()
                 await asyncio.gather(*(engine.executions.cancel(id) for id in reversed(ids)))
                 for id in ids:
                     await _until_ended(engine, id)
@@ -189,16 +192,16 @@ class Cancels:
                 return Counter([(await engine.executions.get(id)).status for id in ids])
 
         ids: list[str] = done(queue)
-        worker = forked(work)
-        _begun(desk, effects=1)
-        statuses = Counter[str](done(cancel))
+        gate = Gate()
+        worker, canceller = forked(work), forked(cancel)
+        gate.arrive()
+        statuses = Counter[str](told(canceller))
         told(worker)
         written = Counter(line.split("/")[0] for line in desk.effects.lines())
         assert len(set(desk.effects.lines())) == len(desk.effects.lines())
-        for id in ids:
-            status: str = done(lambda id=id: _check(desk, id, "completed" if written[id] == 2 else ""))
-            assert status in ("completed", "cancelled"), status
-            assert written[id] == 2 or status == "cancelled"
+        ended: list[str] = done(lambda: _check(desk, *ids))
+        for id, status in zip(ids, ended, strict=True):
+            assert status == "cancelled" or (status, written[id]) == ("completed", 2), (status, written[id])
         return statuses
 
 
@@ -234,18 +237,17 @@ async def _cancel(desk: Desk, execution_id: str, status: str, then: str, *, at_o
         await _until_ended(engine, execution_id)
 
 
-async def _check(desk: Desk, execution_id: str, status: str) -> str:
-    """The status; the whole tree has ended, each part of it once, and those that it interrupted with it."""
+async def _check(desk: Desk, *execution_ids: str) -> list[str]:
+    """What they have come to; all below them has ended too, and said so once."""
     async with desk.engine() as engine:
-        tree = await engine.executions.tree(execution_id)
-        assert not status or tree.status == status, tree
-        for member in members(tree):
+        trees = [await engine.executions.tree(id) for id in execution_ids]
+        for member in [member for tree in trees for member in members(tree)]:
             assert member.status in EXECUTION_TERMINAL, member
             events = await engine._store.read_events("default", member.id, 0)
             assert [event.seq for event in events] == list(range(1, len(events) + 1)), events
             ends = Counter(event.type for event in events)
             assert ends["done"] + ends["error"] == 1, events
-        return tree.status
+        return [tree.status for tree in trees]
 
 
 async def _until_ended(engine: AsyncEngine, execution_id: str) -> None:
