@@ -171,6 +171,12 @@ class Budget:
         return " or ".join(parts)
 
 
+def budget_of(limits: Limits, within: Budget | None) -> Budget | None:
+    """The budget of a run with these limits, within that of the run above it; None where nothing is limited."""
+    limited = limits.max_cost is not None or limits.max_total_tokens is not None
+    return Budget(limits, within) if limited or within is not None else None
+
+
 _ANY = 1 << 40
 
 

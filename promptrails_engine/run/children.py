@@ -12,10 +12,11 @@ from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionRow
 from promptrails_engine.results import output_text
-from promptrails_engine.run.context import Birth, RunContext, trace_of
+from promptrails_engine.run.context import Birth, RunContext
 from promptrails_engine.run.past import Past, load_past
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.recall import count_again
+from promptrails_engine.run.spans import trace_of
 
 
 async def run_child(

@@ -13,7 +13,7 @@ from promptrails_engine.events import Event, ExecutionEvent, RestartEvent
 from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo, new_span
 from promptrails_engine.ports.store import ExecutionRow
-from promptrails_engine.run.budget import Budget
+from promptrails_engine.run.budget import budget_of
 from promptrails_engine.run.deadlines import Deadline, Deadlines
 from promptrails_engine.run.journal import Journal
 from promptrails_engine.run.lease import Lease
@@ -114,7 +114,6 @@ class RunContext(Totals):
         self.detached = detached  # whether the run has a task of its own, which outlives its listeners
         self.asked = asked  # limits of the caller
         self.birth = birth
-        parent = self.parent
         self.log: EventLog = RelayedLog(birth.parent.log) if birth is not None and birth.relay else EventLog()
         self.lease = lease  # set where the execution outlives this process
         self.lapses = 0 if lease is None else lease.lapses  # when the run began
@@ -124,25 +123,23 @@ class RunContext(Totals):
         self.spans_stored = 0
         self.left: list[Span] = []  # spans that have not ended, where a step waits for a decision
         self.waiting: dict[str, RunContext] = {}  # runs below it that do, by id
-        self.budget = _budget(limits, parent)
+        self.budget = budget_of(limits, None if above is None else above.budget)
         self.truncated = self.begun = self.on_record = self._begins = False
         self._beginning: asyncio.Future[None] | None = None
         """Set, if a branch waits for it, once another one has tried to put the execution on record."""
         self.task: asyncio.Task[Any] | None = None
         self.baseline = 0
         """`task.cancelling()` when the run began: what it owes to others."""
-        self.deadline: Deadline | None = None
-        """The run's own limit of time."""
-        self.cancel_requested = False
-        self.watched = parent is not None
+        self.deadline: Deadline | None = None  # the run's own limit of time
+        self.watched = above is not None
         """Whether anything can have stopped the run: else a step need not look."""
         self.ending = False
         """Its end is being written: it can no longer be stopped."""
         self.ended: asyncio.Future[None] | None = None
         """Set, if somebody waits for the end, once that has come."""
         self.interrupts = 0  # how often the engine has cancelled its task
-        self.letting_go = self.lost = False
-        """It is to stop at the next step and go on elsewhere; somebody else runs it by now, or has ended it."""
+        self.cancel_requested = self.letting_go = self.lost = False
+        """It is to end; to stop at the next step and go on elsewhere; somebody else runs it by now, or has ended it."""
         self._span_id = services.ids.span
         self._stable_ids = None if lease is None and not plan.waits else SpanIds(row.id, services.ids, past)
         self._monotonic = services.clock.monotonic
@@ -379,24 +376,3 @@ class RunContext(Totals):
         """Whether somebody has asked the current task to stop; a CancelledError without that is an adapter's fault."""
         task = asyncio.current_task()
         return task is not None and task.cancelling() > (self.baseline if task is self.task else 0)
-
-
-def trace_of(row: ExecutionRow, plan: Plan, ambient: Any) -> TraceInfo:
-    """What all spans of an execution share; `ambient` is what the sinks saw in the caller's context."""
-    return TraceInfo(
-        row.trace_id,
-        row.id,
-        row.workspace_id,
-        plan.agent_id,
-        plan.agent_name,
-        plan.agent_type,
-        row.session_id,
-        row.user_id,
-        ambient,
-    )
-
-
-def _budget(limits: Limits, parent: RunContext | None) -> Budget | None:
-    within = None if parent is None else parent.budget
-    limited = limits.max_cost is not None or limits.max_total_tokens is not None
-    return Budget(limits, within) if limited or within is not None else None

@@ -14,7 +14,7 @@ from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import ConflictError, EngineClosedError, PromptRailsError
 from promptrails_engine.events import ApprovalRequiredEvent
 from promptrails_engine.ports.store import ExecutionRow
-from promptrails_engine.run.context import RunContext, trace_of
+from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.deadlines import Deadlines
 from promptrails_engine.run.ending import CANCEL_S, conclude
 from promptrails_engine.run.lease import LEASE_S, Lease
@@ -22,6 +22,7 @@ from promptrails_engine.run.past import Past
 from promptrails_engine.run.pipeline import Strategy
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.services import Services
+from promptrails_engine.run.spans import trace_of
 from promptrails_engine.run.stream import EventLog
 from promptrails_engine.schema import check_input
 
