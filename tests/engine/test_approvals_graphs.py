@@ -101,7 +101,11 @@ async def test_a_failure_that_is_borne_is_not_met_again(decision: str):
 
 
 @pytest.mark.parametrize(
-    "more", [{"aggregation": "first_valid", "output_schema": {"type": "object"}}, {"failure_policy": "quorum", "quorum": 2, "aggregation": "vote"}]
+    "more",
+    [
+        {"aggregation": "first_valid", "output_schema": {"type": "object"}},
+        {"failure_policy": "quorum", "quorum": 2, "aggregation": "vote"},
+    ],
 )
 async def test_who_is_not_needed_is_not_waited_for(more: dict[str, Any]):
     async with prompts({**TEXTS, "c": "say b"}, as_data, tools=[Ledger().tool("write")]) as (engine, _):
