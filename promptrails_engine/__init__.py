@@ -126,11 +126,23 @@ _ROOMS = {
     "promptrails_engine.catalog.folder_report": (
         "LoadReport", "SaveReport",
     ),
+    "promptrails_engine.catalog.lock_diff": (
+        "LockChange",
+    ),
+    "promptrails_engine.catalog.migration": (
+        "LostStep", "Migration", "VoidApproval",
+    ),
 }
 
 if TYPE_CHECKING:
     from promptrails_engine.catalog.folder_report import (
         LoadReport, SaveReport,
+    )
+    from promptrails_engine.catalog.lock_diff import (
+        LockChange,
+    )
+    from promptrails_engine.catalog.migration import (
+        LostStep, Migration, VoidApproval,
     )
     from promptrails_engine.comparison.records import (
         Difference, ExecutionDiff, ExecutionFacts, StepDiff, StepFacts,
@@ -239,6 +251,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "LockChange", "LostStep", "Migration", "VoidApproval",
     "Account", "AccountProvider", "AlreadyDecidedError", "ApprovalExpiredError", "ApprovalPolicy", "ApprovalRequest",
     "ApprovalRequiredEvent", "FencedError", "HookEvent", "RestartEvent", "Webhook", "WebhookError", "verify_signature",
     "Clock", "Delta", "Effect", "IdFactory", "State", "SystemClock", "ToolCall",

@@ -204,10 +204,26 @@ class _BaseEngine(Generic[M_co]):
         await self._parts.ready()
         return await self._parts.dispatcher.recover()
 
-    async def _started(self, concurrency: int) -> None:
+    async def _started(self, concurrency: int) -> str:
         check_places(concurrency, "concurrency", least=1)
         await self._parts.ready()
         self._parts.dispatcher.start(concurrency)
+        return self._parts.dispatcher.owner
+
+    async def _idle(self) -> None:
+        await self._parts.ready()
+        await self._parts.dispatcher.idle()
+
+    @property
+    def tally(self) -> dict[str, int]:
+        """How many of the executions that this engine took up have stopped here, by the status that they then had.
+
+        Taken up are queued ones, those that were decided or resumed, and those of processes that died.  `pending` are
+        those that it let go when it was closed; `lost` those whose end could not be put on record, or that somebody
+        else runs by now.
+        """
+        made = self._made()
+        return {} if made is None else dict(made.dispatcher.tally)
 
     async def _shut(self, grace_s: float) -> None:
         """Let runs end and hooks be told, then close providers and the like, sinks and store."""
@@ -250,6 +266,8 @@ class AsyncEngine(_BaseEngine[Async]):
     async def recover(self) -> Recovery:
         """Take over executions on this store whose process has died, and those that were let go; they go on here.
 
+        A process counts as dead once its lease has lapsed (see `lease_s`).
+
         Returns what became of them, once all are taken over; it does not wait for their end.  What a run has on record
         is not repeated.  One of whose effects nobody knows whether it happened is `in_doubt`, and waits for
         `executions.resolve`.  From then on this engine takes over what other processes leave behind.
@@ -259,15 +277,23 @@ class AsyncEngine(_BaseEngine[Async]):
         """
         return await self._recovered()
 
-    async def start_worker(self, concurrency: int = 8) -> None:
+    async def start_worker(self, concurrency: int = 8) -> str:
         """From now on run what is queued on this store, so many executions at once, until the engine is closed.
 
-        Takes over what other processes leave behind as well.
+        Takes over what other processes leave behind as well.  Returns the name by which the store knows this engine.
 
         Raises:
             StoreError: the store cannot be used.
         """
-        await self._started(concurrency)
+        return await self._started(concurrency)
+
+    async def idle(self) -> None:
+        """Return once nothing is queued that this engine could run, and nothing that it took up is going on.
+
+        Raises:
+            EngineClosedError: the engine was closed meanwhile.
+        """
+        await self._idle()
 
     async def flush(self) -> None:
         """Hand what the sinks have buffered on; returns within five seconds even if one of them hangs."""
@@ -321,9 +347,13 @@ class Engine(_BaseEngine[Sync]):
         """What became of executions on this store whose process had died; see `AsyncEngine.recover`."""
         return self._open_bridge.call(self._recovered)
 
-    def start_worker(self, concurrency: int = 8) -> None:
+    def start_worker(self, concurrency: int = 8) -> str:
         """From now on run what is queued on this store, so many at once; see `AsyncEngine.start_worker`."""
-        self._open_bridge.call(self._started, concurrency)
+        return self._open_bridge.call(self._started, concurrency)
+
+    def idle(self) -> None:
+        """Return once nothing is queued that this engine could run; see `AsyncEngine.idle`."""
+        self._open_bridge.call(self._idle)
 
     def flush(self) -> None:
         """Hand what the sinks have buffered on; returns within five seconds even if one of them hangs."""

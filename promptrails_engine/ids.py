@@ -62,6 +62,12 @@ class IdFactory:
         """The id of what the record `parent` starts at the step `key`: the same whenever it is asked for."""
         return parent[: 27 - _TAIL] + self.derived(parent, key)
 
+    def keyed(self, workspace_id: str, key: str) -> str:
+        """The id, 27 characters too, of the record that a caller names by a key of his own: always the same one."""
+        text = f"{len(workspace_id)}:{workspace_id}:{key}".encode("utf-8", "surrogatepass")
+        number = int.from_bytes(hashlib.blake2b(text, digest_size=20).digest())
+        return "".join(_DIGITS[number // 62**place % 62] for place in reversed(range(27)))
+
     def _start(self, seed: int | str | None) -> None:
         self._pid = os.getpid()
         # Seeded from the system where no seed is given, which is as unguessable as an id needs to be.

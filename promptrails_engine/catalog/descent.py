@@ -35,6 +35,8 @@ class Descent:
     """The versions to take; None takes the current ones."""
     prompts: dict[str, FoundPrompt] = field(default_factory=dict[str, FoundPrompt])
     """Those of the agent here, by id: one version of each, whatever is promoted while the agent is planned."""
+    changed: Mapping[str, FoundPrompt] = field(default_factory=dict[str, FoundPrompt])
+    """What steps of the agent that is planned run instead, by key."""
 
     @property
     def pinned(self) -> AgentPins | None:
@@ -50,7 +52,7 @@ class Descent:
         path = (*self.path, (row.id, row.name))
         if any(id == row.id for id, _ in self.path):
             raise circle([name for _, name in path])
-        return Descent(path, self.plans, self.pins)
+        return Descent(path, self.plans, self.pins, changed={} if self.path else self.changed)
 
 
 def circle(names: Sequence[str]) -> DefinitionError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptrails_engine.catalog.pins import AgentPins, Pin, Pins, PromptPin, read_lock
+from promptrails_engine.errors import ConfigurationError
 
 _DIGEST_SHOWN = 12
 
@@ -49,6 +50,20 @@ def compare_locks(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[LockCh
         for agent_id in dict.fromkeys([*roots, *below])
         for change in _agent(agent_id, before.get(agent_id, _NOTHING), after.get(agent_id, _NOTHING))
     ]
+
+
+def refuse_other(lock: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Hold the lock of a plan against the one that it was made from; tools may differ.
+
+    Raises:
+        ConfigurationError: they name different versions or models.
+    """
+    for change in compare_locks(lock, found):
+        if change.kind != "tool":
+            raise ConfigurationError(
+                f"the version lock and the versions that it names disagree about {change.kind} "
+                f"'{change.name_or_id}': {change.old} in the lock, {change.new} in the definitions; start the run anew"
+            )
 
 
 _NOTHING = AgentPins()

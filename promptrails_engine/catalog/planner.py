@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from promptrails_engine.catalog.agent_settings import budget_limits, checkpoint, tool_names
 from promptrails_engine.catalog.agents import AgentCatalog
 from promptrails_engine.catalog.descent import Descent, FoundPrompt, with_children
+from promptrails_engine.catalog.forks import base_lock, changed_prompts, marked, read_fork, with_models
 from promptrails_engine.catalog.kept_plans import KeptPlans
-from promptrails_engine.catalog.lock_diff import compare_locks
+from promptrails_engine.catalog.lock_diff import refuse_other
 from promptrails_engine.catalog.node_adapters import NodeAdapters, node_locks
-from promptrails_engine.catalog.pins import LOCK_FORMAT, read_lock
+from promptrails_engine.catalog.pins import LOCK_FORMAT, Pins, read_lock
 from promptrails_engine.catalog.plan_composite import plan_composite
 from promptrails_engine.catalog.plan_multi_agent import PlannedPrompt, multi_agent_prompts, multi_agent_steps
 from promptrails_engine.catalog.plan_sub_agents import offered, plan_sub_agents
@@ -33,7 +35,7 @@ from promptrails_engine.definitions.configs import (
 from promptrails_engine.definitions.digest import content_digest
 from promptrails_engine.definitions.records import AgentVersion, PromptVersion
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.errors import ArchivedError, ConfigurationError, NotFoundError
+from promptrails_engine.errors import ArchivedError, NotFoundError
 from promptrails_engine.ports.store import DefinitionRow, Store
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.plan import Plan, PromptStep, Sampling
@@ -42,8 +44,6 @@ from promptrails_engine.schema import SchemaValidator, compile_schema
 from promptrails_engine.tools.registry import ToolRegistry
 
 _TEMPERATURE = 0.7
-_CHECKPOINT = "approval"
-"""What a checkpoint is called that has no name."""
 _KEPT = 512
 
 
@@ -94,7 +94,7 @@ class Planner:
         """The plan of a run that has begun, from its version lock: with the versions and models that the lock names.
 
         Whatever has been promoted, renamed, archived or deleted since, its steps and its lock are those of then; only
-        tools, their digests, and limits are those of now.
+        tools, their digests, and limits are those of now.  Of a fork they are what its lock says it runs instead.
 
         Raises:
             ConfigurationError: the lock cannot be used, or a version is not what it was.
@@ -126,19 +126,23 @@ class Planner:
         return self._prompt_plan(FoundPrompt(row, contents.prompt_version(found, row.current_version_id)))
 
     async def _locked_plan(self, lock: Mapping[str, Any]) -> Plan:
-        pins = read_lock(lock)
-        if pins.agent is None:
-            plan = self._prompt_plan(await find_prompt_by_itself(self._prompts, pins.prompts[0]))
-        else:
-            plan = await self._agent_plan(pins.agent.id, None, Descent(pins=pins))
-        for change in compare_locks(lock, plan.version_lock):
-            if change.kind != "tool":
-                raise ConfigurationError(
-                    f"the version lock and the versions that it names disagree about {change.kind} "
-                    f"'{change.name_or_id}': {change.old} in the lock, {change.new} in the definitions; start the run "
-                    "anew"
-                )
-        return plan
+        fork, base = read_fork(lock), base_lock(lock)
+        pins = read_lock(base)
+        plan = await self._pinned_plan(pins, {})
+        refuse_other(base, plan.version_lock)
+        if fork is None:
+            return plan
+        changed = await changed_prompts(self._prompts, plan, fork)
+        if changed:
+            plan = await self._pinned_plan(pins, changed)
+        plan = with_models(plan, fork, self._models.bind)
+        return replace(plan, version_lock=marked(plan.version_lock, fork))
+
+    async def _pinned_plan(self, pins: Pins, changed: Mapping[str, FoundPrompt]) -> Plan:
+        if pins.agent is not None:
+            return await self._agent_plan(pins.agent.id, None, Descent(pins=pins, changed=changed))
+        alone = next(iter(changed.values()), None)
+        return self._prompt_plan(alone or await find_prompt_by_itself(self._prompts, pins.prompts[0]))
 
     def _prompt_plan(self, found: FoundPrompt) -> Plan:
         step = self._step(found, None, None, key="prompt", role="main", last=True)
@@ -192,7 +196,7 @@ class Planner:
             return replace(self._plan(row, version, []), workflow=composite)
         steps = [
             self._step(
-                await find_prompt(self._prompts, link.prompt_id, here),
+                await find_prompt(self._prompts, link.prompt_id, link.key, here),
                 version,
                 config,
                 key=link.key,
@@ -217,7 +221,7 @@ class Planner:
         agent_of: AgentOf,
     ) -> Plan:
         async def step_of(prompt_id: str, key: str, role: str, last: bool) -> PromptStep:
-            found = await find_prompt(self._prompts, prompt_id, here)
+            found = await find_prompt(self._prompts, prompt_id, key, here)
             return self._step(found, version, config, key=key, role=role, last=last)
 
         workflow = await plan_workflow(config, version.input_schema, step_of, self._adapters, agent_of)
@@ -238,10 +242,10 @@ class Planner:
             steps=tuple(steps),
             input_validator=_validator(version.input_schema),
             output_validator=_validator(version.output_schema),
-            limits=_budget_limits(version).over(self._limits),
+            limits=budget_limits(version).over(self._limits),
             version_lock=self._lock(row, version, steps, tools),
-            budget=_budget_limits(version),
-            checkpoint=_checkpoint(version),
+            budget=budget_limits(version),
+            checkpoint=checkpoint(version),
             approval_expires_s=(version.approval_policy or {}).get("expires_in_s"),
         )
 
@@ -257,7 +261,7 @@ class Planner:
     ) -> PromptStep:
         version, name = found.version, found.row.name
         settings = prompt_settings(version.config)
-        names = settings.tools if settings.tools is not None else _tool_names(agent)
+        names = settings.tools if settings.tools is not None else tool_names(agent)
         tools = {tool.name: tool for tool in self._tools.select(names)}  # two names may stand for one tool
         model = (agent.model_config or {}) if agent is not None else {}
         over = config if isinstance(config, SimpleAgentConfig) else _NO_OVERRIDES
@@ -351,30 +355,6 @@ def _links(config: SimpleAgentConfig | ChainAgentConfig | MultiAgentConfig) -> l
         PlannedPrompt(link.prompt_id, f"steps[{index}]", link.role, answers=link is links[-1])
         for index, link in enumerate(links)
     ]
-
-
-def _checkpoint(version: AgentVersion) -> str | None:
-    if not version.config.get("approval_required"):
-        return None
-    return version.config.get("approval_checkpoint_name") or _CHECKPOINT
-
-
-def _tool_names(agent: AgentVersion | None) -> list[str]:
-    if agent is None:
-        return []
-    attached = sorted(agent.tools, key=lambda tool: tool.get("sort_order") or 0)
-    return [tool["name"] for tool in attached]
-
-
-def _budget_limits(version: AgentVersion) -> Limits:
-    budget = version.run_budget or {}
-    return Limits(
-        max_cost=budget.get("max_cost"),
-        max_total_tokens=budget.get("max_total_tokens"),
-        max_tool_calls=budget.get("max_tool_calls"),
-        max_children=budget.get("max_children"),
-        max_depth=budget.get("max_depth"),
-    )
 
 
 def _validator(schema: Mapping[str, Any] | None) -> SchemaValidator | None:

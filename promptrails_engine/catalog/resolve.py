@@ -35,13 +35,16 @@ async def find_agent(
     return here, row, contents.agent_version(found, row.current_version_id)
 
 
-async def find_prompt(prompts: PromptCatalog, prompt_id: str, here: Descent) -> FoundPrompt:
-    """A prompt of the agent in which planning stands: of each the same version at all its steps.
+async def find_prompt(prompts: PromptCatalog, prompt_id: str, key: str, here: Descent) -> FoundPrompt:
+    """The prompt of a step, by its key, of the agent in which planning stands: of each prompt the same version at all
+    steps where it is not changed.
 
     Raises:
         NotFoundError, ArchivedError: it cannot be used.
         ConfigurationError: the pinned version is not what it was.
     """
+    if key in here.changed:
+        return here.changed[key]
     known = here.prompts.get(prompt_id)
     if known is None:
         pins = here.pinned

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from promptrails_engine.cli.formats import OutputFormat, OutputOption
-from promptrails_engine.cli.inputs import NeededStore, records
+from promptrails_engine.cli.inputs import DEFAULT_WORKSPACE, NeededStore, WorkspaceOption, records
 from promptrails_engine.cli.output import note, say_json, say_pairs, say_table
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.results import ApprovalRequest
@@ -31,13 +31,14 @@ class Verdict(StrEnum):
 @approvals.command("list")
 def list_approvals(
     store: NeededStore,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     status: Annotated[str | None, typer.Option(help="Only requests with this status, such as pending.")] = None,
     execution: Annotated[str | None, typer.Option(help="Only those of this run and all below it, by its id.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 20,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """List what runs wait for, and what was decided, newest first."""
-    with records(store) as engine:
+    with records(store, workspace) as engine:
         found = engine.approvals.list(status=status, root_execution_id=execution, limit=limit)
         if output is OutputFormat.JSON:
             say_json([request.to_dict() for request in found])
@@ -47,9 +48,14 @@ def list_approvals(
 
 
 @approvals.command("get")
-def get_approval(approval_id: _Id, store: NeededStore, output: OutputOption = OutputFormat.TABLE) -> None:
+def get_approval(
+    approval_id: _Id,
+    store: NeededStore,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
     """Show one request: what is to be approved, and what was decided."""
-    with records(store) as engine:
+    with records(store, workspace) as engine:
         _say(engine.approvals.get(approval_id), output)
 
 
@@ -58,6 +64,7 @@ def decide_approval(
     approval_id: _Id,
     decision: Annotated[Verdict, typer.Argument(help="What is decided.", show_default=False)],
     store: NeededStore,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     reason: Annotated[str, typer.Option(help="Why; kept with the request.")] = "",
     by: Annotated[str, typer.Option("--by", metavar="WHO", help="Who decides; kept with the request.")] = "",
     output: OutputOption = OutputFormat.TABLE,
@@ -66,7 +73,7 @@ def decide_approval(
 
     The run goes on in the application that takes up the runs of the store, which has its models and tools.
     """
-    with records(store) as engine:
+    with records(store, workspace) as engine:
         request = engine.approvals.decide(approval_id, decision.value, reason, decided_by=by, resume=False)
     _say(request, output)
     note(f"run {request.root_execution_id} goes on where the runs of this store are taken up")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 from promptrails_engine.cli.output import note, printable
@@ -17,16 +18,25 @@ from promptrails_engine.errors import (
 
 
 class ExitCode(IntEnum):
-    """0: done; 1: unexpected; 2: usage or set-up; 3: a run failed; 130: interrupted (128 + SIGINT)."""
+    """How a command ended.
+
+    0: done; 1: unexpected; 2: usage or set-up; 3: a run failed; 4: a run waits, for an approval or for the answer to a
+    doubt; 130: interrupted (128 + SIGINT); 143: terminated (128 + SIGTERM).
+    """
 
     OK = 0
     UNEXPECTED = 1
     USAGE = 2
     RUN_FAILED = 3
+    WAITING = 4
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 _OF_RUNS = (ProviderError, RunError, ServerError, RateLimitError, ToolError)
+
+
+_WAITS = frozenset({"pending", "running", "awaiting_approval", "in_doubt"})
 
 
 class UsageError(ConfigurationError):
@@ -38,6 +48,14 @@ class UsageError(ConfigurationError):
 def exit_code(error: PromptRailsError) -> ExitCode:
     """The code for an error that ended a command."""
     return ExitCode.RUN_FAILED if isinstance(error, _OF_RUNS) else ExitCode.USAGE
+
+
+def exit_code_of(statuses: Iterable[str]) -> ExitCode:
+    """The code for runs that have these statuses: the worst of them."""
+    found = set(statuses)
+    if found - _WAITS - {"completed"}:
+        return ExitCode.RUN_FAILED
+    return ExitCode.WAITING if found & _WAITS else ExitCode.OK
 
 
 def report(code: str, message: str) -> None:

@@ -35,6 +35,10 @@ ModelOption = Annotated[
     str | None,
     typer.Option("--model", "-m", metavar="PROVIDER/MODEL", help="Model where the definitions name none."),
 ]
+WorkspaceOption = Annotated[
+    str, typer.Option("--workspace", metavar="ID", help="Whose definitions and runs, where tenants share a store.")
+]
+DEFAULT_WORKSPACE = "default"
 
 
 def input_values(text: str | None, file: str | None) -> dict[str, Any]:
@@ -66,9 +70,17 @@ def _read(file: str) -> str:
 
 @contextmanager
 def opened(
-    folder: Path | None, store: str | None, model: str | None = None, tools: Iterable[Tool] = ()
+    folder: Path | None,
+    store: str | None,
+    model: str | None = None,
+    tools: Iterable[Tool] = (),
+    *,
+    workspace: str = DEFAULT_WORKSPACE,
+    background: int = 8,
 ) -> Generator[Engine]:
     """An engine over the store, in memory without one, with the folder's definitions loaded into it.
+
+    `background` is how many queued executions it runs at once.
 
     Raises:
         UsageError: neither is given, the store is not there, or the two disagree.
@@ -77,7 +89,7 @@ def opened(
         raise UsageError("say where the definitions are: --from FOLDER, --store STORE, or both")
     if folder is None and store is not None:
         need_existing(store)
-    with Engine(store, model=model, tools=tools) as engine:
+    with Engine(store, model=model, tools=tools, workspace_id=workspace, background=background) as engine:
         if folder is not None:
             report = engine.definitions.load(folder)
             if report.conflicts:
@@ -87,10 +99,10 @@ def opened(
 
 
 @contextmanager
-def records(store: str) -> Generator[Engine]:
+def records(store: str, workspace: str = DEFAULT_WORKSPACE) -> Generator[Engine]:
     """An engine over a store that is there already."""
     need_existing(store)
-    with Engine(store) as engine:
+    with Engine(store, workspace_id=workspace) as engine:
         yield engine
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from promptrails_engine.cli.formats import OutputFormat, OutputOption
-from promptrails_engine.cli.inputs import NeededStore, records
+from promptrails_engine.cli.inputs import DEFAULT_WORKSPACE, NeededStore, WorkspaceOption, records
 from promptrails_engine.cli.output import dollars, printable, say, say_json, say_pairs, say_table, seconds
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.engine import Engine
@@ -25,13 +25,14 @@ _HEADERS = ("id", "status", "agent", "created", "time", "tokens", "cost", "answe
 @executions.command("list")
 def list_executions(
     store: NeededStore,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     agent: Annotated[str | None, typer.Option(help="Only runs of this agent, by name or id.")] = None,
     status: Annotated[str | None, typer.Option(help="Only runs with this status, such as failed.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 20,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """List runs, newest first."""
-    with records(store) as engine:
+    with records(store, workspace) as engine:
         agent_id = None if agent is None else engine.agents.get(agent).id
         found = engine.executions.list(agent_id=agent_id, status=status, limit=limit)
         if output is OutputFormat.JSON:
@@ -45,10 +46,11 @@ def list_executions(
 def get_execution(
     execution_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the execution.")],
     store: NeededStore,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show one run: input, answer, cost, and the versions that it used."""
-    with records(store) as engine:
+    with records(store, workspace) as engine:
         execution = engine.executions.get(execution_id)
     if output is OutputFormat.JSON:
         say_json(execution.to_dict())
@@ -61,10 +63,11 @@ def diff_executions(
     a: Annotated[str, typer.Argument(metavar="A", help="Id of the first execution.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Id of the second.")],
     store: NeededStore,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show where two runs part, and what differs: versions, prompts, messages, tools, answers, cost."""
-    with records(store) as engine:
+    with records(store, workspace) as engine:
         found = engine.executions.diff(a, b)
     if output is OutputFormat.JSON:
         say_json(found.to_dict())
@@ -76,10 +79,11 @@ def diff_executions(
 def show_trace(
     trace_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a trace or of an execution.")],
     store: NeededStore,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show the trace of one run as a tree."""
-    with records(store) as engine:
+    with records(store, workspace) as engine:
         spans = _spans(engine, trace_id)
     if output is OutputFormat.JSON:
         say_json([span.to_dict() for span in spans])
@@ -105,7 +109,7 @@ def _spans(engine: Engine, trace_id: str) -> list[Trace]:
 
 
 def _row(execution: AgentExecution, agent: str) -> list[str]:
-    answer = execution.text if execution.status == "completed" else f"[{execution.error_code}] {execution.error}"
+    answer = f"[{execution.error_code}] {execution.error}" if execution.error else execution.text
     return [
         execution.id,
         execution.status,

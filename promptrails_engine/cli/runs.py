@@ -8,18 +8,21 @@ from typing import Annotated
 
 import typer
 
-from promptrails_engine.cli.exits import ExitCode, UsageError, report
+from promptrails_engine.cli.endings import finish, print_result, say_what_it_waits_for
+from promptrails_engine.cli.exits import UsageError
 from promptrails_engine.cli.formats import OutputFormat, OutputOption
 from promptrails_engine.cli.inputs import (
+    DEFAULT_WORKSPACE,
     FolderOption,
     InputFileOption,
     InputOption,
     ModelOption,
     StoreOption,
+    WorkspaceOption,
     input_values,
     opened,
 )
-from promptrails_engine.cli.output import dollars, note, printable, say, say_json, say_pairs, seconds
+from promptrails_engine.cli.output import note, printable, say, say_json
 from promptrails_engine.cli.tool_files import ToolsOption, tools_in
 from promptrails_engine.engine import Engine
 from promptrails_engine.errors import NotFoundError
@@ -50,26 +53,38 @@ def run(
     file: InputFileOption = None,
     model: ModelOption = None,
     tools: ToolsOption = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it comes; in JSON, events.")] = False,
+    background: Annotated[
+        bool, typer.Option("--background", help="Put the run into the store's queue for a worker, and print its id.")
+    ] = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Run an agent once.
 
-    With --store the run is kept there; without, it is forgotten.  Ends with exit code 3 if the run fails.
+    With --store the run is kept there; without, it is forgotten.  Ends with exit code 3 if the run fails, with 4 if it
+    waits for an approval.
     """
+    if background and (stream or store is None):
+        raise UsageError("--background needs the --store that a worker opens, and has no answer to --stream")
     values = input_values(text, file)
-    with opened(folder, store, model, tools_in(tools)) as engine:
+    places = 0 if background else 8
+    with opened(folder, store, model, tools_in(tools), workspace=workspace, background=places) as engine:
         if stream:
             result = _follow(engine.agents.stream(agent, values), _SHOWN[output])
         else:
-            result = engine.agents.execute(agent, values)
-    if output is OutputFormat.TABLE:
-        _print_result(result, streamed=stream)
-    elif not stream:
-        say_json(result.to_dict())
-    if result.status != "completed":
-        report(result.error_code or result.status, result.error or f"the run ended as {result.status}")
-        raise typer.Exit(ExitCode.RUN_FAILED)
+            result = engine.agents.execute(agent, values, sync=not background)
+        if not background:
+            say_what_it_waits_for(engine, result, kept=store is not None)
+    if output is OutputFormat.JSON:
+        if not stream:
+            say_json(result.to_dict())
+    elif background:
+        say(result.execution_id)
+    else:
+        print_result(result, streamed=stream)
+    if not background:
+        finish(result)
 
 
 def render(
@@ -80,12 +95,13 @@ def render(
     file: InputFileOption = None,
     model: ModelOption = None,
     tools: ToolsOption = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     kind: Annotated[Kind | None, typer.Option("--kind", help="What NAME is, where both exist.")] = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show what an agent or prompt would send to its model for an input.  Nothing is sent."""
     values = input_values(text, file)
-    with opened(folder, store, model, tools_in(tools)) as engine:
+    with opened(folder, store, model, tools_in(tools), workspace=workspace) as engine:
         if (kind or _kind_of(engine, name)) is Kind.AGENT:
             previews = engine.agents.preview(name, values)
         else:
@@ -144,23 +160,6 @@ _SHOWN: dict[OutputFormat, Callable[[Event], None]] = {
     OutputFormat.TABLE: _show_text,
     OutputFormat.JSON: _show_json,
 }
-
-
-def _print_result(result: ExecutionResult, *, streamed: bool) -> None:
-    """The answer and, for people, its figures; where the answer was streamed, the figures go to stderr."""
-    figures = [
-        ("status", result.status),
-        ("time", seconds(result.duration_ms)),
-        ("tokens", str(result.token_usage.get("total_tokens", "unknown"))),
-        ("cost", dollars(result.cost)),
-        ("execution", result.execution_id),
-        ("trace", result.trace_id),
-    ]
-    if streamed:
-        say()
-        note("  ".join(f"{name} {value}" for name, value in figures))
-        return
-    say_pairs([*([("answer", result.text)] if result.text else []), *figures])
 
 
 def _print_preview(preview: PromptPreview, title: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Annotated, cast
@@ -14,19 +15,25 @@ from promptrails_engine.ports.tool import Tool
 from promptrails_engine.tools.function import FunctionTool
 
 ToolsOption = Annotated[
-    Path | None,
-    typer.Option("--tools", metavar="FILE", help="Python file whose functions marked with @tool agents may call."),
+    list[Path] | None,
+    typer.Option(
+        "--tools",
+        metavar="FILE",
+        help="Python file whose functions marked with @tool agents may call; may be given again.",
+    ),
 ]
 
 
-def tools_in(path: Path | None) -> list[Tool]:
-    """The tools at the top of the file, in their order; running it is what finds them.
+def tools_in(paths: Iterable[Path] | None) -> list[Tool]:
+    """The tools at the top of the files, in their order; running them is what finds them.
 
     Raises:
-        UsageError: it cannot be run, or holds no tool.
+        UsageError: one cannot be run, or holds no tool.
     """
-    if path is None:
-        return []
+    return [tool for path in paths or () for tool in _tools_of(path)]
+
+
+def _tools_of(path: Path) -> list[Tool]:
     spec = spec_from_file_location(f"_tools_{path.stem}", path) if path.suffix == ".py" and path.is_file() else None
     if spec is None or spec.loader is None:
         raise UsageError(f"'{path}' is not a Python file")

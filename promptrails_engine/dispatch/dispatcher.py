@@ -9,13 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from promptrails_engine.dispatch.intake import MOST_ATTEMPTS, Intake, Taken
-from promptrails_engine.errors import ConflictError, FencedError, NotFoundError, PromptRailsError
+from promptrails_engine.errors import (
+    ConflictError,
+    EngineClosedError,
+    FencedError,
+    NotFoundError,
+    PromptRailsError,
+)
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.runner import Runner, RunOptions
@@ -26,6 +34,7 @@ _log = logging.getLogger(__name__)
 _POLL_S = 0.5
 _EXPIRE_S = 5.0
 _UNFIT_S = 30.0
+_CLOSE_S = 5.0
 _BATCH = 64
 _MOST_WAITING = 1000
 _PLACES = 8
@@ -57,15 +66,29 @@ class Dispatcher:
         self._waiting: deque[ExecutionRow] = deque()
         self._tasks: set[asyncio.Task[ExecutionRow]] = set()
         self._unfit: dict[str, float] = {}
+        self._idlers: list[asyncio.Future[None]] = []
         self._loop: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._closed = self._held = False
+        self.tally: Counter[str] = Counter()
+        """How many of the executions that were taken up have stopped here, by the status that they then had; `lost` are
+        those whose end could not be put on record, or that somebody else runs by now."""
         runner.on_pending = self.nudge
+
+    @property
+    def owner(self) -> str:
+        """By what name the store knows who runs what is taken up here."""
+        lease = self._runner.lease
+        return _HERE if lease is None else lease.owner
 
     # -------------------------------------------------------------- by hand
 
     async def enqueue(self, plan: Plan, data: dict[str, Any], options: RunOptions) -> ExecutionRow:
-        """The execution, on record as pending: this engine's loop takes it up if it has places, else a worker does."""
+        """The execution, on record as pending: this engine's loop takes it up if it has places, else a worker does.
+
+        Raises:
+            ConflictError: an execution with the id of the options is there already.
+        """
         row = self._runner.queued(plan, data, options)
         await self._store.begin_execution(row, wait=True)
         self.nudge()
@@ -123,10 +146,34 @@ class Dispatcher:
         self._lapsed = True
         self.nudge()
 
+    async def idle(self) -> None:
+        """Return once it has looked and found nothing to take up, and nothing that it took up is going on.
+
+        Executions that cannot be run here are not waited for.
+
+        Raises:
+            EngineClosedError: the engine was closed meanwhile.
+        """
+        if self._closed:
+            raise EngineClosedError("the engine is closed; make a new one")
+        if self._places == 0:  # it does not look
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            return
+        idler: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._idlers.append(idler)
+        self.nudge()
+        await idler
+
     async def close(self) -> None:
         """Take up nothing more, and free what has not begun yet."""
         self._closed = True
+        for idler in self._idlers:
+            if not idler.done():
+                idler.set_exception(EngineClosedError("the engine was closed before there was nothing more to do"))
+        self._news.set()
         if self._loop is not None:
+            # Not cancelled at once: what it is just claiming would be nobody's, and count as left by a dead process.
+            await asyncio.wait([self._loop], timeout=_CLOSE_S)
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
         while self._waiting:
@@ -141,32 +188,45 @@ class Dispatcher:
         expire_at = 0.0
         while not self._closed:
             self._news.clear()
+            idlers = list(self._idlers)  # who asks during the look waits for the next one
             try:
                 now = self._services.clock.monotonic()
                 if now >= expire_at:
                     expire_at = now + _EXPIRE_S
                     await self._store.expire_approvals(self._services.workspace_id)
                 busy = await self._fill(now)
+                if not busy and not self._tasks:
+                    self._rest(idlers)
             except PromptRailsError as error:
                 _log.warning("the store cannot be asked for work: %s", error)
+                busy = False
+            except Exception:
+                _log.exception("a fault in the engine kept it from taking up executions; it looks again")
                 busy = False
             # Places that are full are waited for; what comes from other processes has to be looked for.
             await self._news_within(None if busy else _POLL_S * (0.5 + self._services.random()))
 
     async def _fill(self, now: float) -> bool:
         """Take up what there is; whether all places are taken."""
-        while len(self._tasks) < self._places:
+        while len(self._tasks) < self._places and not self._closed:
             if not self._waiting:
                 self._unfit = {key: until for key, until in self._unfit.items() if until > now}
                 rows = await self._claim(self._places - len(self._tasks), lapsed=self._lapsed)
                 self._waiting.extend(rows)
-                if not self._waiting:
+                if self._closed or not self._waiting:
                     return False
-            rows = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._places - len(self._tasks)))]
+            rows = list(islice(self._waiting, self._places - len(self._tasks)))
             doubts = await self._intake.doubts([row.id for row in rows])
             for row in rows:
                 await self._begin(row, doubts)
+                self._waiting.remove(row)  # not before: if the store fails meanwhile, it is there for the next look
         return True
+
+    def _rest(self, idlers: Sequence[asyncio.Future[None]]) -> None:
+        self._idlers = [idler for idler in self._idlers if idler not in idlers]
+        for idler in idlers:
+            if not idler.done():
+                idler.set_result(None)
 
     async def _begin(self, row: ExecutionRow, doubts: dict[str, list[str]]) -> None:
         try:
@@ -175,7 +235,9 @@ class Dispatcher:
             return
         if taken.fate == "runs":
             self._keep(taken)
-        elif taken.error is not None:
+        elif taken.error is None:
+            self.tally[row.status] += 1
+        else:
             self._unfit[row.id] = self._services.clock.monotonic() + _UNFIT_S
             _log.error("execution %s cannot be run here, and is left to others: %s", row.id, taken.error.message)
 
@@ -188,6 +250,7 @@ class Dispatcher:
         with suppress(FencedError):
             fate = (await self._intake.take(row, doubts)).fate
             (recovery.in_doubt if fate == "in_doubt" else recovery.ended).append(row.id)
+            self.tally[row.status] += 1
 
     async def _claim(self, limit: int, *, lapsed: bool, execution_id: str | None = None) -> list[ExecutionRow]:
         """Roots that this engine now runs; what is below them goes on when they come to it."""
@@ -216,6 +279,12 @@ class Dispatcher:
     def _over(self, task: asyncio.Task[ExecutionRow]) -> None:
         self._tasks.discard(task)
         self._news.set()
+        if task.cancelled():
+            return
+        error = task.exception()
+        self.tally["lost" if error is not None else task.result().status] += 1
+        if error is not None and not isinstance(error, FencedError):
+            _log.error("the end of an execution could not be put on record: %s", error)
 
     async def _news_within(self, seconds: float | None) -> None:
         with suppress(TimeoutError):

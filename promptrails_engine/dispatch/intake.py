@@ -7,14 +7,18 @@ import logging
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from promptrails_engine.catalog.forks import read_fork
 from promptrails_engine.catalog.planner import Planner
-from promptrails_engine.errors import FencedError, PromptRailsError
+from promptrails_engine.errors import ConfigurationError, FencedError, PromptRailsError
 from promptrails_engine.events import ErrorEvent
 from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionFilter, ExecutionRow, ExecutionStatus
-from promptrails_engine.run.past import load_past
+from promptrails_engine.run.fork_point import StepMap
+from promptrails_engine.run.past import Past, load_past
+from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.runner import Runner
 from promptrails_engine.run.services import Services
 from promptrails_engine.run.stream import EventLog
+from promptrails_engine.run.taking_over import read_record, taken_over
 
 _log = logging.getLogger(__name__)
 MOST_ATTEMPTS = 5
@@ -60,6 +64,7 @@ class Intake:
         if row.cancel_requested_at is not None:
             await self.let_go(row)
             await self._store.request_cancel(row.workspace_id, row.id)
+            row.status = "cancelled"
             return Taken("ended")
         if row.attempt > MOST_ATTEMPTS:
             await self._exhaust(row)
@@ -71,6 +76,8 @@ class Intake:
         try:
             plan = await self._planner.plan_locked(row.version_lock)
             past = await load_past(self._store, row)
+            if not past.events:
+                past = await self._taken_over(row, plan) or past
             return Taken("runs", self._runner.resume(row, plan, past))
         except FencedError:
             raise
@@ -83,6 +90,25 @@ class Intake:
         row.status = status
         await self._store.suspend_execution(row, (), (), ())
         row.owner = None
+
+    async def _taken_over(self, row: ExecutionRow, plan: Plan) -> Past | None:
+        """What a fork takes over that has been interrupted before that was on record; None of any other run.
+
+        Raises:
+            ConfigurationError: the execution that it was made of is gone.
+        """
+        fork = read_fork(row.version_lock)
+        if fork is None or fork.at is None:
+            return None
+        source = await self._store.get_execution(row.workspace_id, fork.execution_id)
+        steps = StepMap(plan)
+        at = steps.place(fork.at)
+        if source is None or at is None:
+            raise ConfigurationError(
+                f"execution '{row.id}' is a fork of '{fork.execution_id}', which is not in this store any more, and "
+                "had not begun yet; run it anew"
+            )
+        return taken_over(await read_record(self._store, row.workspace_id, source.id), steps, at, fresh=False)
 
     async def _exhaust(self, row: ExecutionRow) -> None:
         """End a tree whose runs keep dying with their processes."""

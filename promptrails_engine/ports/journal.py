@@ -17,7 +17,7 @@ from promptrails_engine.ports.tool import Effect
 if TYPE_CHECKING:
     from promptrails_engine.ports.store import ExecutionRow
 
-EntryKind = Literal["llm", "tool", "child", "datasource", "media", "pause"]
+EntryKind = Literal["llm", "tool", "child", "datasource", "media", "approval", "pause"]
 EntryState = Literal["intended", "done"]
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "withdrawn"]
 
@@ -123,7 +123,8 @@ class JournalStore(Protocol):
 
         `row.status` says why: `awaiting_approval`, `in_doubt`, or `pending` to be taken up by anyone.  Totals are
         written too.  A root that is to wait for approvals, and whose tree has none left that is pending, becomes
-        `pending` instead: somebody has been fast.  Requests that are there already stay as they are.
+        `pending` instead: somebody has been fast.  So does one that is to wait and that somebody wants cancelled: who
+        claims it ends it.  Requests that are there already stay as they are.
 
         Raises:
             FencedError: the run is no longer this owner's, or has ended; nothing was written.
@@ -163,8 +164,8 @@ class JournalStore(Protocol):
         ...
 
     async def unanswered(self, workspace_id: str, root_ids: Sequence[str]) -> list[tuple[str, str, JournalEntry]]:
-        """Intents with the effect `effect` that have no outcome, in the trees of these roots: root id, execution id,
-        entry."""
+        """Intents with the effect `effect` that have no outcome, of what has not ended in the trees of these roots:
+        root id, execution id, entry."""
         ...
 
     async def answer_entry(

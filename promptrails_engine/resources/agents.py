@@ -20,6 +20,7 @@ from promptrails_engine.definitions.settings import (
 from promptrails_engine.faces import M_co, method
 from promptrails_engine.resources.base import EngineResource, page_slice
 from promptrails_engine.resources.drawings import draw_agent
+from promptrails_engine.resources.keyed import execute_once
 from promptrails_engine.results import ExecutionResult, Page, PromptPreview, page_of
 from promptrails_engine.rows import execution_result
 from promptrails_engine.run.pipeline import json_object, plan_input
@@ -279,6 +280,7 @@ class Agents(EngineResource[M_co]):
         metadata: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
         sync: bool = True,
+        idempotency_key: str | None = None,
     ) -> ExecutionResult:
         """The result of one run, once it is on record; a run that failed is a result too (see `raise_for_status`).
 
@@ -294,16 +296,24 @@ class Agents(EngineResource[M_co]):
             limits: limits of this run; what they leave open is the agent's and the engine's.
             sync: False returns as soon as the execution is on record as `pending`; it runs in the background, here or
                 in a worker on the same store.  `executions.stream(id)` and `executions.get(id)` follow it.
+            idempotency_key: names this execution in its workspace.  A call with the key of one that is there starts
+                nothing, and returns that one as it then is, finished or not.  The run goes on if its caller gives up.
 
         Raises:
             NotFoundError, ArchivedError, VersionMismatchError, ValidationError, InputInvalidError, TemplateError,
             ModelNotServedError: it cannot be run; nothing was stored.
+            ConflictError: the key belongs to an execution of another agent, or with other input; its code is
+                `idempotency_conflict`.
             StoreError: its end could not be put on record.
         """
         parts = self._parts
         await parts.ready()
-        plan = await parts.planner.plan(agent_id, version_id)
         options = RunOptions(session_id, user_id, json_object(metadata, "metadata") if metadata else {}, limits)
+        if idempotency_key is not None:
+            return execution_result(
+                await execute_once(parts, idempotency_key, agent_id, version_id, input, options, sync=sync)
+            )
+        plan = await parts.planner.plan(agent_id, version_id)
         data = plan_input(plan, input)
         if not sync:
             return execution_result(await parts.dispatcher.enqueue(plan, data, options))

@@ -25,6 +25,19 @@ async def diff_executions(parts: Parts, a: ExecutionRow, b: ExecutionRow) -> Exe
 
 async def _recorded(parts: Parts, row: ExecutionRow) -> Recorded:
     ctx = parts.runner.live(row.id)
+    spans = await _trace(parts, row)
+    if ctx is not None:  # the store may see its spans only at its end
+        spans.update((span.span_id, _as_stored(span)) for span in tuple(ctx.spans))
+    there = {span.trace.execution_id for span in spans.values()}
+    found = list(spans.values())
+    for span in spans.values():
+        child = span.attributes.get("child_execution_id")
+        if isinstance(child, str) and child not in there:
+            found += await _elsewhere(parts, row.workspace_id, child, span)
+    return Recorded(row, found)
+
+
+async def _trace(parts: Parts, row: ExecutionRow) -> dict[str, Span]:
     spans: dict[str, Span] = {}
     total = 1
     offset = 0
@@ -34,9 +47,26 @@ async def _recorded(parts: Parts, row: ExecutionRow) -> Recorded:
         )
         spans.update((span.span_id, span) for span in some)
         offset += _SPANS_AT_ONCE
-    if ctx is not None:  # the store may see its spans only at its end
-        spans.update((span.span_id, _as_stored(span)) for span in tuple(ctx.spans))
-    return Recorded(row, list(spans.values()))
+    return spans
+
+
+async def _elsewhere(parts: Parts, workspace_id: str, child_id: str, starter: Span) -> list[Span]:
+    """The spans of a child that another run has started, as if it had been the step of the fork that recalled it."""
+    child = await parts.services.store.get_execution(workspace_id, child_id)
+    if child is None or child.trace_id == starter.trace.trace_id:
+        return []
+    spans = await _trace(parts, child)
+    inside: dict[str, Span] = {}
+    for span in spans.values():
+        path = [span]
+        while path[-1].trace.execution_id != child_id and (above := spans.get(path[-1].parent_span_id)) is not None:
+            path.append(above)
+        if path[-1].trace.execution_id == child_id:
+            inside[span.span_id] = span
+    return [
+        span if span.parent_span_id in inside else replace(span, parent_span_id=starter.span_id)
+        for span in inside.values()
+    ]
 
 
 def _as_stored(span: Span) -> Span:

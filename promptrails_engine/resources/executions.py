@@ -6,13 +6,18 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
+from promptrails_engine.catalog.migration import Migration
 from promptrails_engine.comparison.records import ExecutionDiff
+from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import ConflictError, NotFoundError, ValidationError
 from promptrails_engine.faces import M_co, method
 from promptrails_engine.ports.store import ExecutionFilter, ExecutionRow
 from promptrails_engine.resources.base import EngineResource, page_slice
 from promptrails_engine.resources.comparing import diff_executions
 from promptrails_engine.resources.dates import day_end, moment
+from promptrails_engine.resources.forking import Wanted, fork_execution
+from promptrails_engine.resources.keyed import keyed_id
+from promptrails_engine.resources.migrating import migrate_execution
 from promptrails_engine.results import AgentExecution, DoubtfulStep, ExecutionResult, Page, page_of
 from promptrails_engine.rows import agent_execution, execution_result, execution_tree
 from promptrails_engine.run.pipeline import json_object
@@ -74,6 +79,20 @@ class Executions(EngineResource[M_co]):
         row = await self._row(execution_id)
         children = await self._all(ExecutionFilter(parent_execution_id=execution_id))
         return execution_tree(row, children)
+
+    @method
+    async def get_by_key(self, idempotency_key: str) -> AgentExecution:
+        """The record of the execution that `agents.execute` was given this key for; else as `get`.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        await self._parts.ready()
+        execution_id = keyed_id(self._parts, idempotency_key)
+        row = await self._store.get_execution(self._workspace_id, execution_id)
+        if row is None:
+            raise NotFoundError(f"no execution was begun with the idempotency key {idempotency_key!r}")
+        return execution_tree(row, await self._all(ExecutionFilter(parent_execution_id=execution_id)))
 
     @method
     async def tree(self, execution_id: str) -> AgentExecution:
@@ -208,6 +227,69 @@ class Executions(EngineResource[M_co]):
         if resume:
             await self._parts.dispatcher.wake(row.root_execution_id or row.id)
         return agent_execution(await self._row(execution_id))
+
+    @method
+    async def fork(
+        self,
+        execution_id: str,
+        *,
+        at: str | None = None,
+        prompt: Mapping[str, Any] | str | None = None,
+        model: str | None = None,
+        input: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """The result of a what-if run: an execution of its own, with the same versions, that parts from this one at a
+        step.
+
+        What comes before `at`, and what runs beside it, is recalled: no model and no tool is called for it, and it
+        costs nothing.  The step itself and all that comes after it runs anew, effects of tools included, and so does
+        what has no outcome on record, and every pure tool, for the journal does not hold those.  Cost and tokens are
+        those of the fork alone; limits of rounds, tool calls and children count what is recalled too.
+
+        It may be made of any execution but a child, of one that still runs from what is on record.  It belongs to the
+        same user and session, and its metadata name `forked_from` and `forked_at`.  `executions.diff(execution_id,
+        fork.id)` shows what it made of the change.
+
+        Args:
+            execution_id: the execution to fork.
+            at: key of the step at which they part, as spans show it, such as `steps[1]` or `steps[0]/llm[0]/tool[0]`;
+                the key of a prompt step, node or list item means all in it.  None: everything runs anew.
+            prompt: for the prompt of that step, content to replace (as `prompts.run_prompt` takes it), or the id or
+                label of another version of it.  Without `at` for agents with one prompt only.
+            model: the model of that step, and of all below an agent; without `at` of all steps.
+            input: another input for the templates; without `at` everything runs anew with it.
+            limits: limits of the fork over those that the execution was run with.
+            metadata: JSON data kept with the fork.
+
+        Raises:
+            NotFoundError: there is no such execution, or no such version of the prompt.
+            ValidationError: there is no such step (`details["steps"]` are those that there are), it has no prompt or
+                model to change, or the execution is a child.
+            ConfigurationError, DefinitionError, InputInvalidError, TemplateError, ModelNotServedError: it cannot be
+                run; nothing was stored.
+        """
+        row = await self._row(execution_id)
+        wanted = Wanted(at, prompt, model, input, limits, metadata)
+        return execution_result(await fork_execution(self._parts, row, wanted))
+
+    @method
+    async def migrate(self, execution_id: str, to: str | None = None, *, dry_run: bool = True) -> Migration:
+        """What changes for an execution that waits if it goes on with newer versions; print it, or look inside.
+
+        Its agent goes to the version `to`, by id or label (None: the current one), its prompts and the agents below it
+        to their current versions.  With `dry_run` nothing is changed.  Without, it is: the execution keeps what is on
+        record and goes on with the new versions once it is resumed, decided or taken up.  A request for approval that
+        no longer matches then fails the run (`approval_mismatch`), for what was shown is not what would be done.
+
+        Raises:
+            NotFoundError: there is no such execution, or version.
+            ConflictError: it is running or has ended, or is a child, whose root has to be migrated.
+            ArchivedError, DefinitionError, ModelNotServedError: the new versions cannot be run.
+        """
+        row = await self._row(execution_id)
+        return await migrate_execution(self._parts, row, to, dry_run=dry_run)
 
     @method
     async def update_metadata(self, execution_id: str, metadata: Mapping[str, Any]) -> AgentExecution:

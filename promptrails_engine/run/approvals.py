@@ -27,7 +27,7 @@ async def decision(
     """
     if not ctx.on_record:
         await ctx.begin()
-    digest = _digest({"step": key, "checkpoint_name": checkpoint_name, "payload": payload, **bound})
+    digest = request_digest(key, checkpoint_name, payload, bound)
     request = None if ctx.past is None else ctx.past.approvals.get(key)
     if request is None:
         raise Parked([_request(ctx, key, checkpoint_name, payload, digest)])
@@ -54,7 +54,9 @@ def denial(request: ApprovalRow) -> str:
     return f"denied{who}: {request.reason}" if request.reason else f"denied{who}"
 
 
-def _digest(content: Mapping[str, Any]) -> str:
+def request_digest(key: str, checkpoint_name: str, payload: Mapping[str, Any], bound: Mapping[str, Any]) -> str:
+    """SHA-256, in hexadecimal, of what is approved."""
+    content = {"step": key, "checkpoint_name": checkpoint_name, "payload": payload, **bound}
     return hashlib.sha256(canonical_json(content).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, TypeVarTuple, final
 
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.errors import FencedError, RunCancelledError, RunError, RunTimeoutError
+from promptrails_engine.errors import ConflictError, FencedError, RunCancelledError, RunError, RunTimeoutError
 from promptrails_engine.events import Event, ExecutionEvent, RestartEvent
 from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo, new_span
@@ -68,6 +68,7 @@ class RunContext(Totals):
         "ending",
         "interrupts",
         "journal",
+        "lapses",
         "lease",
         "left",
         "letting_go",
@@ -116,6 +117,7 @@ class RunContext(Totals):
         parent = self.parent
         self.log: EventLog = RelayedLog(birth.parent.log) if birth is not None and birth.relay else EventLog()
         self.lease = lease  # set where the execution outlives this process
+        self.lapses = 0 if lease is None else lease.lapses  # when the run began
         self.past = past  # what it did before; None of a run that begins here
         self.journal = Journal(self, past, durable=lease is not None)
         self.spans: list[Span] = []
@@ -152,6 +154,8 @@ class RunContext(Totals):
 
     def _go_on(self, past: Past) -> None:
         """Take up a run where it is on record that it stopped."""
+        if past.fresh:
+            return
         self.begun = self.on_record = True
         self._epoch = self.services.clock.now() - self._monotonic()
         self.log.prime(past.events)
@@ -198,9 +202,15 @@ class RunContext(Totals):
             self.row.status = "running"
             if self.lease is not None:
                 await self.lease.hold()
+                self.lapses = self.lease.lapses
             await self.services.store.begin_execution(self.row, wait=self.detached)
             self.on_record = True
             self.log.append(ExecutionEvent(self.row.id))
+            if self.journal.durable and self.journal.pending:
+                await self.journal.flush()  # what it takes over has to be there before anything that builds on it
+        except ConflictError:
+            self.begun = False  # the id is that of another run, whose record is not to be touched
+            raise
         finally:
             self._begins = False
             if self._beginning is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from promptrails_engine.errors import (
@@ -53,7 +54,8 @@ async def conclude(ctx: RunContext, strategy: Strategy) -> ExecutionRow:
         result = result if failure is None else None
     if isinstance(failure, asyncio.CancelledError):
         why = "the caller was cancelled" if ctx.parent is None else "the execution that started it was stopped"
-        await _bounded(_finish(ctx, None, RunCancelledError(why)))
+        with suppress(FencedError):  # the caller wants to hear of its own cancellation
+            await _bounded(_finish(ctx, None, RunCancelledError(why)))
         raise failure
     if failure is not None and not ctx.begun:
         if ctx.parent is None or not ctx.parent.begun:
@@ -182,6 +184,7 @@ async def _finish(ctx: RunContext, result: StepOutput | None, error: BaseExcepti
         await _bounded(_store_end(ctx, last))
         log.append(last)
         raise
+    await _check_owned(ctx)
     log.append(last)
     ctx.services.sinks.publish(ctx.spans)
     return row
@@ -210,6 +213,20 @@ async def _store_end(ctx: RunContext, last: Event) -> None:
     await ctx.services.store.finish_execution(ctx.row, ctx.spans[ctx.spans_stored :], pending, journal.pending)
 
 
+async def _check_owned(ctx: RunContext) -> None:
+    """Make sure that the end which was written is that of this run, where its lease may have lapsed.
+
+    Raises:
+        FencedError: somebody had taken over, so nothing was written.
+    """
+    lease, row = ctx.lease, ctx.row
+    if lease is None or (lease.is_sure and lease.lapses == ctx.lapses):
+        return
+    found = await ctx.services.store.get_execution(row.workspace_id, row.id)
+    if found is None or found.owner != row.owner:
+        raise FencedError("the execution was taken over by another process; look at its record")
+
+
 async def _stopped(ctx: RunContext, failure: BaseException | None) -> BaseException | None:
     """What really ended the run, once the engine's own cancellations of its task are taken back."""
     late = ctx.deadline is not None and ctx.deadline.expired
@@ -228,7 +245,15 @@ async def _stopped(ctx: RunContext, failure: BaseException | None) -> BaseExcept
 
 async def _bounded(work: Awaitable[Any]) -> None:
     """Let clean-up finish although the task is cancelled, for five seconds at most."""
+    task = asyncio.ensure_future(asyncio.wait_for(work, timeout=CANCEL_S))
+    task.add_done_callback(_heard)
     try:
-        await asyncio.shield(asyncio.wait_for(asyncio.ensure_future(work), timeout=CANCEL_S))
+        await asyncio.shield(task)
     except TimeoutError:
         _log.warning("a cancelled run could not be put on record within 5 s")
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Let an error be known: who waited may have been cancelled meanwhile, and hears of that."""
+    if not task.cancelled():
+        task.exception()

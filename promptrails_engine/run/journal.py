@@ -46,7 +46,7 @@ class Journal:
         self._past = past
         self._flights: set[asyncio.Task[None]] = set()
         self.durable = durable
-        self.pending: list[JournalEntry] = []
+        self.pending: list[JournalEntry] = [] if past is None else list(past.unwritten)
 
     def recorded(self, key: str) -> dict[str, Any] | None:
         """What the step with this key came to before the run was interrupted; None where it has to be run."""
@@ -68,7 +68,7 @@ class Journal:
 
     def send(self) -> None:
         """Let what has been noted be written while the run goes on: called when it is sure that more follows."""
-        if self.pending and self.durable:
+        if self.pending and self.durable and self._ctx.on_record:
             self._fly(self._take())
 
     async def intend(self, key: str, kind: EntryKind, source: dict[str, Any]) -> None:
@@ -83,7 +83,7 @@ class Journal:
             return
         self.pending.append(JournalEntry(key, kind, "effect", "intended", source))
         try:
-            await self._write(self._take())
+            await self._fly(self._take())  # as what is on its way already, and so behind it
             if not lease.is_sure:
                 # The process has slept, or the store was slow: somebody may have taken over since the write.
                 await lease.renew()

@@ -29,6 +29,8 @@ class Lease:
         self._monotonic = monotonic
         self._seconds = seconds
         self._renewed: float | None = None
+        self.lapses = 0
+        """How often it was renewed when it may have lapsed."""
         self._renewing: asyncio.Lock | None = None
 
     @property
@@ -53,6 +55,7 @@ class Lease:
         """Renew it now."""
         asked = self._monotonic()  # it counts from here: the answer may take its time
         await self._store.renew_lease(self.owner, self._seconds)
+        self.lapses += not self.is_sure
         self._renewed = asked
 
     @property

@@ -31,7 +31,7 @@ from promptrails_engine.ports.sink import Span, SpanKind
 from promptrails_engine.run.adapter_call import call_adapter
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.plan import MediaTask
-from promptrails_engine.run.recall import count_again
+from promptrails_engine.run.recall import count_again, retell
 from promptrails_engine.schema.instance import kind_of
 from promptrails_engine.secrets import mask
 from promptrails_engine.tracing.payload import without_bytes
@@ -87,6 +87,7 @@ async def run_media_step(
         await ctx.begin()
     key = f"{key}/media"
     if ctx.past is not None and (record := ctx.journal.recorded(key)) is not None:
+        retell(ctx, parent, key)
         count_again(ctx, None, record["cost"])
         return MediaResult(record["text"], record["output"], record["shown"])
     ctx.journal.send()

@@ -16,7 +16,7 @@ from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.failures import may_fall_back, may_retry
 from promptrails_engine.run.fold import ModelReply
 from promptrails_engine.run.plan import ModelBinding, PromptStep
-from promptrails_engine.run.recall import STOPPERS, dump_answer, dump_failure, recall_reply, spent
+from promptrails_engine.run.recall import STOPPERS, dump_answer, dump_failure, recall_reply, retell, spent
 from promptrails_engine.run.requests import build_request
 
 _ATTEMPTS_PER_MODEL = 3
@@ -42,6 +42,7 @@ async def call_model(
     """
     journal = ctx.journal
     if ctx.past is not None and (record := journal.recorded(key)) is not None:
+        retell(ctx, parent, key)
         return recall_reply(ctx, record, show=show)
     if journal.durable:
         journal.send()

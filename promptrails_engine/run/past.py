@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +74,12 @@ class Past:
     begun: dict[str, float] = field(default_factory=dict[str, float])
     """When spans that had not ended must have begun at the latest: by id, the start of the first below."""
     heard: Heard = field(default_factory=Heard)
+    unwritten: Sequence[JournalEntry] = ()
+    """Of the outcomes, those that another run came to, and that go on record with the first write of this one."""
+    told: Mapping[str, Sequence[Span]] = field(default_factory=dict[str, Sequence[Span]])
+    """Of these, the spans by key: this run shows them as its own once it comes to them."""
+    fresh: bool = False
+    """The run has not begun: all that it has is another one's."""
 
     @property
     def paused_at(self) -> int:
@@ -112,6 +118,11 @@ async def load_past(store: Store, row: ExecutionRow) -> Past:
         entries={entry.key: entry for entry in entries if entry.state == "done"},
         events=events,
         spans={span.span_id: span for span in sorted(spans, key=lambda span: span.started_at)},
-        approvals={request.key: request for request in approvals},
+        approvals=decisions_in(entries) | {request.key: request for request in approvals},
         begun=begun,
     )
+
+
+def decisions_in(entries: Iterable[JournalEntry]) -> dict[str, ApprovalRow]:
+    """The decisions that were taken over with the steps of another run, by the key of the step that waited."""
+    return {entry.key: ApprovalRow(**entry.value) for entry in entries if entry.kind == "approval"}

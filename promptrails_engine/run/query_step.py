@@ -12,6 +12,7 @@ from promptrails_engine.ports.sink import Span
 from promptrails_engine.run.adapter_call import call_adapter
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.plan import Query
+from promptrails_engine.run.recall import retell
 
 
 async def run_query_step(
@@ -26,6 +27,7 @@ async def run_query_step(
         await ctx.begin()
     key = f"{key}/query"
     if ctx.past is not None and (record := ctx.journal.recorded(key)) is not None:
+        retell(ctx, parent, key)
         found: list[dict[str, Any]] = record["rows"]
         return found
     ctx.journal.send()

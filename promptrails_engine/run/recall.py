@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from promptrails_engine.errors import (
@@ -14,6 +15,7 @@ from promptrails_engine.errors import (
     RunTimeoutError,
 )
 from promptrails_engine.events import ContentEvent, TokenUsage
+from promptrails_engine.ports.sink import Span
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.fold import ModelReply
 from promptrails_engine.run.response_cache import dump_reply, load_reply
@@ -87,6 +89,32 @@ def recall_reply(ctx: RunContext, record: dict[str, Any], *, show: bool) -> Mode
     if show and record["text"] and ctx.resay_after is not None and record["seq"] > ctx.resay_after:
         ctx.emit(ContentEvent(record["text"]))
     return load_reply(record, record.get("model", ""))
+
+
+def retell(ctx: RunContext, parent: Span, key: str) -> bool:
+    """Show the calls with this key that were taken over from another run: what was said, and that it cost nothing.
+
+    Whether there are any.
+    """
+    if ctx.past is None or key not in ctx.past.told:
+        return False
+    for was in ctx.past.told[key]:
+        opened = ctx.open_span(was.kind, was.name, was.attributes["key"], parent)
+        span = replace(
+            was,
+            trace=opened.trace,
+            span_id=opened.span_id,
+            parent_span_id=opened.parent_span_id,
+            started_at=opened.started_at,
+            attributes={**was.attributes, "recalled": True},
+            prompt_tokens=None,
+            completion_tokens=None,
+            total_tokens=None,
+            cost=None if was.cost is None else 0.0,
+            completion_start_time=None,
+        )
+        ctx.close_span(span)
+    return True
 
 
 def count_again(ctx: RunContext, usage: TokenUsage | None, cost: float | None) -> None:

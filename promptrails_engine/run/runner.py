@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.errors import EngineClosedError, PromptRailsError
+from promptrails_engine.errors import ConflictError, EngineClosedError, PromptRailsError
 from promptrails_engine.events import ApprovalRequiredEvent
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.context import RunContext, trace_of
@@ -37,6 +37,8 @@ class RunOptions:
     user_id: str = ""
     metadata: dict[str, Any] = field(default_factory=lambda: {})
     limits: Limits | None = None
+    execution_id: str | None = None
+    """Where the caller has one; else the run gets a new one.  Two cannot begin with the same."""
 
 
 class Runner:
@@ -56,18 +58,25 @@ class Runner:
         self.on_pending: Callable[[], None] | None = None
         """Called when a run of this engine can be taken up again, at once or in time."""
 
-    def run(self, plan: Plan, data: dict[str, Any], options: RunOptions) -> Coroutine[Any, Any, ExecutionRow]:
+    def run(
+        self, plan: Plan, data: dict[str, Any], options: RunOptions, past: Past | None = None
+    ) -> Coroutine[Any, Any, ExecutionRow]:
         """The finished execution, run in the caller's own task once it is awaited.
+
+        `past` is what it takes over from another one.
 
         Raises:
             PromptRailsError: the input cannot be run; then nothing was stored.
         """
-        return self._drive(self._context(plan, data, options, detached=False))
+        return self._drive(self._context(plan, data, options, detached=False, past=past))
 
     def start(
         self, plan: Plan, data: dict[str, Any], options: RunOptions
     ) -> tuple[EventLog, asyncio.Task[ExecutionRow]]:
-        """A run in a task of its own, which goes on whoever listens: its events, and the task that ends with it."""
+        """A run in a task of its own, which goes on whoever listens: its events, and the task that ends with it.
+
+        That raises a ConflictError, and nothing has happened, where an execution with the id of the options is there.
+        """
         return self._detach(self._context(plan, data, options, detached=True))
 
     def resume(self, row: ExecutionRow, plan: Plan, past: Past) -> tuple[EventLog, asyncio.Task[ExecutionRow]]:
@@ -170,14 +179,18 @@ class Runner:
 
     # -------------------------------------------------------------- one run
 
-    def _context(self, plan: Plan, data: dict[str, Any], options: RunOptions, *, detached: bool) -> RunContext:
+    def _context(
+        self, plan: Plan, data: dict[str, Any], options: RunOptions, *, detached: bool, past: Past | None = None
+    ) -> RunContext:
         if self._closed:
             raise EngineClosedError("the engine was closed before the run began; make a new one")
         services = self._services
         deadlines, lease = self._here(), self._lease
+        if options.execution_id in self._live:
+            raise ConflictError(f"execution '{options.execution_id}' is running here already")
         now = services.clock.now()
         row = ExecutionRow(
-            services.ids.record(),
+            services.ids.record() if options.execution_id is None else options.execution_id,
             services.workspace_id,
             plan.agent_id,
             plan.version_id,
@@ -206,6 +219,7 @@ class Runner:
             detached=detached,
             asked=options.limits,
             lease=lease,
+            past=past,
         )
 
     async def _drive(self, ctx: RunContext) -> ExecutionRow:

@@ -17,8 +17,8 @@ from promptrails_engine.ports.tool import Tool, ToolContext
 from promptrails_engine.run.approvals import decision, denial
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.parking import Parked, all_parked
-from promptrails_engine.run.plan import PromptStep, SubAgent
-from promptrails_engine.run.recall import STOPPERS, error_data
+from promptrails_engine.run.plan import Plan, PromptStep, SubAgent
+from promptrails_engine.run.recall import STOPPERS, error_data, retell
 from promptrails_engine.run.side_by_side import side_by_side
 from promptrails_engine.run.spans import fail_span
 from promptrails_engine.run.sub_agents import delegate
@@ -75,6 +75,8 @@ async def _run_call(
 ) -> Message:
     journal = ctx.journal
     text = None if ctx.past is None else _recalled(journal.recorded(key))
+    if text is not None and retell(ctx, parent, key):
+        return Message("tool", text, tool_call_id=call.id, name=call.name)
     if text is not None:
         start_call(ctx, call.id, call.name)
     else:
@@ -115,14 +117,14 @@ async def refusal(ctx: RunContext, step: PromptStep, call: ToolCall, key: str) -
     called = step.sub_agents.get(call.name)
     payload = {"tool": call.name, "arguments": arguments, "call_id": call.id}
     decided = await decision(
-        ctx, f"{key}/approval", call.name, payload, bound_to(ctx, step.tools.get(call.name), called)
+        ctx, f"{key}/approval", call.name, payload, bound_to(ctx.plan, step.tools.get(call.name), called)
     )
     return None if decided.status == "approved" else denial(decided)
 
 
-def bound_to(ctx: RunContext, tool: Tool | None, agent: SubAgent | None = None) -> dict[str, Any]:
+def bound_to(plan: Plan, tool: Tool | None, agent: SubAgent | None = None) -> dict[str, Any]:
     """What is approved with the arguments of a call: the versions that would be called."""
-    bound: dict[str, Any] = {"agent_version_id": ctx.plan.version_id}
+    bound: dict[str, Any] = {"agent_version_id": plan.version_id}
     if agent is not None:
         bound["sub_agent_version_id"] = agent.plan.version_id
     if tool is not None:

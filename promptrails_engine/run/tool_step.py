@@ -10,7 +10,7 @@ from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.parking import Parked
-from promptrails_engine.run.recall import error_data
+from promptrails_engine.run.recall import error_data, retell
 from promptrails_engine.run.tool_calls import NOT_NEEDED, announce, tool_context
 from promptrails_engine.run.tool_events import SUMMARY_CHARS, cut_call, end_call, start_call
 from promptrails_engine.run.tool_result import result_text, to_json_data
@@ -30,12 +30,13 @@ async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: di
     key = f"{key}/tool"
     ids = ctx.services.ids
     call_id = "call_" + (ids.derived(ctx.row.id, key) if ctx.stays else ids.span())
+    record = None if ctx.past is None else ctx.journal.recorded(key)
+    if record is not None and retell(ctx, parent, key):
+        return _recalled(record)
     start_call(ctx, call_id, tool.name)
     try:
-        if ctx.past is not None and (record := ctx.journal.recorded(key)) is not None:
-            if "error" in record:
-                raise ToolError(record["error"]["message"])
-            result = record["result"]
+        if record is not None:
+            result = _recalled(record)
         else:
             result = await ctx.step("tool", tool.name, key, parent, _call, tool, arguments, call_id)
     except Parked:
@@ -48,6 +49,12 @@ async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: di
         raise
     end_call(ctx, call_id, tool.name, result_text(result, SUMMARY_CHARS))
     return result
+
+
+def _recalled(record: dict[str, Any]) -> Any:
+    if "error" in record:
+        raise ToolError(record["error"]["message"])
+    return record["result"]
 
 
 async def _call(ctx: RunContext, span: Span, tool: Tool, arguments: dict[str, Any], call_id: str) -> Any:

@@ -18,7 +18,7 @@ PROVIDER = """
 import asyncio
 from promptrails_engine.cli.demo_script import scripted_reply
 from promptrails_engine.errors import AuthError, ContextOverflowError
-from promptrails_engine.testing.scripted import Reply, ScriptedProvider
+from promptrails_engine.testing.scripted import Reply, ScriptedProvider, ToolUse
 
 async def reply(request):
     text = request.messages[-1].content
@@ -28,7 +28,9 @@ async def reply(request):
         return AuthError("the key is refused")
     if request.model == "stuck" and "jacket" in text:
         await asyncio.Event().wait()
-    return "Good " + text if request.model == "echo" else scripted_reply(request)
+    if request.model == "clerk" and request.messages[-1].role == "user":
+        return ToolUse("record", {"text": text})
+    return "Good " + text if request.model in ("echo", "clerk") else scripted_reply(request)
 
 def create(name):
     return ScriptedProvider(reply, name=name)

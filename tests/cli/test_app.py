@@ -16,6 +16,7 @@ from promptrails_engine.cli.output import dollars, printable
 from tests.cli.conftest import Ended
 
 Cli = Callable[..., Ended]
+_COMMANDS = ("demo", "render", "run", "worker", "recover", "version", "executions", "traces", "approvals")
 
 
 def test_version(cli: Cli) -> None:
@@ -25,7 +26,7 @@ def test_version(cli: Cli) -> None:
 def test_help_names_every_command(cli: Cli) -> None:
     ended = cli("--help")
     assert ended.code == 0
-    assert all(name in ended.out for name in ("demo", "render", "run", "version", "executions", "traces"))
+    assert all(name in ended.out for name in _COMMANDS)
 
 
 def test_every_command_explains_itself(cli: Cli) -> None:
@@ -34,7 +35,13 @@ def test_every_command_explains_itself(cli: Cli) -> None:
         ("run",),
         ("render",),
         ("executions", "list"),
+        ("worker",),
+        ("recover",),
         ("executions", "get"),
+        ("executions", "resume"),
+        ("executions", "doubts"),
+        ("executions", "resolve"),
+        ("executions", "cancel"),
         ("traces", "show"),
     ):
         ended = cli(*command, "--help")

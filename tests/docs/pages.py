@@ -17,10 +17,14 @@ NAMES = (
     "streams",
     "traces",
     "stores",
+    "approvals",
+    "when-the-process-dies",
     "testing",
+    "what-if",
     "tools",
     "adapters",
     "errors-and-limits",
+    "fleets",
 )
 PAGES = [ROOT / "docs" / f"{name}.md" for name in NAMES]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))

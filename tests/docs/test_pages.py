@@ -10,7 +10,7 @@ import pytest
 
 from tests.docs.pages import EXAMPLES, PAGES, agrees, shown_outputs
 from tests.repo.documents import ROOT, blocks, name_of, prose
-from tests.repo.test_snippets import run
+from tests.repo.test_snippets import run, skip_without_packages
 
 CAPTURE = Path(__file__).with_name("capture.py")
 MAX_LINES, MAX_PROSE = 190, 90
@@ -30,6 +30,7 @@ def test_a_page_is_linked_from_the_readme_and_short(page: Path) -> None:
 def test_outputs_are_what_the_code_prints(page: Path, tmp_path: Path) -> None:
     shown = shown_outputs(page)
     assert shown, "a page shows what its code prints"
+    skip_without_packages(page)
     done = run(CAPTURE, page, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     printed: list[str] = json.loads(done.stdout)

@@ -14,7 +14,6 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 from promptrails_engine import AsyncEngine
 from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionFilter, ExecutionRow
 from tests.durability.crew import EFFECTS, KINDS, Dice, MortalStore, engine_on, make_agents
+from tests.durability.forks import forked, waited
 
 _PATIENCE_S = 30.0
 _ALL = 100_000
@@ -43,37 +43,6 @@ class Report:
     def add(self, other: dict[str, Any]) -> None:
         for name, value in other.items():
             setattr(self, name, getattr(self, name) + value)
-
-
-def forked(work: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[int, int]:
-    """The pid of a process that does it, and where what it returns can be read as JSON."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(writing)
-        return pid, reading
-    status = 1
-    try:
-        os.close(reading)
-        result = asyncio.run(work())
-        os.write(writing, json.dumps(result).encode())
-        status = 0
-    finally:
-        sys.stderr.flush()
-        os._exit(status)
-
-
-def waited(pid: int, reading: int) -> tuple[bool, Any]:
-    """Whether it was killed, and what it returned."""
-    parts: list[bytes] = []
-    while part := os.read(reading, 65536):
-        parts.append(part)
-    os.close(reading)
-    _, status = os.waitpid(pid, 0)
-    killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-    if not killed and status:
-        raise SystemExit(f"a process failed with {status}")
-    return killed, json.loads(b"".join(parts)) if parts and not killed else None
 
 
 class Kills:

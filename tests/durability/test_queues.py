@@ -1,0 +1,16 @@
+"""Two workers on one store run what is queued: each run once, also where one of them is killed, and fairly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.durability.forks import report_of
+
+
+def test_two_workers_run_each_queued_run_once_although_one_is_killed(postgres_url: str, tmp_path: Path) -> None:
+    report = report_of("queues", postgres_url, tmp_path, 600, "kill", 8)
+    assert report["runs"] == 600
+    assert set(report["attempts"]) == {"0", "1"}, "the one that was killed had some going on"
+    # One after another would be 540, 594 and 600.
+    assert report["last_place"]["small"] < 200
+    assert report["last_place"]["middling"] < 400
