@@ -38,10 +38,11 @@ def recall_needed(ctx: RunContext, key: str, branches: Mapping[str, str]) -> Col
     record = None if ctx.past is None else ctx.journal.recorded(key + _VERDICT)
     if record is None:
         return branches.keys()
+    needed: list[str] = record["roles"]
     for role, below in branches.items():
-        if role not in record["roles"]:
+        if role not in needed:
             _count_below(ctx, below, unknown=record["cost_unknown"])
-    return record["roles"]
+    return needed
 
 
 def _count_below(ctx: RunContext, key: str, *, unknown: bool) -> None:
