@@ -60,7 +60,7 @@ async def run_child(
         if relay and row.status == "completed":
             ctx.emit(ContentEvent(output_text(row.output)))  # whatever of it was heard has been taken back
     else:
-        row = await _driven(ctx, child)
+        row = await _driven(ctx, child, key)
     outcome = _outcome(row, ctx.tool_calls - used[0], ctx.children - used[1])
     ctx.journal.note(key, "child", "idempotent", outcome)
     if row.status != "completed":
@@ -68,13 +68,15 @@ async def run_child(
     return row
 
 
-async def _driven(ctx: RunContext, child: RunContext) -> ExecutionRow:
+async def _driven(ctx: RunContext, child: RunContext, key: str) -> ExecutionRow:
     try:
         return await ctx.drive(child)
     except BaseException:  # a run that is cancelled while it stops to wait may wait all the same
         if child.row.status == "awaiting_approval":
             for above in ctx.lineage():
                 above.waiting[child.row.id] = child
+        elif child.row.status in EXECUTION_TERMINAL and not ctx.halting:  # the run may go on without it
+            ctx.journal.note(key, "child", "idempotent", _outcome(child.row, child.tool_calls, child.children))
         raise
 
 
@@ -107,16 +109,22 @@ def _recalled(ctx: RunContext, span: Span, plan: Plan, record: dict[str, Any]) -
     Raises:
         ChildFailedError: it did not complete.
     """
+    row = count_child(ctx, plan, record)
+    row.status, row.output, row.truncated = record["status"], record["output"], record["truncated"]
+    row.error, row.error_code = record["failure"]
+    span.attributes["child_execution_id"] = row.id
+    if row.status != "completed":
+        raise _failed(plan, row.id, row.status, row.error, row.error_code)
+    return row
+
+
+def count_child(ctx: RunContext, plan: Plan, record: dict[str, Any]) -> ExecutionRow:
+    """Count again what a child on record has used; its row, with that."""
     for above in ctx.lineage():
         above.children += 1
     row = _row(ctx, plan, {}, record["execution_id"])
-    row.status, row.output, row.truncated = record["status"], record["output"], record["truncated"]
     row.token_usage, row.cost, row.cost_known = record["token_usage"], record["cost"], record["cost_known"]
-    row.error, row.error_code = record["failure"]
-    span.attributes["child_execution_id"] = row.id
     _count(ctx, row, record["tool_calls"], record["children"])
-    if row.status != "completed":
-        raise _failed(plan, row.id, row.status, row.error, row.error_code)
     return row
 
 

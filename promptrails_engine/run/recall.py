@@ -83,8 +83,7 @@ def recall_reply(ctx: RunContext, record: dict[str, Any], *, show: bool) -> Mode
     Raises:
         RunError: the call had failed.
     """
-    for usage, cost in record.get("spent", ()):
-        count_again(ctx, None if usage is None else TokenUsage.from_dict(usage), cost)
+    count_spent(ctx, record)
     raise_recorded(record)
     if show and record["text"] and ctx.resay_after is not None and record["seq"] > ctx.resay_after:
         ctx.emit(ContentEvent(record["text"]))
@@ -115,6 +114,13 @@ def retell(ctx: RunContext, parent: Span, key: str) -> bool:
         )
         ctx.close_span(span)
     return True
+
+
+def count_spent(ctx: RunContext, record: dict[str, Any]) -> None:
+    """Count what the attempts, or the job, of a record have used."""
+    spent: list[Any] = [[None, record["cost"]]] if "cost" in record else record.get("spent", [])
+    for usage, cost in spent:
+        count_again(ctx, None if usage is None else TokenUsage.from_dict(usage), cost)
 
 
 def count_again(ctx: RunContext, usage: TokenUsage | None, cost: float | None) -> None:

@@ -16,7 +16,9 @@ from promptrails_engine.run.prompt_step import StepOutput, answer_step, render_s
 from promptrails_engine.run.recall import STOPPERS
 from promptrails_engine.run.side_by_side import side_by_side
 from promptrails_engine.run.spans import PARKED, fail_span
+from promptrails_engine.run.verdicts import note_needed, recall_needed
 
+_VERDICT = "roles"
 Accept = Callable[[PromptStep, StepOutput], None]
 """Raises a PromptRailsError for an output that does not count."""
 
@@ -42,8 +44,9 @@ async def run_branches(
     """
     verdict = Verdict(gather, len(steps))
     ready: list[_Branch] = []
+    needed = recall_needed(ctx, _VERDICT, {step.role: step.key for step in steps})
     try:
-        await _render(ctx, root, steps, verdict, ready)
+        await _render(ctx, root, [step for step in steps if step.role in needed], verdict, ready)
         if ready and not verdict.final:
             if not ctx.on_record:
                 await ctx.begin()
@@ -53,7 +56,9 @@ async def run_branches(
             if branch.span.ended_at is None and branch.span.error_type != PARKED:  # nobody has begun on it
                 fail_span(branch.span, asyncio.CancelledError())
                 ctx.close_span(branch.span)
-    return verdict.findings([step.role for step in steps])
+    found = verdict.findings([step.role for step in steps])
+    note_needed(ctx, _VERDICT, [*found.results, *found.errors], len(steps))
+    return found
 
 
 class Verdict:

@@ -23,6 +23,7 @@ from promptrails_engine.run.prompt_step import StepOutput, render_step, run_prom
 from promptrails_engine.run.query_step import run_query_step
 from promptrails_engine.run.tool_result import result_text
 from promptrails_engine.run.tool_step import run_tool_step
+from promptrails_engine.run.verdicts import note_borne, raise_borne
 from promptrails_engine.schema.instance import kind_of
 from promptrails_engine.schema.kinds import is_array, is_object
 
@@ -103,10 +104,18 @@ class _WorkflowRun:
     async def node(self, name: str) -> str | None:
         """Run a node; the reason if its condition is false."""
         node = self._workflow.nodes[name]
-        return await self._ctx.step("agent_step", name, node.key, self._root, self._run, node)
+        ctx = self._ctx
+        try:
+            return await ctx.step("agent_step", name, node.key, self._root, self._run, node)
+        except PromptRailsError as error:
+            if self._workflow.failure_policy == "settle":
+                note_borne(ctx, node.key, error)
+            raise
 
     async def _run(self, ctx: RunContext, span: Span, node: Node) -> str | None:
         span.attributes["node_type"] = node.kind
+        if ctx.past is not None:
+            raise_borne(ctx, node.key)
         offered = self._offered(node)
         values: dict[str, Any] = {}
         if node.condition is not None or node.map_over is not None or node.mapping is not None:
