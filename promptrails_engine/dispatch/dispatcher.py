@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -66,6 +67,8 @@ class Dispatcher:
         self._waiting: deque[ExecutionRow] = deque()
         self._tasks: set[asyncio.Task[ExecutionRow]] = set()
         self._unfit: dict[str, float] = {}
+        self._endless: dict[str, ExecutionRow] = {}
+        self._tries: Counter[str] = Counter()
         self._idlers: list[asyncio.Future[None]] = []
         self._loop: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
@@ -111,7 +114,7 @@ class Dispatcher:
             raise taken.error
         if taken.run is None:
             raise await self._why_not(execution_id)
-        self._keep(taken)
+        self._keep(row, taken)
         return taken.run
 
     async def recover(self) -> Recovery:
@@ -194,8 +197,9 @@ class Dispatcher:
                 if now >= expire_at:
                     expire_at = now + _EXPIRE_S
                     await self._store.expire_approvals(self._services.workspace_id)
+                await self._retry_ends(now)
                 busy = await self._fill(now)
-                if not busy and not self._tasks:
+                if not busy and not self._tasks and not self._endless:
                     self._rest(idlers)
             except PromptRailsError as error:
                 _log.warning("the store cannot be asked for work: %s", error)
@@ -234,7 +238,7 @@ class Dispatcher:
         except FencedError:
             return
         if taken.fate == "runs":
-            self._keep(taken)
+            self._keep(row, taken)
         elif taken.error is None:
             self.tally[row.status] += 1
         else:
@@ -270,13 +274,13 @@ class Dispatcher:
         )
         return [row for row in claims.rows if row.parent_execution_id is None]
 
-    def _keep(self, taken: Taken) -> None:
+    def _keep(self, row: ExecutionRow, taken: Taken) -> None:
         if taken.run is not None:
             task = taken.run[1]
             self._tasks.add(task)
-            task.add_done_callback(self._over)
+            task.add_done_callback(partial(self._over, row))
 
-    def _over(self, task: asyncio.Task[ExecutionRow]) -> None:
+    def _over(self, row: ExecutionRow, task: asyncio.Task[ExecutionRow]) -> None:
         self._tasks.discard(task)
         self._news.set()
         if task.cancelled():
@@ -284,7 +288,24 @@ class Dispatcher:
         error = task.exception()
         self.tally["lost" if error is not None else task.result().status] += 1
         if error is not None and not isinstance(error, FencedError):
-            _log.error("the end of an execution could not be put on record: %s", error)
+            _log.error("the end of execution %s could not be put on record: %s", row.id, error)
+            self._endless[row.id] = row
+
+    async def _retry_ends(self, now: float) -> None:
+        """Free the executions whose end could not be put on record: they are run on from what is, and end again."""
+        for row in list(self._endless.values()):
+            del self._endless[row.id]
+            tries = self._tries[row.id] = self._tries[row.id] + 1
+            if tries > MOST_ATTEMPTS:
+                _log.error("execution %s is left as it is: its end could not be put on record %d times", row.id, tries)
+                continue
+            self._unfit[row.id] = now + min(2.0**tries, _UNFIT_S)
+            try:
+                with suppress(FencedError):
+                    await self._intake.let_go(row)
+            except PromptRailsError:
+                self._endless[row.id] = row
+                raise
 
     async def _news_within(self, seconds: float | None) -> None:
         with suppress(TimeoutError):

@@ -169,7 +169,7 @@ class RunContext(Totals):
 
     def _restart(self, after: int) -> None:
         self.log.restarted = True
-        self.log.append(RestartEvent(after))
+        self.log.append(RestartEvent(max(after, 1)))  # the first says whose events they are
 
     # -------------------------------------------------------------- time, events
 

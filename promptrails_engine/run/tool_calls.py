@@ -74,11 +74,13 @@ async def _run_call(
     ctx: RunContext, parent: Span, step: PromptStep, call: ToolCall, said: Sequence[Message], key: str
 ) -> Message:
     journal = ctx.journal
-    text = None if ctx.past is None else _recalled(journal.recorded(key))
-    if text is not None and retell(ctx, parent, key):
-        return Message("tool", text, tool_call_id=call.id, name=call.name)
-    if text is not None:
+    record = None if ctx.past is None else journal.recorded(key)
+    if record is not None:
+        text = _recalled(record)
+        if retell(ctx, parent, key):
+            return Message("tool", text, tool_call_id=call.id, name=call.name)
         start_call(ctx, call.id, call.name)
+        show_recalled(ctx, parent, call.name, key, parse_arguments(call.arguments), record)
     else:
         refused = await refusal(ctx, step, call, key)
         start_call(ctx, call.id, call.name)
@@ -93,10 +95,21 @@ async def _run_call(
     return Message("tool", text, tool_call_id=call.id, name=call.name)
 
 
-def _recalled(record: dict[str, Any] | None) -> str | None:
-    """The text of an outcome on record; None of a call that has to be made."""
-    if record is None:
-        return None
+def show_recalled(
+    ctx: RunContext, parent: Span, name: str, key: str, arguments: dict[str, Any], record: dict[str, Any]
+) -> None:
+    """Have a call in the trace whose outcome is on record, also where somebody has told it in place of its process."""
+    span = ctx.open_span("tool", name, key, parent)
+    span.attributes |= {"tool_name": name, "tool_type": "function", "parameters": arguments}
+    span.input = arguments
+    span.output = record.get("text", record.get("result"))
+    if "error" in record:
+        fail_span(span, ToolError(record["error"]["message"]))
+    ctx.close_span(span)
+
+
+def _recalled(record: dict[str, Any]) -> str:
+    """The text of an outcome on record."""
     if "error" in record:
         return _error_text(record["error"]["message"])
     return record["text"] if "text" in record else result_text(record.get("result"))

@@ -11,7 +11,7 @@ from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.parking import Parked
 from promptrails_engine.run.recall import error_data, retell
-from promptrails_engine.run.tool_calls import NOT_NEEDED, announce, tool_context
+from promptrails_engine.run.tool_calls import NOT_NEEDED, announce, show_recalled, tool_context
 from promptrails_engine.run.tool_events import SUMMARY_CHARS, cut_call, end_call, start_call
 from promptrails_engine.run.tool_result import result_text, to_json_data
 from promptrails_engine.secrets import mask
@@ -36,6 +36,7 @@ async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: di
     start_call(ctx, call_id, tool.name)
     try:
         if record is not None:
+            show_recalled(ctx, parent, tool.name, key, arguments, record)
             result = _recalled(record)
         else:
             result = await ctx.step("tool", tool.name, key, parent, _call, tool, arguments, call_id)

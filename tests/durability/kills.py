@@ -26,6 +26,8 @@ from tests.durability.forks import forked, waited
 
 _PATIENCE_S = 30.0
 _ALL = 100_000
+_AT_ONCE = 5
+"""Runs that died before somebody recovers them: each has its own point."""
 
 
 @dataclass
@@ -146,11 +148,14 @@ class Kills:
 
 
 def at_each_point(kills: Kills, kind: str, step: int) -> None:
-    """Die at every `step`-th point of a run, and now and then in the recovery too."""
+    """Die at every `step`-th point of a run, and now and then in the recovery of a few such runs too."""
     _, points = kills.run(kind, 0, streamed=False)
+    number = 0
     for number, point in enumerate(range(1, points + 1, step)):
         kills.run(kind, point, streamed=bool(number % 2))
-        kills.rescue(die_at=1 + number % 7 if number % 3 == 0 else 0)
+        if number % _AT_ONCE == _AT_ONCE - 1:
+            kills.rescue(die_at=1 + number % 23 if number % 2 else 0)
+    kills.rescue()
 
 
 def at_random(kills: Kills, times: int, seed: int) -> None:
