@@ -84,7 +84,7 @@ class Journal:
         self.pending.append(JournalEntry(key, kind, "effect", "intended", source))
         try:
             await self._fly(self._take())  # as what is on its way already, and so behind it
-            if not lease.is_sure:
+            while not lease.is_sure:
                 # The process has slept, or the store was slow: somebody may have taken over since the write.
                 await lease.renew()
                 await self._write(self._take())

@@ -1,4 +1,4 @@
-"""A run is cancelled from another process, whatever state it is in, and nothing of it begins afterwards."""
+"""A run is cancelled from another process, whatever state it is in: it ends as cancelled, with all below it."""
 
 from __future__ import annotations
 
