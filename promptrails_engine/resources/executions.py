@@ -141,6 +141,7 @@ class Executions(EngineResource[M_co]):
     async def cancel(self, execution_id: str) -> AgentExecution:
         """The execution, asked to stop: no new step begins, and it ends as cancelled, with all below it.
 
+        One that runs in another process hears of it there, within about half a second, and may begin steps until then.
         A child fails the step of its parent that waits for it, and no more.
         One that has ended already is returned as it is.
 

@@ -19,6 +19,7 @@ from promptrails_engine.errors import (
     ApprovalRejectedError,
     DefinitionError,
     FencedError,
+    JournalError,
     RunCancelledError,
     RunError,
     RunTimeoutError,
@@ -32,7 +33,7 @@ RunNode = Callable[[str], Awaitable[str | None]]
 """Runs one node; None says that it is done, a text that it was skipped, and why."""
 
 _NO_JOINS: Mapping[str, Join] = {}
-_STOPPERS = (RunCancelledError, RunTimeoutError, FencedError, ApprovalRejectedError)
+_STOPPERS = (RunCancelledError, RunTimeoutError, FencedError, JournalError, ApprovalRejectedError)
 """The end of the run itself: no policy goes on after these."""
 
 
