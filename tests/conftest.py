@@ -11,6 +11,8 @@ from hypothesis import settings
 
 from tests.network_guard import NetworkGuard
 
+pytest_plugins = ["tests.databases"]
+
 ROOT = Path(__file__).resolve().parents[1]
 GUARD = pytest.StashKey[NetworkGuard]()
 

@@ -30,13 +30,13 @@ async def measured(url: str, first: int, more: int) -> dict[str, float]:
         config = SimpleAgentConfig(prompt.id, approval_required=True)
         await engine.agents.create("asks", config=config)
         await _park(engine, provider, first)
-        before, blocks, begun = _rss_kib(), sys.getallocatedblocks(), time.monotonic()
+        before, blocks = await _memory()
+        begun = time.monotonic()
         await _park(engine, provider, more)
         seconds = time.monotonic() - begun
-        after, more_blocks = _rss_kib(), sys.getallocatedblocks() - blocks
+        after, blocks_after = await _memory()
         waiting = (await engine.approvals.list(status="pending", limit=1)).meta.total
         assert waiting == first + more, waiting
-        await until(_nothing_goes_on, "what keeps the lease notices that no run goes on")
         contexts = sum(isinstance(thing, RunContext) for thing in gc.get_objects())
     return {
         "runs": first + more,
@@ -44,7 +44,7 @@ async def measured(url: str, first: int, more: int) -> dict[str, float]:
         "after_kib": after,
         "bytes_a_run": round((after - before) * 1024 / more, 1),
         "parked_per_s": round(more / seconds),
-        "blocks_a_run": round(more_blocks / more, 3),
+        "blocks_a_run": round((blocks_after - blocks) / more, 3),
         "contexts": contexts,
     }
 
@@ -61,8 +61,14 @@ async def _park(engine: AsyncEngine, provider: ScriptedProvider, count: int) -> 
         provider.requests.clear()  # the script keeps what it was asked
 
 
-def _rss_kib() -> int:
+async def _memory() -> tuple[int, int]:
+    """The resident KiB and the blocks that Python has allocated, once nothing goes on."""
+    await until(_nothing_goes_on, "what keeps the lease notices that no run goes on")
     gc.collect()
+    return _rss_kib(), sys.getallocatedblocks()
+
+
+def _rss_kib() -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1])

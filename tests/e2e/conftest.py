@@ -12,7 +12,6 @@ import pytest
 from promptrails_engine.run import rate_flow, retry
 from tests.clocks import put_forward
 from tests.providers.loopback import LoopbackServer
-from tests.store.postgres_server import PostgresServer
 
 
 @pytest.fixture
@@ -47,14 +46,3 @@ async def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr(retry, "AsyncRetrying", patched)
     monkeypatch.setattr(rate_flow, "_PAUSE_S", 0.0)
     return seen
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A running server; fails, and does not skip, where its programs are missing."""
-    server = PostgresServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()

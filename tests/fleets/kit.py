@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,9 @@ from typing import Any
 
 from tests.conftest import ROOT
 
+SQLITE_SERVES_DBOS = sys.version_info < (3, 12) or sqlite3.sqlite_version_info >= (3, 42)
+"""On newer Pythons DBOS uses a function that older SQLites do not have."""
+
 PRELUDE = """
 import json, os, sys, threading, time
 from pathlib import Path
@@ -21,7 +25,7 @@ from promptrails_engine import Engine, Limits, PromptRailsError, SimpleAgentConf
 from promptrails_engine.fleets import DBOSAgents
 from promptrails_engine.testing import ScriptedProvider, ToolUse
 
-folder = Path(sys.argv[1])
+folder, store, system = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 effects = folder / "effects.txt"
 
 def say(*values):
@@ -44,11 +48,11 @@ def reply(request):
 
 def service(reply=reply, tools=(append,), **more):
     engine = Engine(
-        str(folder / "app.db"), providers=[ScriptedProvider(reply)], tools=tools, model="scripted/m", background=0,
+        store, providers=[ScriptedProvider(reply)], tools=tools, model="scripted/m", background=0,
         lease_s=1, **more
     )
     DBOS(config={
-        "name": "service", "system_database_url": f"sqlite:///{folder}/dbos.sqlite", "log_level": "CRITICAL",
+        "name": "service", "system_database_url": system, "log_level": "CRITICAL",
         "application_version": "1", "max_executor_threads": 4,
     })
     return engine, DBOSAgents(engine, look_s=0.1)
@@ -98,11 +102,12 @@ class Service:
 
 
 @contextmanager
-def service(folder: Path, script: str) -> Iterator[Service]:
-    """The service, which is gone afterwards."""
+def service(folder: Path, database: str, script: str) -> Iterator[Service]:
+    """The service, which is gone afterwards: its store in the database, and DBOS's next to it."""
+    system = f"sqlite:///{folder}/dbos.sqlite" if database.startswith("sqlite") else database
     paths = [ROOT, ROOT / "providers", ROOT / "scanners", ROOT / "tests/subprocess_guard"]
     process = subprocess.Popen(
-        [sys.executable, "-c", PRELUDE + textwrap.dedent(script), str(folder)],
+        [sys.executable, "-c", PRELUDE + textwrap.dedent(script), str(folder), database, system],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

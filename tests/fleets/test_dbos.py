@@ -70,8 +70,8 @@ say(engine is not None)
 
 
 @with_dbos
-def test_a_workflow_is_the_agents_execution(tmp_path: Path) -> None:
-    with service(tmp_path, ONE_PROCESS) as one:
+def test_a_workflow_is_the_agents_execution(database: str, tmp_path: Path) -> None:
+    with service(tmp_path, database, ONE_PROCESS) as one:
         usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
         assert one.hear() == ["completed", "said: hello", usage, "s", "u", {"order": 7}]
         assert one.hear() == [["begin", "run"]]
@@ -117,8 +117,8 @@ stop(engine, agents)
 
 
 @with_dbos
-def test_a_workflow_waits_for_an_approval_and_goes_on_once_it_is_decided(tmp_path: Path) -> None:
-    with service(tmp_path, APPROVALS) as one:
+def test_a_workflow_waits_for_an_approval_and_goes_on_once_it_is_decided(database: str, tmp_path: Path) -> None:
+    with service(tmp_path, database, APPROVALS) as one:
         assert one.hear() == ["awaiting_approval", "PENDING", False]
         assert one.hear() == ["all: done", "one\n"]
         assert one.hear() == ['all: {"error":"denied: no"}', "one\n"]
@@ -160,8 +160,8 @@ stop(engine, agents)
 
 
 @with_dbos
-def test_an_approval_that_expires_and_a_cancelled_workflow_end_the_execution(tmp_path: Path) -> None:
-    with service(tmp_path, ENDINGS) as one:
+def test_an_approval_that_expires_and_a_cancelled_workflow_end_the_execution(database: str, tmp_path: Path) -> None:
+    with service(tmp_path, database, ENDINGS) as one:
         assert one.hear() == ["failed", "approval_expired", False]
         assert one.hear() == ["cancelled"]
         assert one.hear() == ["cancelled"]

@@ -46,9 +46,9 @@ stop(engine, agents)
 """
 
 
-def wait_for_record(folder: Path, calls: int) -> None:
+def wait_for_record(url: str, calls: int) -> None:
     """Return once so many calls of tools are on record."""
-    with Engine(str(folder / "app.db"), background=0) as engine:
+    with Engine(url, background=0) as engine:
         [execution] = engine.executions.list()
         ends = 0
         for event in engine.executions.stream(execution.id):
@@ -57,13 +57,13 @@ def wait_for_record(folder: Path, calls: int) -> None:
                 return
 
 
-def test_after_a_kill_the_next_process_goes_on_and_repeats_no_effect(tmp_path: Path) -> None:
-    with service(tmp_path, REPLY.format(hold=2) + STARTS + HELD) as first:
+def test_after_a_kill_the_next_process_goes_on_and_repeats_no_effect(database: str, tmp_path: Path) -> None:
+    with service(tmp_path, database, REPLY.format(hold=2) + STARTS + HELD) as first:
         assert first.hear() == ["held"]
-        wait_for_record(tmp_path, 2)
+        wait_for_record(database, 2)
         first.kill()
     assert (tmp_path / "effects.txt").read_text() == "0\n1\n"
-    with service(tmp_path, REPLY.format(hold=-1) + GOES_ON) as second:
+    with service(tmp_path, database, REPLY.format(hold=-1) + GOES_ON) as second:
         assert second.hear() == ["completed", "done", ["0", "1", "2"], 1]
         second.end()
 
@@ -95,11 +95,11 @@ stop(engine, agents)
 """
 
 
-def test_an_effect_in_doubt_waits_until_somebody_says_what_became_of_it(tmp_path: Path) -> None:
-    with service(tmp_path, IN_DOUBT + STARTS + "run.get_result()") as first:
+def test_an_effect_in_doubt_waits_until_somebody_says_what_became_of_it(database: str, tmp_path: Path) -> None:
+    with service(tmp_path, database, IN_DOUBT + STARTS + "run.get_result()") as first:
         assert first.hear() == ["held"]
         first.kill()
-    with service(tmp_path, IN_DOUBT + RESOLVES) as second:
+    with service(tmp_path, database, IN_DOUBT + RESOLVES) as second:
         assert second.hear() == ["PENDING", "append", {"line": "0"}]
         assert second.hear() == ["completed", "done", ["0", "1", "2"]]
         second.end()
@@ -114,13 +114,13 @@ DBOS_FIRST = "stop(engine, agents)"
 ENGINE_FIRST = "engine.close(grace_s=0)\nDBOS.destroy()\nagents.close()"
 
 
-def test_a_service_that_stops_leaves_its_workflows_to_the_next_process(tmp_path: Path) -> None:
-    with service(tmp_path, REPLY.format(hold=1) + STARTS + STOPS.format(order=DBOS_FIRST)) as one:
+def test_a_service_that_stops_leaves_its_workflows_to_the_next_process(database: str, tmp_path: Path) -> None:
+    with service(tmp_path, database, REPLY.format(hold=1) + STARTS + STOPS.format(order=DBOS_FIRST)) as one:
         assert one.hear() == ["stopped"]
         one.end()
-    with service(tmp_path, REPLY.format(hold=2) + "DBOS.launch()" + STOPS.format(order=ENGINE_FIRST)) as two:
+    with service(tmp_path, database, REPLY.format(hold=2) + "DBOS.launch()" + STOPS.format(order=ENGINE_FIRST)) as two:
         assert two.hear() == ["stopped"]
         two.end()
-    with service(tmp_path, REPLY.format(hold=-1) + GOES_ON) as three:
+    with service(tmp_path, database, REPLY.format(hold=-1) + GOES_ON) as three:
         assert three.hear() == ["completed", "done", ["0", "1", "2"], 1]
         three.end()

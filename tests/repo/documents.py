@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from tests.fleets.kit import SQLITE_SERVES_DBOS
+
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)``` *$", re.MULTILINE | re.DOTALL)
 
@@ -45,10 +47,13 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 def absent(text: str) -> list[str]:
-    """The modules that the text needs and that are not installed: `needs: EXTRA` stands in a comment of its own."""
+    """What the text needs and this machine does not have: `needs: EXTRA` stands in a comment of its own."""
     needs = re.findall(r"^(?:# |<!-- )needs: *(.+?)(?: *-->)?$", text, re.MULTILINE)
     wanted = [module for line in needs for extra in re.split(r"[ ,]+", line.strip()) for module in NEEDS[extra]]
-    return [module for module in wanted if find_spec(module) is None]
+    missing = [module for module in wanted if find_spec(module) is None]
+    if "dbos" in wanted and not SQLITE_SERVES_DBOS:
+        missing.append("SQLite 3.42, for DBOS on this Python")
+    return missing
 
 
 def prose(text: str) -> str:

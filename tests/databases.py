@@ -1,4 +1,4 @@
-"""One PostgreSQL server for each test process; files for SQLite."""
+"""Databases for tests: a PostgreSQL server for each test process, files for SQLite."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import create_engine, make_url, text
 
-from promptrails_engine.store.sql.database import Database, parse_url
 from tests.store.postgres_server import PostgresServer
 
 
@@ -35,10 +34,10 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/app.db"
         return
-    server: str = request.getfixturevalue("postgres_url")
-    admin = Database(parse_url(server), "full")
-    with admin.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    url = make_url(request.getfixturevalue("postgres_url"))
+    admin = create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
         connection.execute(text("CREATE DATABASE empty"))
-        yield make_url(server).set(database="empty").render_as_string(hide_password=False)
+        yield url.set(database="empty").render_as_string(hide_password=False)
         connection.execute(text("DROP DATABASE empty WITH (FORCE)"))
-    admin.engine.dispose()
+    admin.dispose()
