@@ -1,0 +1,92 @@
+"""The scanner port: something that looks at a text, says whether it may pass, and may take out what it found.
+
+A scanner is built once from its options and never changes afterwards, so any number of threads can share it.  It
+neither logs nor raises the text that it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+Redacts = Literal["spans", "sentences", "never"]
+"""What a scanner can take out of a text: the places that it names, whole sentences if it is asked to, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A place in the text that was handed in, as offsets of its characters: `text[start:end]`."""
+
+    start: int
+    end: int
+    type: str
+    score: float = 1.0
+    """How sure it is, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a scanner says of a text."""
+
+    triggered: bool
+    score: float
+    """0 to 1; what it is held against is the scanner's threshold."""
+    findings: tuple[Finding, ...] = ()
+    """In their order, none over another; empty where the scanner judges the text as a whole."""
+    redacted: str | None = None
+    """The text without what was found, the same text if that is nothing; None where the scanner cannot take it out."""
+    labels: Mapping[str, float] = field(default_factory=dict[str, float])
+    """The score of each kind of thing that it looks for, where there is more than one."""
+    reason: str = ""
+    """One sentence for people, in which nothing of the text stands."""
+    truncated: bool = False
+    """Whether only the beginning of the text was looked at."""
+    engine: str = "builtin"
+    """What answered, where there is a choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScannerMeta:
+    """What a scanner is, for lists and for guards."""
+
+    type: str
+    """Its name in configurations, such as `pii`."""
+    label: str
+    description: str
+    redacts: Redacts
+    config_fields: tuple[str, ...]
+    directions: tuple[Literal["input", "output"], ...] = ("input", "output")
+
+
+@runtime_checkable
+class Scanner(Protocol):
+    """A configured scanner."""
+
+    @property
+    def meta(self) -> ScannerMeta: ...
+
+    def scan(self, text: str) -> Verdict:
+        """The verdict, in time linear in the text."""
+        ...
+
+    def settled(self, text: str) -> int | None:
+        """How much of a text that still grows is decided: no text that may follow changes what `scan` says of
+        `text[:settled]`, nor where that ends.  None where the whole text is needed."""
+        ...
+
+
+@runtime_checkable
+class ScannerModule(Protocol):
+    """What an entry point of the group `promptrails_engine.scanners` leads to: a module or an object with these."""
+
+    @property
+    def META(self) -> ScannerMeta: ...
+
+    def build(self, config: Mapping[str, Any]) -> Scanner:
+        """A scanner with these options.
+
+        Raises:
+            ConfigurationError: an option is unknown or cannot be used; the message names it.
+        """
+        ...

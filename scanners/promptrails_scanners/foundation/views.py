@@ -1,0 +1,191 @@
+"""Views of a text: what a reader would take it for, whatever tricks hide that from a pattern.
+
+A view knows of each of its characters where it comes from, so that what is found in it is cut out of the original.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from promptrails_scanners.foundation.lookalikes import LOOKALIKES
+
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
+_TOKEN = re.compile(r"[^\W\d_]+")
+_SPACED = re.compile(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_]){2,})(?![^\W_])")
+_LEET_TOKEN = re.compile(r"[A-Za-z0-9@$!|+()]*[A-Za-z][A-Za-z0-9@$!|+()]*")
+_LEET = str.maketrans("013457@$!|+", "oieastasiit")
+_HANGUL = range(0xAC00, 0xD7A4)
+_TAGS = range(0xE0020, 0xE007F)
+_MARKS = ((0x300, 0x370), (0x483, 0x48A), (0x1AB0, 0x1B00), (0x1DC0, 0x1E00), (0x20D0, 0x2100), (0xFE20, 0xFE30))
+"""Combining marks of scripts that are read without them; those of other scripts are letters of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A text made of another one, the original."""
+
+    text: str
+    starts: Sequence[int] | None = None
+    """Where each character comes from, and one more for the end; None where view and original are the same."""
+    ends: Sequence[int] | None = None
+    """Where what each character comes from ends."""
+
+    def origin(self, start: int, end: int) -> tuple[int, int]:
+        """The part of the original that `text[start:end]` comes from; it is not empty."""
+        if self.starts is None or self.ends is None:
+            return start, end
+        return self.starts[start], self.ends[end - 1]
+
+
+def canonical(text: str) -> View:
+    """The text as it is read: what hides in tags is told, what is invisible left out, what is drawn like a Latin letter
+    in a word of Latin letters is that letter, full width, styles and accents are gone, and spelled words are joined.
+
+    Offsets hold for every character.  Words of one script stay as they are, up to their accents.
+    """
+    if text.isascii():
+        return _joined(View(text))
+    view = _folded(text)
+    return _joined(_latinised(view))
+
+
+def deleeted(view: View) -> View | None:
+    """The view with digits and signs inside words read as the letters that they are drawn like; None without any."""
+    text = view.text
+    parts: list[str] = []
+    after = 0
+    for match in _LEET_TOKEN.finditer(text):
+        token = match[0]
+        if token.isalpha():
+            continue
+        letters = sum(map(str.isalpha, token))
+        if letters * 3 < len(token):  # an order number with a letter in it
+            continue
+        parts += text[after : match.start()], token.translate(_LEET)
+        after = match.end()
+    if not parts:
+        return None
+    changed = "".join([*parts, text[after:]])
+    return None if changed == text else View(changed, view.starts, view.ends)
+
+
+# ------------------------------------------------------------------ character by character
+
+
+@lru_cache(maxsize=8192)
+def _fold(char: str) -> str:
+    """What a character outside ASCII is read as; maybe nothing."""
+    code = ord(char)
+    if code in _HANGUL:
+        return char
+    if code in _TAGS:
+        return chr(code - 0xE0000)
+    if _is_ignorable(code):
+        return ""
+    plain = unicodedata.normalize("NFKD", char)
+    if plain == char:
+        return "" if _is_mark(code) else char
+    if not plain[0].isascii():  # a mark on a letter of another script makes another letter of it
+        return unicodedata.normalize("NFKC", char)
+    return "".join(part for part in plain if not _is_mark(ord(part)) and not _is_ignorable(ord(part)))
+
+
+def _is_mark(code: int) -> bool:
+    return any(low <= code < high for low, high in _MARKS)
+
+
+def _is_ignorable(code: int) -> bool:
+    """Whether it is drawn as nothing: Default_Ignorable_Code_Point of Unicode, and the fillers that look empty."""
+    return (
+        code in (0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFEFF, 0xFFA0)
+        or 0x180B <= code <= 0x180F
+        or 0x200B <= code <= 0x200F
+        or 0x202A <= code <= 0x202E
+        or 0x2060 <= code <= 0x206F
+        or 0xFE00 <= code <= 0xFE0F
+        or 0xFFF0 <= code <= 0xFFFB
+        or 0x1BCA0 <= code <= 0x1BCA3
+        or 0x1D173 <= code <= 0x1D17A
+        or 0xE0000 <= code <= 0xE0FFF
+    )
+
+
+def _folded(text: str) -> View:
+    """Without what cannot be seen, and with compatible characters for styled ones."""
+    parts: list[str] = []
+    starts, ends = array("q"), array("q")
+    after = 0
+    same = True
+    for match in _FOREIGN.finditer(text):
+        at, char = match.start(), match[0]
+        folded = _fold(char)
+        if folded == char:
+            continue
+        same = False
+        parts += text[after:at], folded
+        starts.extend(range(after, at))
+        ends.extend(range(after + 1, at + 1))
+        starts.extend([at] * len(folded))
+        ends.extend([at + 1] * len(folded))
+        after = at + 1
+    if same:
+        return View(text)
+    parts.append(text[after:])
+    starts.extend(range(after, len(text) + 1))
+    ends.extend(range(after + 1, len(text) + 1))
+    return View("".join(parts), starts, ends)
+
+
+def _latinised(view: View) -> View:
+    """With lookalikes as Latin letters in those words that have Latin letters, too: other words are in their script."""
+    text = view.text
+    parts: list[str] = []
+    after = 0
+    for match in _TOKEN.finditer(text):
+        word = match[0]
+        if word.isascii() or not any("a" <= char <= "z" or "A" <= char <= "Z" for char in word):
+            continue
+        parts += text[after : match.start()], "".join(LOOKALIKES.get(char, char) for char in word)
+        after = match.end()
+    if not parts:
+        return view
+    return View("".join([*parts, text[after:]]), view.starts, view.ends)
+
+
+# ------------------------------------------------------------------ spelled words
+
+
+def _joined(view: View) -> View:
+    """With words that are spelled letter by letter ("i g n o r e") written together."""
+    kept = list(_kept(view.text))
+    if not kept:
+        return view
+    text = view.text
+    starts, ends = array("q"), array("q")
+    parts: list[str] = []
+    for start, end in kept:
+        parts.append(text[start:end])
+        if view.starts is None or view.ends is None:
+            starts.extend(range(start, end))
+            ends.extend(range(start + 1, end + 1))
+        else:
+            starts.extend(view.starts[start:end])
+            ends.extend(view.ends[start:end])
+    starts.append(len(text) if view.starts is None else view.starts[len(text)])
+    return View("".join(parts), starts, ends)
+
+
+def _kept(text: str) -> Iterator[tuple[int, int]]:
+    """The parts that stay when what stands between the letters of spelled words goes; none where no word is spelled."""
+    after = 0
+    for match in _SPACED.finditer(text):
+        for at in range(match.start() + 1, match.end(), 2):
+            yield after, at
+            after = at + 1
+    if after:
+        yield after, len(text)
