@@ -200,6 +200,8 @@ class RunContext(Totals):
             if self.lease is not None:
                 await self.lease.hold()
                 self.lapses = self.lease.lapses
+                if self.parent is not None:
+                    await self.lease.check(self.parent.row, self.parent.lapses)
             await self.services.store.begin_execution(self.row, wait=self.detached)
             self.on_record = True
             self.log.append(ExecutionEvent(self.row.id))

@@ -184,7 +184,8 @@ async def _finish(ctx: RunContext, result: StepOutput | None, error: BaseExcepti
         await _bounded(_store_end(ctx, last))
         log.append(last)
         raise
-    await _check_owned(ctx)
+    if ctx.lease is not None:  # else nobody can have taken over
+        await ctx.lease.check(row, ctx.lapses)
     log.append(last)
     ctx.services.sinks.publish(ctx.spans)
     return row
@@ -211,20 +212,6 @@ async def _store_end(ctx: RunContext, last: Event) -> None:
         await journal.settle()  # what is being written comes first
     pending = [*ctx.log.events[ctx.log.stored :], last]
     await ctx.services.store.finish_execution(ctx.row, ctx.spans[ctx.spans_stored :], pending, journal.pending)
-
-
-async def _check_owned(ctx: RunContext) -> None:
-    """Make sure that the end which was written is that of this run, where its lease may have lapsed.
-
-    Raises:
-        FencedError: somebody had taken over, so nothing was written.
-    """
-    lease, row = ctx.lease, ctx.row
-    if lease is None or (lease.is_sure and lease.lapses == ctx.lapses):
-        return
-    found = await ctx.services.store.get_execution(row.workspace_id, row.id)
-    if found is None or found.owner != row.owner:
-        raise FencedError("the execution was taken over by another process; look at its record")
 
 
 async def _stopped(ctx: RunContext, failure: BaseException | None) -> BaseException | None:

@@ -7,7 +7,8 @@ import os
 import socket
 from collections.abc import Callable
 
-from promptrails_engine.ports.store import Store
+from promptrails_engine.errors import FencedError
+from promptrails_engine.ports.store import ExecutionRow, Store
 
 LEASE_S = 30.0
 _RENEWED = 1 / 3
@@ -57,6 +58,18 @@ class Lease:
         await self._store.renew_lease(self.owner, self._seconds)
         self.lapses += not self.is_sure
         self._renewed = asked
+
+    async def check(self, row: ExecutionRow, lapses: int) -> None:
+        """Return if the execution is still this owner's; `lapses` is how often the lease had lapsed when it was.
+
+        Raises:
+            FencedError: somebody has taken it over.
+        """
+        if self.is_sure and self.lapses == lapses:
+            return
+        found = await self._store.get_execution(row.workspace_id, row.id)
+        if found is None or found.owner != row.owner:
+            raise FencedError("the execution was taken over by another process; look at its record")
 
     @property
     def is_due(self) -> bool:

@@ -86,11 +86,31 @@ def plan_input(plan: Plan, data: Any) -> dict[str, Any]:
     Raises:
         InputInvalidError: it is something else.
     """
-    checked = plan.input_validator is not None
+    return json_object(data, "the input", measured=plan.input_validator is not None or _first(plan) is not None)
+
+
+def checked_input(plan: Plan, data: dict[str, Any]) -> dict[str, Any]:
+    """The input as the run will take it, defaults and all; refused where the run is sure to refuse it.
+
+    Raises:
+        InputInvalidError: it breaks the schema of the agent or of its first prompt.
+    """
+    if plan.input_validator is not None:
+        data = check_input(plan.input_validator, data, what="input")
+    first = _first(plan)
+    if first is not None:
+        check_input(first, data, what="input")
+    return data
+
+
+def _first(plan: Plan) -> SchemaValidator | None:
+    """The schema of the prompt that sees the input first.
+
+    Of a graph it is not sure who looks first, and side by side a prompt that refuses the input may be borne.
+    """
     if plan.gather is None and plan.workflow is None and plan.steps:
-        # Of a graph it is not sure who looks first, and side by side a prompt that refuses the input may be borne.
-        checked = checked or plan.steps[0].input_validator is not None
-    return json_object(data, "the input", measured=checked)
+        return plan.steps[0].input_validator
+    return None
 
 
 def json_object(data: Any, what: str, *, measured: bool = False) -> dict[str, Any]:

@@ -19,12 +19,11 @@ from promptrails_engine.run.deadlines import Deadlines
 from promptrails_engine.run.ending import CANCEL_S, conclude
 from promptrails_engine.run.lease import LEASE_S, Lease
 from promptrails_engine.run.past import Past
-from promptrails_engine.run.pipeline import Strategy
+from promptrails_engine.run.pipeline import Strategy, checked_input
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.services import Services
 from promptrails_engine.run.spans import trace_of
 from promptrails_engine.run.stream import EventLog
-from promptrails_engine.schema import check_input
 
 _log = logging.getLogger(__name__)
 _TEND_S = 0.5
@@ -118,11 +117,9 @@ class Runner:
         """The row of an execution that somebody is to take up.
 
         Raises:
-            InputInvalidError: the input breaks the agent's input schema.
+            InputInvalidError: the input breaks the schema of the agent or of its first prompt.
         """
-        row = self._context(plan, data, options, detached=True).row
-        if plan.input_validator is not None:
-            row.input = check_input(plan.input_validator, data, what="input")
+        row = self._context(plan, checked_input(plan, data), options, detached=True).row
         row.owner = row.started_at = None
         return row
 

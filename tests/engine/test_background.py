@@ -112,6 +112,19 @@ async def test_input_that_cannot_be_run_is_refused_at_once():
 
 
 @each_store
+async def test_input_that_the_first_prompt_refuses_is_refused_at_once_and_gets_its_defaults_in_the_run():
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "default": 3}}, "required": ["text"]}
+    async with scripted(echo, background=0) as (engine, _):
+        id = await one_prompt(engine, "{{ text }} {{ n }}", input_schema=schema)
+        with pytest.raises(InputInvalidError):
+            await engine.agents.execute(id, {"text": "x", "n": "many"}, sync=False)
+        assert len(await engine.executions.list()) == 0
+        queued = await engine.agents.execute(id, {"text": "x"}, sync=False)
+        assert (await engine.executions.get(queued.execution_id)).input == {"text": "x"}
+        assert (await engine.executions.resume(queued.execution_id)).text == "<x 3>"
+
+
+@each_store
 async def test_not_more_run_at_once_than_there_are_places():
     most = now = 0
     full = asyncio.Event()

@@ -60,6 +60,7 @@ async def test_a_relative_path_means_the_directory_of_its_making(
         ":memory:",
         "sqlite://",
         "sqlite:///:memory:",
+        "sqlite://user@host/x.db",
         "sqlite:///file:x?mode=memory&uri=true",
     ],
 )

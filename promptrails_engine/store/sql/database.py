@@ -129,6 +129,8 @@ def parse_url(target: str | os.PathLike[str]) -> URL:
         return url
     if not url.database or ":memory:" in url.database or url.query.get("mode") == "memory":
         raise ConfigurationError("A store needs a file; for one in memory give None instead.")
+    if url.host or url.username or url.port:
+        raise ConfigurationError("A SQLite store is a file on this machine: write sqlite:///file.db, or just its path.")
     return url if url.database.startswith("file:") else url.set(database=os.path.abspath(url.database))
 
 
