@@ -17,10 +17,12 @@ from promptrails_engine.clock import Clock, SystemClock
 from promptrails_engine.dispatch.options import WorkOptions, check_places
 from promptrails_engine.errors import EngineClosedError
 from promptrails_engine.faces import Async, M_co, Sync
+from promptrails_engine.guardrails.scanners import Scanners
 from promptrails_engine.ids import IdFactory
 from promptrails_engine.ports.datasource import DataSource
 from promptrails_engine.ports.media import MediaProvider
 from promptrails_engine.ports.provider import Provider
+from promptrails_engine.ports.scanner import ScannerModule
 from promptrails_engine.ports.sink import Sink
 from promptrails_engine.ports.store import Store
 from promptrails_engine.ports.tool import Tool
@@ -60,6 +62,7 @@ class _BaseEngine(Generic[M_co]):
         tools: Iterable[Tool | Callable[..., Any]] = (),
         data_sources: Iterable[DataSource] = (),
         media: Iterable[MediaProvider] = (),
+        scanners: Iterable[ScannerModule] = (),
         sinks: Iterable[Sink] = (),
         hooks: Mapping[str, Iterable[Hook]] | None = None,
         model: str | None = None,
@@ -82,6 +85,7 @@ class _BaseEngine(Generic[M_co]):
             tools: functions or tools that agents may name, beside the built-in ones.
             data_sources: what nodes of workflows may query, by their names.
             media: make speech, images and videos for nodes of workflows.
+            scanners: what guards may look with, beside those found by entry point.
             sinks: receive the spans of every run.
             hooks: functions and webhooks by event, `execution.awaiting_approval` or `approval.decided` (`HookEvent`).
             model: used where neither agent nor prompt names one.
@@ -107,6 +111,7 @@ class _BaseEngine(Generic[M_co]):
         self._sinks = SinkHub(list(sinks))
         self._hooks = Hooks(hooks, ids=self._ids, clock=self._clock, in_thread=_hook_threads().run)
         self._providers, self._given = Providers(providers), GivenAdapters(data_sources, media)
+        self._scanners = Scanners(scanners)
         self._tools = ToolRegistry(tools, builtin.find, builtin.NAMES)
         self._model, self._models, self._limits = model, tuple(models), limits
         self._rate_limits = definitions.checked_rate_limits(rate_limits) if rate_limits else {}
@@ -164,6 +169,7 @@ class _BaseEngine(Generic[M_co]):
                 providers=self._providers,
                 tools=self._tools,
                 given=self._given,
+                scanners=self._scanners,
                 sinks=self._sinks,
                 hooks=self._hooks,
                 model=self._model,
@@ -237,6 +243,7 @@ class _BaseEngine(Generic[M_co]):
             await parts.dispatcher.close()
             await parts.runner.close(grace_s)
             await self._hooks.close(grace_s)
+            parts.services.scans.close()
         for adapter in (*self._providers.all(), *self._given.all()):
             try:
                 await adapter.aclose()

@@ -36,6 +36,8 @@ from promptrails_engine.definitions.digest import content_digest
 from promptrails_engine.definitions.records import AgentVersion, PromptVersion
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import ArchivedError, NotFoundError
+from promptrails_engine.guardrails.guards import build_guards
+from promptrails_engine.guardrails.scanners import Scanners
 from promptrails_engine.ports.store import DefinitionRow, Store
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.plan import Plan, PromptStep, Sampling
@@ -59,6 +61,7 @@ class Planner:
         models: ModelDirectory,
         tools: ToolRegistry,
         adapters: NodeAdapters,
+        scanners: Scanners,
         limits: Limits,
     ) -> None:
         self._store = store
@@ -68,6 +71,7 @@ class Planner:
         self._models = models
         self._tools = tools
         self._adapters = adapters
+        self._scanners = scanners
         self._limits = limits
         self._stamp = -1
         self._plans: KeptPlans[tuple[str, str | None]] = KeptPlans(_KEPT)
@@ -247,6 +251,7 @@ class Planner:
             budget=budget_limits(version),
             checkpoint=checkpoint(version),
             approval_expires_s=(version.approval_policy or {}).get("expires_in_s"),
+            guards=build_guards(version.guardrails, self._scanners),
         )
 
     def _step(

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
-from promptrails_engine.errors import ApprovalRejectedError, InputInvalidError, OutputInvalidError, Violation
+from promptrails_engine.definitions.digest import compact_json
+from promptrails_engine.errors import (
+    ApprovalRejectedError,
+    GuardrailBlockedError,
+    InputInvalidError,
+    OutputInvalidError,
+    Violation,
+)
 from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.sink import Span, SpanKind
+from promptrails_engine.results import output_text
 from promptrails_engine.run.approvals import decision, denial
 from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.guarding import guarded
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.prompt_step import StepOutput
 from promptrails_engine.run.spans import fail_span
@@ -36,15 +46,19 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
     try:
         if plan.input_validator is not None:
             await ctx.step("preprocessing", "input schema", "input", root, _check_input, plan.input_validator)
+        if plan.guards.input:
+            await _guard_input(ctx, root)
         root.input = ctx.row.input
         result = await strategy(ctx, root)
+        if plan.guards.output:
+            result = await _guard_output(ctx, root, result)
         if plan.output_validator is not None:
             await ctx.step(
                 "postprocessing", "output schema", "output", root, _check_output, plan.output_validator, result
             )
         if plan.checkpoint is not None:
             await _checkpoint(ctx, plan.checkpoint, result)
-        if result.unsaid or plan.checkpoint is not None:
+        if result.unsaid or plan.holds_output:
             ctx.emit(ContentEvent(result.text))
         root.output = result.output
         return result
@@ -57,6 +71,33 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
 
 async def _check_input(ctx: RunContext, span: Span, validator: SchemaValidator) -> None:
     ctx.row.input = check_input(validator, ctx.row.input, what="input")
+
+
+async def _guard_input(ctx: RunContext, root: Span) -> None:
+    """Have the run go on with what its guards let pass, which is also what is stored.
+
+    Raises:
+        GuardrailBlockedError: they let it not pass; the execution is on record.
+    """
+    try:
+        ctx.row.input = await guarded(ctx, root, ctx.plan.guards.input, ctx.row.input, "guards/input")
+    except GuardrailBlockedError:
+        if not ctx.on_record:
+            await ctx.begin()
+        raise
+
+
+async def _guard_output(ctx: RunContext, root: Span, result: StepOutput) -> StepOutput:
+    """The result as the guards let it pass.
+
+    Raises:
+        GuardrailBlockedError: they let it not pass.
+    """
+    output = await guarded(ctx, root, ctx.plan.guards.output, result.output, "guards/output")
+    if output == result.output:
+        return result
+    text = output_text(output) if not result.wrapped else compact_json(output["value"])
+    return replace(result, output=output, text=text)
 
 
 async def _checkpoint(ctx: RunContext, name: str, result: StepOutput) -> None:

@@ -17,6 +17,7 @@ from promptrails_engine.ports.provider import ModelCapabilities, Provider, ToolS
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.expressions import CompiledMapping, Expression
 from promptrails_engine.run.graph import Graph
+from promptrails_engine.run.guards import Guards
 from promptrails_engine.run.render import CompiledTemplate
 from promptrails_engine.schema import SchemaValidator
 
@@ -179,6 +180,7 @@ class Workflow:
 
 
 _NO_LIMITS = Limits()
+_NO_GUARDS = Guards()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,12 @@ class Plan:
     """Name of the checkpoint at which somebody has to approve its output; None where nobody has to."""
     approval_expires_s: float | None = None
     """Seconds after which what is asked of somebody expires; None is never."""
+    guards: Guards = _NO_GUARDS
+
+    @property
+    def holds_output(self) -> bool:
+        """Whether nobody hears its output before it has passed: somebody approves it, or guards look at it."""
+        return self.checkpoint is not None or self.guards.holds_output
 
     @property
     def may_wait(self) -> bool:

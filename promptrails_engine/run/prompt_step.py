@@ -91,7 +91,7 @@ async def answer_step(
         PromptRailsError: of model, tools or schema.
     """
     validator = step.output_validator
-    shown = final and ctx.plan.checkpoint is None  # nobody hears what has to be approved before it is
+    shown = final and not ctx.plan.holds_output
     reply = await answer(ctx, parent, step, messages, step.key, show=shown and validator is None)
     if reply.output is not None:
         return StepOutput(reply.text, reply.output, handed_over=True)

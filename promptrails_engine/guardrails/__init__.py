@@ -1,0 +1,1 @@
+"""Scanners by name, and the guards that are made of them."""

@@ -1,0 +1,69 @@
+"""Guards, made of what an agent version says of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from promptrails_engine.definitions.guards import Place, split_config
+from promptrails_engine.errors import DefinitionError
+from promptrails_engine.guardrails.scanners import Scanners
+from promptrails_engine.run.guards import Guard, Guards
+
+_log = logging.getLogger(__name__)
+_LAST = 1 << 62
+
+
+def build_guards(specs: Sequence[Mapping[str, Any]], scanners: Scanners) -> Guards:
+    """The active guards of an agent version, by what they look at, in the order in which they look.
+
+    Raises:
+        DefinitionError: a scanner is unknown, or cannot use its options.
+        MissingExtraError: a scanner needs a package that is not installed.
+    """
+    posts: dict[Place, list[Guard]] = {"input": [], "output": [], "tool_arguments": [], "tool_results": []}
+    active = [spec for spec in specs if spec.get("is_active", True)]
+    for spec in sorted(active, key=_place):
+        guard, places = _built(spec, scanners)
+        for place in places:
+            posts[place].append(guard)
+    for guards in posts.values():
+        _warn(guards)
+    return Guards(*(tuple(guards) for guards in posts.values()))
+
+
+def _place(spec: Mapping[str, Any]) -> int:
+    order = spec.get("sort_order")
+    return _LAST if order is None else order
+
+
+def _built(spec: Mapping[str, Any], scanners: Scanners) -> tuple[Guard, Sequence[Place]]:
+    options, config = split_config(spec.get("config", {}))
+    scanner = scanners.build(spec["scanner_type"], config)
+    direction, action = spec["type"], spec.get("action", "block")
+    if direction not in scanner.meta.directions:
+        raise DefinitionError(f"scanner '{scanner.meta.type}' does not look at an {direction}")
+    on_error = options.on_error or ("allow" if action == "log" else "block")
+    guard = Guard(
+        options.name or spec["scanner_type"],
+        scanner,
+        direction,
+        action,
+        on_error == "block",
+        options.timeout_ms / 1000,
+    )
+    return guard, options.apply_to or [direction]
+
+
+def _warn(guards: Sequence[Guard]) -> None:
+    """Say what loses information in the order of the guards, or does something else than it seems to."""
+    redactor = None
+    for guard in guards:
+        meta = guard.scanner.meta
+        if guard.action == "redact" and meta.redacts == "never":
+            _log.warning("guard '%s': scanner '%s' cannot take anything out, so it blocks", guard.name, meta.type)
+        if redactor is not None and meta.redacts != "spans":
+            _log.warning("guard '%s' sees what guard '%s' has left, placeholders and all", guard.name, redactor)
+        if guard.action == "redact" and meta.redacts == "spans":
+            redactor = guard.name

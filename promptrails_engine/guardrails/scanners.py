@@ -1,0 +1,77 @@
+"""The scanners of one engine: those given to it, and those found by entry point."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from promptrails_engine.errors import ConfigurationError, DefinitionError
+from promptrails_engine.ports.scanner import Scanner, ScannerMeta, ScannerModule
+
+ENTRY_POINT_GROUP = "promptrails_engine.scanners"
+
+
+class Scanners:
+    """Scanners by type; one that is found by entry point is loaded when it is first used."""
+
+    def __init__(self, given: Iterable[ScannerModule] = ()) -> None:
+        """Raises ConfigurationError for two of one type, or for what is no scanner."""
+        self._by_type: dict[str, ScannerModule] = {}
+        for module in given:
+            if not isinstance(module, ScannerModule):
+                raise ConfigurationError(
+                    f"{type(module).__name__} is no scanner: it needs META, a ScannerMeta, and build(config)"
+                )
+            if module.META.type in self._by_type:
+                raise ConfigurationError(f"two scanners are of the type '{module.META.type}'; rename one of them")
+            self._by_type[module.META.type] = module
+
+    def build(self, scanner_type: str, config: Mapping[str, Any]) -> Scanner:
+        """A scanner of this type with these options.
+
+        Raises:
+            DefinitionError: there is no such scanner, or it cannot use the options.
+            MissingExtraError: it needs a package that is not installed.
+        """
+        module = self._module(scanner_type)
+        try:
+            return module.build(config)
+        except DefinitionError:
+            raise
+        except ConfigurationError as error:
+            if type(error) is not ConfigurationError:
+                raise
+            raise DefinitionError(error.message, details=error.details) from None
+
+    def all(self) -> list[ScannerMeta]:
+        """What there is, by type."""
+        types = sorted({*self._by_type, *_entry_points()})
+        return [self._module(one).META for one in types]
+
+    def _module(self, scanner_type: str) -> ScannerModule:
+        module = self._by_type.get(scanner_type)
+        if module is None:
+            entry = _entry_points().get(scanner_type)
+            if entry is None:
+                raise self._unknown(scanner_type)
+            loaded: ScannerModule = entry.load()
+            module = self._by_type[scanner_type] = loaded
+        return module
+
+    def _unknown(self, scanner_type: str) -> DefinitionError:
+        known = sorted({*self._by_type, *_entry_points()})
+        near = difflib.get_close_matches(scanner_type, known, n=1)
+        meant = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known) or 'none'}"
+        return DefinitionError(
+            f"there is no scanner '{scanner_type}'; {meant} Give the engine more with Engine(scanners=[...])",
+            details={"unknown": [scanner_type], "known": known},
+        )
+
+
+@cache
+def _entry_points() -> dict[str, EntryPoint]:
+    """By name; looked up once a process, for it costs milliseconds."""
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
