@@ -251,7 +251,7 @@ class Planner:
             budget=budget_limits(version),
             checkpoint=checkpoint(version),
             approval_expires_s=(version.approval_policy or {}).get("expires_in_s"),
-            guards=build_guards(version.guardrails, self._scanners),
+            guards=build_guards(version.guardrails, self._scanners, one_speaker=row.type in ("simple", "chain")),
         )
 
     def _step(

@@ -59,12 +59,16 @@ class GuardOptions:
         timeout_ms: how long the scanner may take for one look.
         apply_to: what is looked at: the run's `input` or `output` (the default), `tool_arguments` on their way to a
             tool, `tool_results` on their way to the model.
+        stream: when listeners hear an output.  `buffer`: once all of it has passed (the default where the guard
+            blocks).  `window`: as soon as no more can come that belongs to it (the default where it redacts, for
+            scanners that know when), so that a block may come after a part was heard.
     """
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=128)] | None = None
     on_error: Literal["block", "allow"] | None = None
     timeout_ms: Annotated[StrictFloat, Field(gt=0)] = 10_000.0
     apply_to: Annotated[list[Place], Field(min_length=1)] | None = None
+    stream: Literal["buffer", "window"] | None = None
 
 
 _SPECS: TypeAdapter[list[GuardrailSpec]] = TypeAdapter(list[GuardrailSpec])

@@ -6,17 +6,20 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptrails_engine.definitions.guards import Place, split_config
+from promptrails_engine.definitions.guards import GuardOptions, Place, split_config
 from promptrails_engine.errors import DefinitionError
 from promptrails_engine.guardrails.scanners import Scanners
+from promptrails_engine.ports.scanner import Scanner
 from promptrails_engine.run.guards import Guard, Guards
 
 _log = logging.getLogger(__name__)
 _LAST = 1 << 62
 
 
-def build_guards(specs: Sequence[Mapping[str, Any]], scanners: Scanners) -> Guards:
+def build_guards(specs: Sequence[Mapping[str, Any]], scanners: Scanners, *, one_speaker: bool) -> Guards:
     """The active guards of an agent version, by what they look at, in the order in which they look.
+
+    With `one_speaker` the answer comes from one prompt, so that it can be heard while it comes.
 
     Raises:
         DefinitionError: a scanner is unknown, or cannot use its options.
@@ -25,7 +28,7 @@ def build_guards(specs: Sequence[Mapping[str, Any]], scanners: Scanners) -> Guar
     posts: dict[Place, list[Guard]] = {"input": [], "output": [], "tool_arguments": [], "tool_results": []}
     active = [spec for spec in specs if spec.get("is_active", True)]
     for spec in sorted(active, key=_place):
-        guard, places = _built(spec, scanners)
+        guard, places = _built(spec, scanners, one_speaker)
         for place in places:
             posts[place].append(guard)
     for guards in posts.values():
@@ -38,7 +41,7 @@ def _place(spec: Mapping[str, Any]) -> int:
     return _LAST if order is None else order
 
 
-def _built(spec: Mapping[str, Any], scanners: Scanners) -> tuple[Guard, Sequence[Place]]:
+def _built(spec: Mapping[str, Any], scanners: Scanners, one_speaker: bool) -> tuple[Guard, Sequence[Place]]:
     options, config = split_config(spec.get("config", {}))
     scanner = scanners.build(spec["scanner_type"], config)
     direction, action = spec["type"], spec.get("action", "block")
@@ -52,8 +55,23 @@ def _built(spec: Mapping[str, Any], scanners: Scanners) -> tuple[Guard, Sequence
         action,
         on_error == "block",
         options.timeout_ms / 1000,
+        one_speaker and _is_windowed(options, scanner, action),
     )
     return guard, options.apply_to or [direction]
+
+
+def _is_windowed(options: GuardOptions, scanner: Scanner, action: str) -> bool:
+    """Whether listeners hear outputs while they come.
+
+    Raises:
+        DefinitionError: that was asked for, and the scanner needs the whole.
+    """
+    able = scanner.settled("") is not None
+    if options.stream == "window" and not able:
+        raise DefinitionError(
+            f"scanner '{scanner.meta.type}' needs the whole output; leave stream='window' out, so that it is held back"
+        )
+    return able and (options.stream == "window" or (options.stream is None and action == "redact"))
 
 
 def _warn(guards: Sequence[Guard]) -> None:

@@ -71,8 +71,11 @@ class Scanner(Protocol):
         ...
 
     def settled(self, text: str) -> int | None:
-        """How much of a text that still grows is decided: no text that may follow changes what `scan` says of
-        `text[:settled]`, nor where that ends.  None where the whole text is needed."""
+        """Where a text that still grows can be cut: None where the scanner always needs the whole.
+
+        Whatever follows, the two parts judged apart come to what the whole comes to: the same findings, the same text
+        when they are taken out.  So `text[:settled]` may be let go.
+        """
         ...
 
 

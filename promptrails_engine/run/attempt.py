@@ -26,6 +26,7 @@ from promptrails_engine.run.failures import foreign
 from promptrails_engine.run.fold import Fold, ModelReply
 from promptrails_engine.run.plan import ModelBinding, PromptStep
 from promptrails_engine.run.rate_gate import Gate, Ticket
+from promptrails_engine.run.saying import Saying
 from promptrails_engine.secrets import mask
 
 _FIRST_TOKEN_S, _IDLE_S, _CALL_S = 60.0, 30.0, 300.0
@@ -48,8 +49,9 @@ async def run_attempt(
     _describe(span, binding, request)
     gate = ctx.services.rate_limits.gate(binding)
     fold = Fold() if gate is None else Fold(await _let_through(ctx, span, gate, request, reservation))
+    saying = Saying(ctx) if show and ctx.plan.guards.windows else None
     try:
-        await _receive(ctx, span, step, binding, request, fold, show)
+        await _receive(ctx, span, step, binding, request, fold, saying if saying is not None else show)
         reply = fold.reply(binding.name)
     except BaseException as error:
         ctx.services.rate_limits.failed(binding, fold.ticket, fold.usage, error)
@@ -63,6 +65,8 @@ async def run_attempt(
         raise RefusedError(f"model '{binding.name}' declined to answer: {mask(reply.refusal[:500])}")
     if reply.finish == "content_filter":
         raise ContentFilteredError(f"the provider of '{binding.name}' stopped the answer with its content filter")
+    if saying is not None:
+        await saying.end()
     return reply
 
 
@@ -90,7 +94,7 @@ async def _receive(
     binding: ModelBinding,
     request: ModelRequest,
     fold: Fold,
-    show: bool,
+    show: Saying | bool,
 ) -> None:
     """Receive the provider's stream into the fold, under the deadlines."""
     limits, deadlines = ctx.limits, ctx.deadlines
@@ -143,14 +147,17 @@ async def _judge(
 
 
 async def _drain(
-    ctx: RunContext, span: Span, stream: AsyncIterator[Delta], fold: Fold, deadline: Deadline, show: bool
+    ctx: RunContext, span: Span, stream: AsyncIterator[Delta], fold: Fold, deadline: Deadline, show: Saying | bool
 ) -> None:
     clock = ctx.deadlines.now
     cancelling, baseline = deadline.task.cancelling, deadline.baseline
     most = ctx.limits.max_answer_chars or _ANSWER_CHARS
+    at_once = show is True
     async for delta in stream:
-        if not _take(ctx, fold, delta, show):
+        if not _take(ctx, fold, delta, at_once):
             continue  # it carried nothing, and so keeps nothing alive
+        if isinstance(show, Saying) and type(delta) is TextDelta:
+            await show.say(delta.text)
         if span.completion_start_time is None:
             span.completion_start_time = ctx.now()
             if fold.ticket is not None:

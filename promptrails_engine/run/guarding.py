@@ -28,30 +28,68 @@ async def guarded(ctx: RunContext, parent: Span, guards: Sequence[Guard], data: 
 
 
 async def _pass(ctx: RunContext, span: Span, guard: Guard, data: Any) -> Any:
-    texts = list(_texts(data))
     meta = guard.scanner.meta
-    attributes = span.attributes
-    attributes |= {"scanner_type": meta.type, "direction": guard.direction, "action": guard.action, "triggered": False}
+    span.attributes |= {"scanner_type": meta.type, "direction": guard.direction, "action": guard.action}
+    texts = list(_texts(data))
     begun = time.perf_counter()
     try:
-        verdicts = await ctx.services.scans.scan(guard, [text for _, text in texts])
-    except Exception as error:
-        # What it says may repeat the text, so only its kind is told.
-        attributes["error"] = kind = "timeout" if isinstance(error, TimeoutError) else type(error).__name__
-        attributes["triggered"] = guard.blocks_on_error
+        verdicts = await look(ctx, guard, [text for _, text in texts])
+    except ScanFailedError as failed:
+        span.attributes |= {"triggered": guard.blocks_on_error, "error": failed.kind}
         if not guard.blocks_on_error:
             return data
-        raise _blocked(guard, f"its scanner failed ({kind})", ()) from None
-    attributes["elapsed_ms"] = round((time.perf_counter() - begun) * 1000, 3)
-    _tell(attributes, [path for path, _ in texts], verdicts)
-    if not attributes["triggered"] or guard.action == "log":
+        raise blocked(guard, failed.message) from None
+    span.attributes["elapsed_ms"] = round((time.perf_counter() - begun) * 1000, 3)
+    _tell(span.attributes, [path for path, _ in texts], verdicts)
+    found = {path: verdict for (path, _), verdict in zip(texts, verdicts, strict=True) if verdict.triggered}
+    if not found or guard.action == "log":
         return data
-    if guard.blocks:
-        raise _blocked(guard, _reason(verdicts), attributes["types"])
-    redacted = {path: verdict.redacted for (path, _), verdict in zip(texts, verdicts, strict=True) if verdict.triggered}
-    if None in redacted.values():
-        raise _blocked(guard, _reason(verdicts), attributes["types"])
-    return _replaced(data, cast("dict[str, str]", redacted))
+    redacted = {path: verdict.redacted for path, verdict in found.items() if verdict.redacted is not None}
+    if guard.blocks or len(redacted) < len(found):
+        raise blocked(guard, _reason(verdicts), span.attributes["types"])
+    return _replaced(data, redacted)
+
+
+async def let_pass(ctx: RunContext, guard: Guard, text: str, said: int) -> str:
+    """The part of an output as a guard lets it pass, of which `said` characters have been heard.
+
+    Raises:
+        GuardrailBlockedError: it lets it not pass.
+    """
+    try:
+        [verdict] = await look(ctx, guard, [text])
+    except ScanFailedError as failed:
+        if not guard.blocks_on_error:
+            return text
+        raise blocked(guard, failed.message, released=said) from None
+    if not verdict.triggered:
+        return text
+    if guard.blocks or verdict.redacted is None:
+        raise blocked(guard, _reason([verdict]), sorted({one.type for one in verdict.findings}), released=said)
+    return verdict.redacted
+
+
+class ScanFailedError(Exception):
+    """A scanner raised, or took too long.  What it said may repeat the text, so only the kind of its error is told."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.message = f"its scanner failed ({kind})"
+
+
+async def look(ctx: RunContext, guard: Guard, texts: Sequence[str]) -> list[Verdict]:
+    """A verdict a text.
+
+    Raises:
+        ScanFailedError: there is none.
+    """
+    try:
+        return await ctx.services.scans.scan(guard, texts)
+    except TimeoutError:
+        raise ScanFailedError("timeout") from None
+    except Exception as error:
+        raise ScanFailedError(type(error).__name__) from None
 
 
 def _tell(attributes: dict[str, Any], paths: Sequence[str], verdicts: Sequence[Verdict]) -> None:
@@ -80,15 +118,19 @@ def _reason(verdicts: Sequence[Verdict]) -> str:
     return "; ".join(reasons) or "it found what it looks for"
 
 
-def _blocked(guard: Guard, why: str, types: Sequence[str]) -> GuardrailBlockedError:
+def blocked(guard: Guard, why: str, types: Sequence[str] = (), *, released: int | None = None) -> GuardrailBlockedError:
+    """The error that says which guard let what not pass; `released`: so many characters have been heard before."""
+    heard = f" after {released} characters were heard" if released else ""
+    details: dict[str, Any] = {
+        "guard": guard.name,
+        "scanner_type": guard.scanner.meta.type,
+        "direction": guard.direction,
+        "types": list(types),
+    }
+    if released is not None:
+        details["released_chars"] = released
     return GuardrailBlockedError(
-        f"the {guard.direction} was blocked by the guard '{guard.name}': {why}",
-        details={
-            "guard": guard.name,
-            "scanner_type": guard.scanner.meta.type,
-            "direction": guard.direction,
-            "types": list(types),
-        },
+        f"the {guard.direction} was blocked by the guard '{guard.name}'{heard}: {why}", details=details
     )
 
 

@@ -30,6 +30,8 @@ class Guard:
     blocks_on_error: bool
     """Whether a scanner that fails or takes too long counts as one that has found something."""
     timeout_s: float
+    windowed: bool = False
+    """Whether listeners hear an output while it comes, all but what may still become a part of something."""
 
     @property
     def blocks(self) -> bool:
@@ -48,8 +50,13 @@ class Guards:
 
     @property
     def holds_output(self) -> bool:
-        """Whether an output is not to be heard before they have seen it."""
-        return any(guard.action != "log" for guard in self.output)
+        """Whether an output is not to be heard before they have seen all of it."""
+        return any(guard.action != "log" and not guard.windowed for guard in self.output)
+
+    @property
+    def windows(self) -> tuple[Guard, ...]:
+        """The guards through which an output passes while it comes."""
+        return tuple(guard for guard in self.output if guard.action != "log" and guard.windowed)
 
 
 class Scans:

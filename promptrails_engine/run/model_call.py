@@ -7,7 +7,6 @@ from functools import partial
 
 from promptrails_engine import run
 from promptrails_engine.errors import EmptyOutputError, PromptRailsError
-from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.provider import Message, ModelRequest
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.run import response_cache
@@ -18,6 +17,7 @@ from promptrails_engine.run.fold import ModelReply
 from promptrails_engine.run.plan import ModelBinding, PromptStep
 from promptrails_engine.run.recall import STOPPERS, dump_answer, dump_failure, recall_reply, retell, spent
 from promptrails_engine.run.requests import build_request
+from promptrails_engine.run.saying import say
 
 _ATTEMPTS_PER_MODEL = 3
 _AGAIN = "/again"
@@ -43,7 +43,10 @@ async def call_model(
     journal = ctx.journal
     if ctx.past is not None and (record := journal.recorded(key)) is not None:
         retell(ctx, parent, key)
-        return recall_reply(ctx, record, show=show)
+        reply = recall_reply(ctx, record)
+        if show and ctx.resay_after is not None and record["seq"] > ctx.resay_after:
+            await say(ctx, reply.text)
+        return reply
     if journal.durable:
         journal.send()
     mark = len(ctx.spans)
@@ -172,5 +175,5 @@ async def _replay(ctx: RunContext, span: Span, reply: ModelReply, show: bool) ->
     span.cost = 0.0
     span.attributes["cached"] = True
     ctx.count(None, 0.0)
-    if show and reply.text:
-        ctx.emit(ContentEvent(reply.text))
+    if show:
+        await say(ctx, reply.text)

@@ -58,7 +58,7 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
             )
         if plan.checkpoint is not None:
             await _checkpoint(ctx, plan.checkpoint, result)
-        if result.unsaid or plan.holds_output:
+        if result.text and (result.unsaid or plan.holds_output):
             ctx.emit(ContentEvent(result.text))
         root.output = result.output
         return result

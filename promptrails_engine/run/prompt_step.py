@@ -91,16 +91,18 @@ async def answer_step(
         PromptRailsError: of model, tools or schema.
     """
     validator = step.output_validator
-    shown = final and not ctx.plan.holds_output
+    shown, guarded = final and not ctx.plan.holds_output, bool(ctx.plan.guards.windows)
     reply = await answer(ctx, parent, step, messages, step.key, show=shown and validator is None)
     if reply.output is not None:
-        return StepOutput(reply.text, reply.output, handed_over=True)
+        return StepOutput(reply.text, reply.output, handed_over=True, unsaid=shown and guarded)
     if validator is None:
         cut = reply.finish == "length"
         ctx.truncated = ctx.truncated or (final and cut)
         return StepOutput(reply.text, {"content": reply.text, "type": "text"}, cut)
     result = await _valid(ctx, parent, step, validator, messages, reply)
-    if shown and not result.handed_over:
+    if shown and guarded:
+        result.unsaid = True  # it passes the guards as a whole
+    elif shown and not result.handed_over:
         ctx.emit(ContentEvent(result.text))
     return result
 

@@ -9,7 +9,6 @@ from typing import Any
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.definitions.graph_nodes import ERRORS_KEY
 from promptrails_engine.errors import ApprovalRejectedError, ConfigurationError, PromptRailsError, TemplateError
-from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.results import output_text
 from promptrails_engine.run.approvals import decision, denial
@@ -80,8 +79,7 @@ async def run_workflow(ctx: RunContext, root: Span) -> StepOutput:
     result = run.output(ended)
     if not ctx.on_record:
         await ctx.begin()  # every node was skipped
-    if not run.shown and result.text:
-        ctx.emit(ContentEvent(result.text))
+    result.unsaid = not run.shown
     return result
 
 

@@ -1,0 +1,73 @@
+"""What listeners hear of a reply while it comes: all of it, or what its guards have let pass so far."""
+
+from __future__ import annotations
+
+from promptrails_engine.events import ContentEvent
+from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.guarding import let_pass
+from promptrails_engine.run.guards import Guard
+
+
+class Saying:
+    """One reply on its way to the listeners.  Whatever is not ended is never heard."""
+
+    def __init__(self, ctx: RunContext) -> None:
+        self._ctx = ctx
+        self._held = [_Held(guard) for guard in ctx.plan.guards.windows]
+        self._said = 0
+
+    async def say(self, text: str) -> None:
+        """Let be heard what can be, now that this text has come.
+
+        Raises:
+            GuardrailBlockedError: a guard lets it not pass; what was heard before has been heard.
+        """
+        await self._pass(text, ended=False)
+
+    async def end(self) -> None:
+        """Let the rest be heard: no more comes.
+
+        Raises:
+            GuardrailBlockedError: a guard lets it not pass.
+        """
+        await self._pass("", ended=True)
+
+    async def _pass(self, text: str, *, ended: bool) -> None:
+        for held in self._held:
+            text = await held.through(self._ctx, text, self._said, ended=ended)
+            if not text and not ended:
+                return
+        if text:
+            self._said += len(text)
+            self._ctx.emit(ContentEvent(text))
+
+
+async def say(ctx: RunContext, text: str) -> None:
+    """Let a reply be heard that is there as a whole.
+
+    Raises:
+        GuardrailBlockedError: a guard lets it not pass.
+    """
+    if not text:
+        return
+    saying = Saying(ctx)
+    await saying.say(text)
+    await saying.end()
+
+
+class _Held:
+    """What one guard holds back."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._text = ""
+
+    async def through(self, ctx: RunContext, text: str, said: int, *, ended: bool) -> str:
+        """What may go on."""
+        self._text += text
+        scanner = self._guard.scanner
+        cut = len(self._text) if ended else (scanner.settled(self._text) or 0)
+        if not cut:
+            return ""
+        free, self._text = self._text[:cut], self._text[cut:]
+        return await let_pass(ctx, self._guard, free, said)
