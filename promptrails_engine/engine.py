@@ -17,7 +17,6 @@ from promptrails_engine.clock import Clock, SystemClock
 from promptrails_engine.dispatch.options import WorkOptions, check_places
 from promptrails_engine.errors import EngineClosedError
 from promptrails_engine.faces import Async, M_co, Sync
-from promptrails_engine.guardrails.scanners import Scanners
 from promptrails_engine.ids import IdFactory
 from promptrails_engine.ports.datasource import DataSource
 from promptrails_engine.ports.media import MediaProvider
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from promptrails_engine.resources.costs import Costs
     from promptrails_engine.resources.definitions import Definitions
     from promptrails_engine.resources.executions import Executions
+    from promptrails_engine.resources.guardrails import Guardrails
     from promptrails_engine.resources.llm_models import LLMModels
     from promptrails_engine.resources.prompts import Prompts
     from promptrails_engine.resources.traces import Traces
@@ -104,19 +104,16 @@ class _BaseEngine(Generic[M_co]):
         """
         self._opening: asyncio.Lock | None = None
         self._opened = self._closed = False
-        self._store = _store_of(store, durability)
-        self._workspace_id = workspace_id
+        self._store, self._workspace_id = _store_of(store, durability), workspace_id
         self._clock = clock or SystemClock()
         self._ids = ids or IdFactory(clock=self._clock.now)
         self._sinks = SinkHub(list(sinks))
         self._hooks = Hooks(hooks, ids=self._ids, clock=self._clock, in_thread=_hook_threads().run)
-        self._providers, self._given = Providers(providers), GivenAdapters(data_sources, media)
-        self._scanners = Scanners(scanners)
+        self._providers, self._given = Providers(providers), GivenAdapters(data_sources, media, scanners)
         self._tools = ToolRegistry(tools, builtin.find, builtin.NAMES)
         self._model, self._models, self._limits = model, tuple(models), limits
         self._rate_limits = definitions.checked_rate_limits(rate_limits) if rate_limits else {}
-        self._work = WorkOptions(background, recover, lease_s)
-        self._bridge = self._make_bridge()
+        self._work, self._bridge = WorkOptions(background, recover, lease_s), self._make_bridge()
 
     @cached_property
     def agents(self) -> Agents[M_co]:
@@ -137,6 +134,11 @@ class _BaseEngine(Generic[M_co]):
     def approvals(self) -> Approvals[M_co]:
         """What runs wait for somebody to decide."""
         return resources.Approvals(self._parts, self._bridge)
+
+    @cached_property
+    def guardrails(self) -> Guardrails[M_co]:
+        """Guards of agents, and the scanners that they look with."""
+        return resources.Guardrails(self._parts, self._bridge)
 
     @cached_property
     def traces(self) -> Traces[M_co]:
@@ -169,7 +171,6 @@ class _BaseEngine(Generic[M_co]):
                 providers=self._providers,
                 tools=self._tools,
                 given=self._given,
-                scanners=self._scanners,
                 sinks=self._sinks,
                 hooks=self._hooks,
                 model=self._model,

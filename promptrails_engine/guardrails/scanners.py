@@ -21,7 +21,7 @@ class Scanners:
         """Raises ConfigurationError for two of one type, or for what is no scanner."""
         self._by_type: dict[str, ScannerModule] = {}
         for module in given:
-            if not isinstance(module, ScannerModule):
+            if not isinstance(module, ScannerModule):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise ConfigurationError(
                     f"{type(module).__name__} is no scanner: it needs META, a ScannerMeta, and build(config)"
                 )
