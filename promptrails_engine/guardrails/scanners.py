@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -17,17 +17,8 @@ ENTRY_POINT_GROUP = "promptrails_engine.scanners"
 class Scanners:
     """Scanners by type; one that is found by entry point is loaded when it is first used."""
 
-    def __init__(self, given: Iterable[ScannerModule] = ()) -> None:
-        """Raises ConfigurationError for two of one type, or for what is no scanner."""
-        self._by_type: dict[str, ScannerModule] = {}
-        for module in given:
-            if not isinstance(module, ScannerModule):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise ConfigurationError(
-                    f"{type(module).__name__} is no scanner: it needs META, a ScannerMeta, and build(config)"
-                )
-            if module.META.type in self._by_type:
-                raise ConfigurationError(f"two scanners are of the type '{module.META.type}'; rename one of them")
-            self._by_type[module.META.type] = module
+    def __init__(self, given: Mapping[str, ScannerModule]) -> None:
+        self._by_type = dict(given)
 
     def build(self, scanner_type: str, config: Mapping[str, Any]) -> Scanner:
         """A scanner of this type with these options.

@@ -20,6 +20,7 @@ from promptrails_engine.definitions.settings import DEFAULT_LIMITS, Limits, Rate
 from promptrails_engine.dispatch.dispatcher import Dispatcher
 from promptrails_engine.dispatch.intake import Intake
 from promptrails_engine.dispatch.options import WorkOptions
+from promptrails_engine.guardrails.scanners import Scanners
 from promptrails_engine.ids import IdFactory
 from promptrails_engine.models.registry import LLMModel, ModelRegistry
 from promptrails_engine.ports.store import Store
@@ -59,11 +60,12 @@ def wired(
     services = Services(workspace_id, store, sinks, registry, ids, clock, random.random, gates, hooks, Scans(), sleep)
     context = CatalogContext(store, workspace_id, ids, clock, registry)
     prompts = PromptCatalog(context)
-    agents = AgentCatalog(context, prompts, given.scanners)
+    scanners = Scanners(given.scanners)
+    agents = AgentCatalog(context, prompts, scanners)
     directory = ModelDirectory(providers, registry, model)
     merged = (limits or DEFAULT_LIMITS).over(DEFAULT_LIMITS)
     adapters = NodeAdapters(tools, given)
-    planner = Planner(store, workspace_id, agents, prompts, directory, tools, adapters, given.scanners, merged)
+    planner = Planner(store, workspace_id, agents, prompts, directory, tools, adapters, scanners, merged)
     runner = Runner(services, STRATEGIES, work.lease_s)
     dispatcher = Dispatcher(services, Intake(services, planner, runner), runner, work.background)
-    return Parts(services, context, prompts, agents, planner, runner, ready, dispatcher, given.scanners)
+    return Parts(services, context, prompts, agents, planner, runner, ready, dispatcher, scanners)
