@@ -333,14 +333,10 @@ class Engine(_BaseEngine[Sync]):
     as `with Engine(...) as engine`, or call `close` at the end.
     """
 
+    _bridge: Bridge
+
     def _make_bridge(self) -> Bridge:
         return Bridge()
-
-    @property
-    def _open_bridge(self) -> Bridge:
-        if self._bridge is None:
-            raise EngineClosedError("the engine is closed; make a new one")
-        return self._bridge
 
     def open(self) -> Self:
         """Open the store, and load what runs need, now instead of at the first call.
@@ -348,20 +344,20 @@ class Engine(_BaseEngine[Sync]):
         Raises:
             StoreError: it cannot be reached or used.
         """
-        self._open_bridge.call(self._parts.ready)
+        self._bridge.call(self._parts.ready)
         return self
 
     def recover(self) -> Recovery:
         """What became of executions on this store whose process had died; see `AsyncEngine.recover`."""
-        return self._open_bridge.call(self._recovered)
+        return self._bridge.call(self._recovered)
 
     def start_worker(self, concurrency: int = 8) -> str:
         """From now on run what is queued on this store, so many at once; see `AsyncEngine.start_worker`."""
-        return self._open_bridge.call(self._started, concurrency)
+        return self._bridge.call(self._started, concurrency)
 
     def idle(self) -> None:
         """Return once nothing is queued that this engine could run; see `AsyncEngine.idle`."""
-        self._open_bridge.call(self._idle)
+        self._bridge.call(self._idle)
 
     def flush(self) -> None:
         """Hand what the sinks have buffered on; returns within five seconds even if one of them hangs."""
@@ -369,7 +365,7 @@ class Engine(_BaseEngine[Sync]):
 
     def close(self, grace_s: float = 5.0) -> None:
         """Wait `grace_s` seconds for runs to end, cancel the others, and free everything.  May be called twice."""
-        if self._bridge is not None and not self._closed:
+        if not self._closed:
             try:
                 self._bridge.call(self._shut, grace_s)
             finally:

@@ -25,7 +25,8 @@ class EventSource(Protocol):
     """Where the events of one execution come from."""
 
     def follow(self, after: int) -> AsyncIterator[Event]:
-        """The events numbered above `after`, until the execution has ended."""
+        """The events numbered above `after`, until the execution has ended; or, followed as it runs here, until it
+        stops for now."""
         ...
 
     def follow_sync(self, after: int, bridge: Caller) -> Iterator[Event]:
@@ -33,7 +34,7 @@ class EventSource(Protocol):
         ...
 
     async def result(self) -> ExecutionResult:
-        """The execution's result, once it has ended."""
+        """The execution's result, once `follow` has come to its end."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, cast
 
 from promptrails_engine.catalog.given import GivenAdapters
@@ -43,11 +43,7 @@ class NodeAdapters:
             return None
         source = self._sources.get(node.data_source)
         if source is None:
-            raise DefinitionError(
-                f"node '{node.id}' asks the data source '{node.data_source}', which there is not. There are: "
-                f"{_listed(self._sources)}. Give the engine more with Engine(data_sources=[...]).",
-                details={"unknown": [node.data_source], "known": list(self._sources)},
-            )
+            raise _unknown(node, "asks the data source", node.data_source, self._sources, "data_sources")
         return Query(source, node.query)
 
     def media(self, node: WorkflowNode) -> MediaTask | None:
@@ -60,11 +56,7 @@ class NodeAdapters:
             return None
         provider = self._media.get(node.media_provider)
         if provider is None:
-            raise DefinitionError(
-                f"node '{node.id}' needs the media provider '{node.media_provider}', which there is not. There are: "
-                f"{_listed(self._media)}. Give the engine more with Engine(media=[...]).",
-                details={"unknown": [node.media_provider], "known": list(self._media)},
-            )
+            raise _unknown(node, "needs the media provider", node.media_provider, self._media, "media")
         if node.media_type not in provider.media_types:
             raise DefinitionError(
                 f"node '{node.id}' wants {node.media_type} of the media provider '{provider.name}', which makes "
@@ -88,6 +80,14 @@ def node_locks(workflow: Workflow) -> dict[str, Any]:
 def _digest(source: DataSource) -> str:
     """SHA-256, in hexadecimal, of name and kind."""
     return hashlib.sha256(canonical_json({"name": source.name, "kind": source.kind}).encode()).hexdigest()
+
+
+def _unknown(node: WorkflowNode, wants: str, name: str, known: Collection[str], argument: str) -> DefinitionError:
+    return DefinitionError(
+        f"node '{node.id}' {wants} '{name}', which there is not. There are: {_listed(known)}. Give the engine more "
+        f"with Engine({argument}=[...]).",
+        details={"unknown": [name], "known": list(known)},
+    )
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from promptrails_engine.cli.formats import OutputFormat, OutputOption
-from promptrails_engine.cli.inputs import DEFAULT_WORKSPACE, NeededStore, WorkspaceOption, records
+from promptrails_engine.cli.inputs import DEFAULT_WORKSPACE, LimitOption, NeededStore, WorkspaceOption, records
 from promptrails_engine.cli.output import note, say_json, say_pairs, say_table
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.results import ApprovalRequest
@@ -34,7 +34,7 @@ def list_approvals(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     status: Annotated[str | None, typer.Option(help="Only requests with this status, such as pending.")] = None,
     execution: Annotated[str | None, typer.Option(help="Only those of this run and all below it, by its id.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 20,
+    limit: LimitOption = 20,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """List what runs wait for, and what was decided, newest first."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import typer
 
 from promptrails_engine.cli.exits import ExitCode, exit_code_of, report
-from promptrails_engine.cli.output import dollars, note, printable, say, say_pairs, seconds
+from promptrails_engine.cli.formats import OutputFormat
+from promptrails_engine.cli.output import dollars, note, printable, say, say_json, say_pairs, seconds
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.engine import Engine
 from promptrails_engine.results import ExecutionResult
@@ -38,6 +39,19 @@ def say_what_it_waits_for(engine: Engine, result: ExecutionResult, *, kept: bool
         note(f"waits for approval {request.id} of {what}{until}")
     if not kept:
         note("nobody can decide it: without --store the run is forgotten now")
+
+
+def end_with(result: ExecutionResult, output: OutputFormat) -> None:
+    """Print what a run came to, and end the command as it did.
+
+    Raises:
+        Exit: it did not complete.
+    """
+    if output is OutputFormat.JSON:
+        say_json(result.to_dict())
+    else:
+        print_result(result)
+    finish(result)
 
 
 def finish(result: ExecutionResult) -> None:

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from promptrails_engine.cli.endings import finish, print_result, say_what_it_waits_for
+from promptrails_engine.cli.endings import end_with, say_what_it_waits_for
 from promptrails_engine.cli.exits import UsageError
 from promptrails_engine.cli.formats import OutputFormat, OutputOption
 from promptrails_engine.cli.inputs import (
     DEFAULT_WORKSPACE,
+    ExecutionId,
     InputFileOption,
     InputOption,
     NeededStore,
@@ -22,11 +23,9 @@ from promptrails_engine.cli.inputs import (
 from promptrails_engine.cli.output import note, printable, say, say_json
 from promptrails_engine.cli.tool_files import ToolsOption, tools_in
 
-_Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the execution.")]
-
 
 def fork(
-    execution_id: _Id,
+    execution_id: ExecutionId,
     store: NeededStore,
     at: Annotated[str | None, typer.Option(metavar="STEP", help="Key of the step at which they part.")] = None,
     prompt_file: Annotated[
@@ -55,15 +54,11 @@ def fork(
     with opened(None, store, tools=tools_in(tools), workspace=workspace) as engine:
         result = engine.executions.fork(execution_id, at=at, prompt=prompt, model=model, input=values)
         say_what_it_waits_for(engine, result)
-    if output is OutputFormat.JSON:
-        say_json(result.to_dict())
-    else:
-        print_result(result)
-    finish(result)
+    end_with(result, output)
 
 
 def migrate(
-    execution_id: _Id,
+    execution_id: ExecutionId,
     store: NeededStore,
     to: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Version of the agent; else the current one.")

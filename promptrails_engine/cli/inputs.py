@@ -31,6 +31,8 @@ InputOption = Annotated[
 InputFileOption = Annotated[
     str | None, typer.Option("--input-file", metavar="FILE", help="File with the input values as JSON; - is stdin.")
 ]
+ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Id of the execution.")]
+LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")]
 ModelOption = Annotated[
     str | None,
     typer.Option("--model", "-m", metavar="PROVIDER/MODEL", help="Model where the definitions name none."),

@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from promptrails_engine.cli.formats import OutputFormat, OutputOption
-from promptrails_engine.cli.inputs import DEFAULT_WORKSPACE, NeededStore, WorkspaceOption, records
+from promptrails_engine.cli.inputs import (
+    DEFAULT_WORKSPACE,
+    ExecutionId,
+    LimitOption,
+    NeededStore,
+    WorkspaceOption,
+    records,
+)
 from promptrails_engine.cli.output import dollars, printable, say, say_json, say_pairs, say_table, seconds
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.engine import Engine
@@ -28,7 +35,7 @@ def list_executions(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     agent: Annotated[str | None, typer.Option(help="Only runs of this agent, by name or id.")] = None,
     status: Annotated[str | None, typer.Option(help="Only runs with this status, such as failed.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 20,
+    limit: LimitOption = 20,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """List runs, newest first."""
@@ -44,7 +51,7 @@ def list_executions(
 
 @executions.command("get")
 def get_execution(
-    execution_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the execution.")],
+    execution_id: ExecutionId,
     store: NeededStore,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     output: OutputOption = OutputFormat.TABLE,

@@ -8,11 +8,12 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from promptrails_engine.cli.endings import finish, print_result, say_what_it_waits_for
+from promptrails_engine.cli.endings import end_with, say_what_it_waits_for
 from promptrails_engine.cli.exits import ExitCode, UsageError, exit_code_of
 from promptrails_engine.cli.formats import OutputFormat, OutputOption
 from promptrails_engine.cli.inputs import (
     DEFAULT_WORKSPACE,
+    ExecutionId,
     ModelOption,
     NeededStore,
     WorkspaceOption,
@@ -26,7 +27,6 @@ from promptrails_engine.engine import Engine
 from promptrails_engine.errors import ConflictError
 from promptrails_engine.results import AgentExecution, DoubtfulStep, ExecutionResult
 
-_Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the execution.")]
 _LOOK_S = 0.2
 _GOES_ON = frozenset({"pending", "running"})
 
@@ -64,7 +64,7 @@ def recover(
 
 
 def resume(
-    execution_id: _Id,
+    execution_id: ExecutionId,
     store: NeededStore,
     tools: ToolsOption = None,
     model: ModelOption = None,
@@ -75,11 +75,11 @@ def resume(
     with opened(None, store, model, tools_in(tools), workspace=workspace) as engine:
         result = engine.executions.resume(execution_id)
         say_what_it_waits_for(engine, result)
-    _end(result, output)
+    end_with(result, output)
 
 
 def doubts(
-    execution_id: _Id,
+    execution_id: ExecutionId,
     store: NeededStore,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     output: OutputOption = OutputFormat.TABLE,
@@ -103,7 +103,7 @@ class _Answer(NamedTuple):
 
 
 def resolve(
-    execution_id: _Id,
+    execution_id: ExecutionId,
     step: Annotated[str, typer.Argument(metavar="STEP", help="Key of the step, as `doubts` says it.")],
     store: NeededStore,
     retry: Annotated[bool, typer.Option("--retry", help="It did not happen: do it again.")] = False,
@@ -131,7 +131,7 @@ def resolve(
         if not left and not no_resume:
             result = _resumed(engine, root.id)
     if result is not None:
-        _end(result, output)
+        end_with(result, output)
         return
     _say_left(root, left, output)
     if left:
@@ -139,7 +139,7 @@ def resolve(
 
 
 def cancel(
-    execution_id: _Id,
+    execution_id: ExecutionId,
     store: NeededStore,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     output: OutputOption = OutputFormat.TABLE,
@@ -192,14 +192,6 @@ def _waited(engine: Engine, execution_id: str) -> AgentExecution:
     while (found := engine.executions.get(execution_id)).status in _GOES_ON:
         time.sleep(_LOOK_S)
     return found
-
-
-def _end(result: ExecutionResult, output: OutputFormat) -> None:
-    if output is OutputFormat.JSON:
-        say_json(result.to_dict())
-    else:
-        print_result(result)
-    finish(result)
 
 
 def _say_left(root: AgentExecution, left: list[DoubtfulStep], output: OutputFormat) -> None:

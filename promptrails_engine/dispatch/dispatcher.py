@@ -266,7 +266,7 @@ class Dispatcher:
             await self._store.renew_lease(_HERE, math.inf)  # what it runs ends with this process
         claims = await self._store.claim_executions(
             self._services.workspace_id,
-            _HERE if lease is None else lease.owner,
+            self.owner,
             limit=limit,
             lapsed=lapsed,
             execution_id=execution_id,

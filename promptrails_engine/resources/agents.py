@@ -35,6 +35,18 @@ _Config = AnyAgentConfig | Mapping[str, Any]
 _Tools = Sequence[str | ToolAttachment | Mapping[str, Any]]
 _SubAgents = Sequence[str | SubAgentAttachment | Mapping[str, Any]]
 
+_CONTENT = (  # arguments that make a version, by the name under which it holds them
+    "config",
+    "input_schema",
+    "output_schema",
+    "model_config",
+    "run_budget",
+    "approval_policy",
+    "cache_timeout",
+    "tools",
+    "sub_agents",
+)
+
 _list = list  # the classes below have a method of that name
 
 
@@ -97,19 +109,7 @@ class Agents(EngineResource[M_co]):
             NotFoundError: the config names a prompt or agent that does not exist.
         """
         await self._parts.ready()
-        content = None
-        if config is not None:
-            content = _content(
-                config,
-                input_schema,
-                output_schema,
-                model_config,
-                run_budget,
-                approval_policy,
-                cache_timeout,
-                tools,
-                sub_agents,
-            )
+        content = None if config is None else _content(locals())
         return await self._parts.agents.create(
             name, type, description=description, labels=labels, content=content, label=version, message=message
         )
@@ -156,17 +156,7 @@ class Agents(EngineResource[M_co]):
             DefinitionError: an argument cannot be used.
         """
         await self._parts.ready()
-        content = _content(
-            config,
-            input_schema,
-            output_schema,
-            model_config,
-            run_budget,
-            approval_policy,
-            cache_timeout,
-            tools,
-            sub_agents,
-        )
+        content = _content(locals())
         return await self._parts.agents.create_version(
             agent_id, content, label=version, set_current=set_current, message=message
         )
@@ -331,7 +321,10 @@ class Agents(EngineResource[M_co]):
         metadata: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
     ) -> AsyncEventStream:
-        """The events of one run as they come: `execution` first, exactly one `done` or `error` last.
+        """The events of one run as they come: `execution` first, and where it ends exactly one `done` or `error` last.
+
+        Where it stops for now, the stream ends as well: after `approval_required` if it waits for approvals, and after
+        whatever came last if it goes on elsewhere, for the engine was closed.
 
         Arguments and errors are those of `execute`.  Leaving the stream does not stop the run; to attach again use
         `executions.stream(id, after=n)`, to stop it `executions.cancel(id)`.
@@ -365,25 +358,7 @@ class Agents(EngineResource[M_co]):
         return await preview_plan(plan, plan_input(plan, input))
 
 
-def _content(
-    config: _Config | None,
-    input_schema: Mapping[str, Any] | None,
-    output_schema: Mapping[str, Any] | None,
-    model_config: ModelConfig | Mapping[str, Any] | None,
-    run_budget: RunBudget | Mapping[str, Any] | None,
-    approval_policy: ApprovalPolicy | Mapping[str, Any] | None,
-    cache_timeout: int | None,
-    tools: _Tools,
-    sub_agents: _SubAgents,
-) -> dict[str, Any]:
-    return {
-        "config": config,
-        "input_schema": input_schema,
-        "output_schema": output_schema,
-        "model_config": model_config,
-        "run_budget": run_budget,
-        "approval_policy": approval_policy,
-        "cache_timeout": cache_timeout,
-        "tools": list(tools) or None,
-        "sub_agents": list(sub_agents) or None,
-    }
+def _content(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a version, out of all arguments of a method that makes one."""
+    given = {name: arguments[name] for name in _CONTENT}
+    return given | {name: _list(given[name]) or None for name in ("tools", "sub_agents")}

@@ -19,6 +19,7 @@ from promptrails_engine.ports.journal import ApprovalRow
 from promptrails_engine.resources.base import EngineResource, page_slice
 from promptrails_engine.results import ApprovalRequest, Page, page_of
 from promptrails_engine.rows import approval_request
+from promptrails_engine.run.approvals import decided_data
 
 Decision = Literal["approved", "rejected"]
 
@@ -100,7 +101,7 @@ class Approvals(EngineResource[M_co]):
         if not decided.won:
             self._parts.dispatcher.nudge()  # it may have expired just now
             raise _too_late(decided.row)
-        self._parts.services.hooks.fire("approval.decided", _decided_data(decided.row))
+        self._parts.services.hooks.fire("approval.decided", decided_data(decided.row))
         if resume:
             await self._parts.dispatcher.wake(row.root_execution_id)
         return approval_request(decided.row)
@@ -139,19 +140,6 @@ class Approvals(EngineResource[M_co]):
                 f"approval '{row.id}' is not for {repr(decided_by) if decided_by else 'somebody without a name'} to "
                 "decide; give as decided_by one of those whom the agent's approval_policy assigns"
             )
-
-
-def _decided_data(row: ApprovalRow) -> dict[str, Any]:
-    return {
-        "approval_id": row.id,
-        "execution_id": row.execution_id,
-        "root_execution_id": row.root_execution_id,
-        "agent_id": row.agent_id,
-        "checkpoint_name": row.checkpoint_name,
-        "decision": row.status,
-        "reason": row.reason,
-        "decided_by": row.decided_by,
-    }
 
 
 def _too_late(row: ApprovalRow) -> ConflictError:

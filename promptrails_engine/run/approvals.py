@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from promptrails_engine.clock import iso_or_none
 from promptrails_engine.definitions.digest import canonical_json
 from promptrails_engine.errors import ApprovalMismatchError, RunError
 from promptrails_engine.ports.journal import ApprovalRow
@@ -52,6 +53,27 @@ def denial(request: ApprovalRow) -> str:
     """What is said of a request that was rejected."""
     who = f" by {request.decided_by}" if request.decided_by else ""
     return f"denied{who}: {request.reason}" if request.reason else f"denied{who}"
+
+
+def asked_data(request: ApprovalRow) -> dict[str, Any]:
+    """What hooks are told of a request, as JSON data."""
+    return {**_named(request), "payload": request.payload, "expires_at": iso_or_none(request.expires_at)}
+
+
+def decided_data(request: ApprovalRow) -> dict[str, Any]:
+    """What hooks are told of the decision about a request, as JSON data."""
+    decided = {"decision": request.status, "reason": request.reason, "decided_by": request.decided_by}
+    return {**_named(request), **decided}
+
+
+def _named(request: ApprovalRow) -> dict[str, Any]:
+    return {
+        "approval_id": request.id,
+        "execution_id": request.execution_id,
+        "root_execution_id": request.root_execution_id,
+        "agent_id": request.agent_id,
+        "checkpoint_name": request.checkpoint_name,
+    }
 
 
 def request_digest(key: str, checkpoint_name: str, payload: Mapping[str, Any], bound: Mapping[str, Any]) -> str:

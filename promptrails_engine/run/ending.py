@@ -19,6 +19,7 @@ from promptrails_engine.events import ApprovalRequiredEvent, DoneEvent, ErrorEve
 from promptrails_engine.ports.journal import ApprovalRow
 from promptrails_engine.ports.store import ExecutionRow, ExecutionStatus
 from promptrails_engine.run.abandon import abandon_below, cut_off
+from promptrails_engine.run.approvals import asked_data
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.deadlines import take_back
 from promptrails_engine.run.parking import LetGo, Parked
@@ -102,22 +103,10 @@ async def _park(ctx: RunContext, parked: Parked) -> ExecutionRow:
     await _suspend(ctx, "awaiting_approval", own)
     for request in own:
         if request.id not in told:
-            ctx.services.hooks.fire("execution.awaiting_approval", _told(request))
+            ctx.services.hooks.fire("execution.awaiting_approval", asked_data(request))
     if ctx.parent is not None:
         raise parked
     return ctx.row
-
-
-def _told(request: ApprovalRow) -> dict[str, Any]:
-    return {
-        "execution_id": request.execution_id,
-        "root_execution_id": request.root_execution_id,
-        "agent_id": request.agent_id,
-        "approval_id": request.id,
-        "checkpoint_name": request.checkpoint_name,
-        "payload": request.payload,
-        "expires_at": request.expires_at,
-    }
 
 
 async def _suspend(ctx: RunContext, status: ExecutionStatus, approvals: Sequence[ApprovalRow] = ()) -> None:
@@ -208,7 +197,7 @@ def _total(ctx: RunContext, row: ExecutionRow) -> TokenUsage:
 
 async def _store_end(ctx: RunContext, last: Event) -> None:
     journal = ctx.journal
-    if journal.is_flying:
+    if journal.flights:
         await journal.settle()  # what is being written comes first
     pending = [*ctx.log.events[ctx.log.stored :], last]
     await ctx.services.store.finish_execution(ctx.row, ctx.spans[ctx.spans_stored :], pending, journal.pending)

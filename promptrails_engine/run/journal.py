@@ -39,13 +39,14 @@ class _Batch:
 class Journal:
     """Outcomes by step key: those of before, and those of this run that are not in the store yet."""
 
-    __slots__ = ("_ctx", "_flights", "_past", "durable", "pending")
+    __slots__ = ("_ctx", "_past", "durable", "flights", "pending")
 
     def __init__(self, ctx: RunContext, past: Past | None, *, durable: bool) -> None:
         self._ctx = ctx
         self._past = past
-        self._flights: set[asyncio.Task[None]] = set()
         self.durable = durable
+        self.flights: set[asyncio.Task[None]] = set()
+        """Writes that are on their way."""
         self.pending: list[JournalEntry] = [] if past is None else list(past.unwritten)
 
     def recorded(self, key: str) -> dict[str, Any] | None:
@@ -106,12 +107,8 @@ class Journal:
 
     async def settle(self) -> None:
         """Return when nothing is on its way any more."""
-        while self._flights:
-            await asyncio.wait(self._flights)
-
-    @property
-    def is_flying(self) -> bool:
-        return bool(self._flights)
+        while self.flights:
+            await asyncio.wait(self.flights)
 
     # -------------------------------------------------------------- inside
 
@@ -128,12 +125,12 @@ class Journal:
 
     def _fly(self, batch: _Batch) -> asyncio.Task[None]:
         flight = asyncio.get_running_loop().create_task(self._write(batch))
-        self._flights.add(flight)
+        self.flights.add(flight)
         flight.add_done_callback(self._landed)
         return flight
 
     def _landed(self, flight: asyncio.Task[None]) -> None:
-        self._flights.discard(flight)
+        self.flights.discard(flight)
         error = None if flight.cancelled() else flight.exception()
         if isinstance(error, FencedError):
             self._ctx.lose()

@@ -89,22 +89,7 @@ class Runner:
             raise EngineClosedError("the engine was closed before the run went on; another one can take it up")
         deadlines = self._here()
         asked = None if row.limits is None else Limits(**row.limits)
-        trace = trace_of(row, plan, self._services.sinks.capture())
-        return self._detach(
-            RunContext(
-                plan,
-                row,
-                trace,
-                self._services,
-                plan.limits if asked is None else asked.over(plan.limits),
-                deadlines,
-                self._drive,
-                detached=True,
-                asked=asked,
-                lease=self._lease,
-                past=past,
-            )
-        )
+        return self._detach(self._of_row(plan, row, asked, deadlines, detached=True, past=past))
 
     def _detach(self, ctx: RunContext) -> tuple[EventLog, asyncio.Task[ExecutionRow]]:
         self._live[ctx.row.id] = ctx  # at once: a close in the meantime has to wait for it
@@ -204,19 +189,29 @@ class Runner:
             owner=None if lease is None else lease.owner,
             limits=None if options.limits is None else options.limits.to_dict(),
         )
-        trace = trace_of(row, plan, services.sinks.capture())
-        limits = plan.limits if options.limits is None else options.limits.over(plan.limits)
+        return self._of_row(plan, row, options.limits, deadlines, detached=detached, past=past)
+
+    def _of_row(
+        self,
+        plan: Plan,
+        row: ExecutionRow,
+        asked: Limits | None,
+        deadlines: Deadlines,
+        *,
+        detached: bool,
+        past: Past | None,
+    ) -> RunContext:
         return RunContext(
             plan,
             row,
-            trace,
-            services,
-            limits,
+            trace_of(row, plan, self._services.sinks.capture()),
+            self._services,
+            plan.limits if asked is None else asked.over(plan.limits),
             deadlines,
             self._drive,
             detached=detached,
-            asked=options.limits,
-            lease=lease,
+            asked=asked,
+            lease=self._lease,
             past=past,
         )
 

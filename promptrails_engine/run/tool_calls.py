@@ -13,24 +13,21 @@ from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.errors import ToolDeniedError, ToolError, ToolUnknownError
 from promptrails_engine.ports.provider import Message, ToolCall
 from promptrails_engine.ports.sink import Span
-from promptrails_engine.ports.tool import Tool, ToolContext
+from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.approvals import decision, denial
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.parking import Parked, all_parked
 from promptrails_engine.run.plan import Plan, PromptStep, SubAgent
-from promptrails_engine.run.recall import STOPPERS, error_data, retell
+from promptrails_engine.run.recall import STOPPERS, retell
 from promptrails_engine.run.side_by_side import side_by_side
 from promptrails_engine.run.spans import fail_span
 from promptrails_engine.run.sub_agents import delegate
+from promptrails_engine.run.tool_dispatch import A_MODEL, call_on_record, recalled, show_recalled
 from promptrails_engine.run.tool_events import cut_call, end_call, start_call
-from promptrails_engine.run.tool_result import result_text, to_json_data
-from promptrails_engine.run.tool_state import RunState
+from promptrails_engine.run.tool_result import result_text
 from promptrails_engine.schema import parse_arguments
-from promptrails_engine.secrets import mask
 
 _AT_ONCE = 8
-NOT_NEEDED = "it was cut off, for it was not needed any more"
-"""Said of a call that the run itself has stopped: nobody is to be asked what became of it."""
 
 
 async def run_calls(
@@ -95,24 +92,12 @@ async def _run_call(
     return Message("tool", text, tool_call_id=call.id, name=call.name)
 
 
-def show_recalled(
-    ctx: RunContext, parent: Span, name: str, key: str, arguments: dict[str, Any], record: dict[str, Any]
-) -> None:
-    """Have a call in the trace whose outcome is on record, also where somebody has told it in place of its process."""
-    span = ctx.open_span("tool", name, key, parent)
-    span.attributes |= {"tool_name": name, "tool_type": "function", "parameters": arguments}
-    span.input = arguments
-    span.output = record.get("text", record.get("result"))
-    if "error" in record:
-        fail_span(span, ToolError(record["error"]["message"]))
-    ctx.close_span(span)
-
-
 def _recalled(record: dict[str, Any]) -> str:
-    """The text of an outcome on record."""
-    if "error" in record:
-        return _error_text(record["error"]["message"])
-    return record["text"] if "text" in record else result_text(record.get("result"))
+    """What the model is told of an outcome on record."""
+    try:
+        return result_text(recalled(record))
+    except ToolError as error:
+        return _error_text(error.message)
 
 
 async def refusal(ctx: RunContext, step: PromptStep, call: ToolCall, key: str) -> str | None:
@@ -164,74 +149,17 @@ async def _call_tool(
         if isinstance(called, SubAgent):
             text = await delegate(ctx, span, called, arguments, said)
         else:
-            text = await _dispatch(ctx, span, called, arguments, call)
+            text = await call_on_record(ctx, attributes["key"], called, arguments, call.id, A_MODEL)
     except STOPPERS:
         raise
-    except ToolError as error:
-        error.message = mask(error.message)  # it may repeat whatever the tool was told
-        fail_span(span, error)
-        return _error_text(error.message)
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and ctx.being_cancelled():
             raise
-        failed = ToolError(mask(f"{type(error).__name__}: {error}"))
+        failed = A_MODEL.failed(call.name, error)
         fail_span(span, failed)
         return _error_text(failed.message)
     span.output = text
     return text
-
-
-async def _dispatch(ctx: RunContext, span: Span, tool: Tool, arguments: dict[str, Any], call: ToolCall) -> str:
-    """The text of the tool's result, or of its failure, which is on record once it has come."""
-    journal, key = ctx.journal, span.attributes["key"]
-    await announce(ctx, key, tool, arguments)
-    try:
-        result = await tool.call(arguments, tool_context(ctx, call.id, key))
-        if ctx.being_cancelled():
-            await asyncio.sleep(0)  # where it is still on its way, it arrives here
-            raise asyncio.CancelledError  # once more, for the tool has swallowed the one that it got
-        text = result_text(to_json_data(result, call.name))
-    except Exception as error:
-        if tool.effect != "pure":
-            message = mask(error.message if isinstance(error, ToolError) else f"{type(error).__name__}: {error}")
-            journal.note(key, "tool", tool.effect, {"error": {"code": "tool_failed", "message": message}})
-        raise
-    except asyncio.CancelledError:
-        if tool.effect != "pure" and not ctx.halting:  # the run may go on without it
-            journal.note(key, "tool", tool.effect, error_data(ToolError(NOT_NEEDED)))
-        raise
-    if tool.effect != "pure":
-        journal.note(key, "tool", tool.effect, {"text": text})
-    return text
-
-
-async def announce(ctx: RunContext, key: str, tool: Tool, arguments: dict[str, Any]) -> None:
-    """Before a tool is called: an effect is put on record as intended, and what came before any call is sent.
-
-    Raises:
-        StoreError, FencedError: the effect must not be sent.
-    """
-    if tool.effect == "effect":
-        await ctx.journal.intend(key, "tool", {"tool": tool.name, "arguments": arguments})
-    else:
-        ctx.journal.send()
-
-
-def tool_context(ctx: RunContext, call_id: str, key: str) -> ToolContext:
-    """What a tool may know of this run."""
-    trace, services = ctx.trace, ctx.services
-    return ToolContext(
-        trace.execution_id,
-        trace.trace_id,
-        trace.workspace_id,
-        trace.agent_id,
-        call_id,
-        trace.session_id,
-        trace.user_id,
-        RunState(services.store, trace.workspace_id, trace.session_id or trace.execution_id),
-        services.clock.now,
-        f"{trace.execution_id}/{key}",
-    )
 
 
 def _error_text(why: str) -> str:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-from promptrails_engine.errors import ToolError
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.parking import Parked
-from promptrails_engine.run.recall import error_data, retell
-from promptrails_engine.run.tool_calls import NOT_NEEDED, announce, show_recalled, tool_context
+from promptrails_engine.run.recall import retell
+from promptrails_engine.run.tool_dispatch import A_DEFINITION, call_on_record, recalled, show_recalled
 from promptrails_engine.run.tool_events import SUMMARY_CHARS, cut_call, end_call, start_call
-from promptrails_engine.run.tool_result import result_text, to_json_data
-from promptrails_engine.secrets import mask
+from promptrails_engine.run.tool_result import result_text
 
 
 async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: dict[str, Any], key: str) -> Any:
@@ -32,12 +29,12 @@ async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: di
     call_id = "call_" + (ids.derived(ctx.row.id, key) if ctx.stays else ids.span())
     record = None if ctx.past is None else ctx.journal.recorded(key)
     if record is not None and retell(ctx, parent, key):
-        return _recalled(record)
+        return recalled(record)
     start_call(ctx, call_id, tool.name)
     try:
         if record is not None:
             show_recalled(ctx, parent, tool.name, key, arguments, record)
-            result = _recalled(record)
+            result = recalled(record)
         else:
             result = await ctx.step("tool", tool.name, key, parent, _call, tool, arguments, call_id)
     except Parked:
@@ -52,38 +49,10 @@ async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: di
     return result
 
 
-def _recalled(record: dict[str, Any]) -> Any:
-    if "error" in record:
-        raise ToolError(record["error"]["message"])
-    return record["result"]
-
-
 async def _call(ctx: RunContext, span: Span, tool: Tool, arguments: dict[str, Any], call_id: str) -> Any:
     attributes = span.attributes
     attributes["tool_name"] = tool.name
     attributes["tool_type"] = "function"
     attributes["parameters"] = span.input = arguments
-    key = attributes["key"]
-    await announce(ctx, key, tool, arguments)
-    try:
-        result = to_json_data(await tool.call(arguments, tool_context(ctx, call_id, key)), tool.name)
-    except ToolError as error:
-        error.message = mask(error.message)  # it may repeat whatever the tool was told
-        _note(ctx, key, tool, error_data(error))
-        raise
-    except (Exception, asyncio.CancelledError) as error:
-        if isinstance(error, asyncio.CancelledError) and ctx.being_cancelled():
-            if not ctx.halting:
-                _note(ctx, key, tool, error_data(ToolError(NOT_NEEDED)))
-            raise
-        failed = ToolError(mask(f"tool '{tool.name}' failed: {type(error).__name__}: {error}"))
-        _note(ctx, key, tool, error_data(failed))
-        raise failed from error
-    _note(ctx, key, tool, {"result": result})
-    span.output = result
-    return result
-
-
-def _note(ctx: RunContext, key: str, tool: Tool, outcome: dict[str, Any]) -> None:
-    if tool.effect != "pure":
-        ctx.journal.note(key, "tool", tool.effect, outcome)
+    span.output = await call_on_record(ctx, attributes["key"], tool, arguments, call_id, A_DEFINITION)
+    return span.output

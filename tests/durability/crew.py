@@ -30,10 +30,12 @@ from promptrails_engine.ports.provider import ModelRequest
 from promptrails_engine.store.sql.store import SqlStore
 from promptrails_engine.testing import Reply, ScriptedProvider, ToolUse
 from promptrails_engine.testing.scripted import AnyReply
+from tests.stores import AroundWrites
 
 KINDS = ("chain", "workflow", "composite", "helpers")
 EFFECTS = {"chain": 3, "workflow": 4, "composite": 4, "helpers": 2}
 """How often each agent writes to the ledger."""
+_OF_RUNS = frozenset({"begin_execution", "write_progress", "finish_execution"})
 
 
 class Dice:
@@ -49,32 +51,20 @@ class Dice:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class MortalStore(SqlStore):
-    """The store in SQL, with a point before and after each write of a run."""
+class MortalStore(AroundWrites, SqlStore):
+    """The store in SQL, with a point before and after each write of a run, and after each claim."""
 
     def __init__(self, url: str, dice: Dice) -> None:
         super().__init__(url)
         self.dice = dice
 
-    async def begin_execution(self, *args: Any, **kwargs: Any) -> Any:
-        self.dice.pass_by()
-        await super().begin_execution(*args, **kwargs)
-        self.dice.pass_by()
+    async def before(self, write: str, *args: Any) -> None:
+        if write in _OF_RUNS:
+            self.dice.pass_by()
 
-    async def write_progress(self, *args: Any, **kwargs: Any) -> Any:
-        self.dice.pass_by()
-        await super().write_progress(*args, **kwargs)
-        self.dice.pass_by()
-
-    async def finish_execution(self, *args: Any, **kwargs: Any) -> Any:
-        self.dice.pass_by()
-        await super().finish_execution(*args, **kwargs)
-        self.dice.pass_by()
-
-    async def claim_executions(self, *args: Any, **kwargs: Any) -> Any:
-        found = await super().claim_executions(*args, **kwargs)
-        self.dice.pass_by()
-        return found
+    async def after(self, write: str, result: Any, *args: Any) -> None:
+        if write in _OF_RUNS or write == "claim_executions":
+            self.dice.pass_by()
 
 
 def engine_on(url: str, ledger: Path, dice: Dice, **options: Any) -> AsyncEngine:

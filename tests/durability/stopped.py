@@ -32,6 +32,7 @@ from promptrails_engine.store.sql.tables import approvals, events, executions, j
 from tests.durability.desk import Desk
 from tests.durability.forks import Process, done, forked, is_stopped, told, until
 from tests.durability.handover import load_all
+from tests.stores import AroundWrites
 
 _WORDS = ["early", "last", "small"]
 """What the agent writes to the ledger."""
@@ -61,7 +62,7 @@ class Stops:
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
-class StoppingStore(SqlStore):
+class StoppingStore(AroundWrites, SqlStore):
     """The store in SQL, with a point before and after each write of a run."""
 
     def __init__(self, url: str, stops: Stops) -> None:
@@ -69,28 +70,17 @@ class StoppingStore(SqlStore):
         self._stops = stops
         stops.store = self
 
-    async def begin_execution(self, *args: Any, **kwargs: Any) -> Any:
-        await super().begin_execution(*args, **kwargs)
-        await self._stops.pass_by()
+    async def before(self, write: str, *args: Any) -> None:
+        if write in ("write_progress", "finish_execution"):
+            await self._stops.pass_by()
 
-    async def write_progress(self, *args: Any, **kwargs: Any) -> Any:
-        await self._stops.pass_by()
-        await super().write_progress(*args, **kwargs)
-        await self._stops.pass_by()
-        if self._stops.hiccup and any(entry.state == "intended" for entry in args[1]):
+    async def after(self, write: str, result: Any, *args: Any) -> None:
+        if write in ("begin_execution", "write_progress") or (write == "claim_executions" and result.rows):
+            await self._stops.pass_by()
+        if write == "write_progress" and self._stops.hiccup and any(entry.state == "intended" for entry in args[1]):
             self._stops.hiccup = False
             self._stops.at = self._stops.passed + 2  # after the write that makes sure
             time.sleep(_LEASE_S * 0.9)  # noqa: ASYNC251  the whole process hangs, and is not sure of its lease
-
-    async def finish_execution(self, *args: Any, **kwargs: Any) -> Any:
-        await self._stops.pass_by()
-        await super().finish_execution(*args, **kwargs)
-
-    async def claim_executions(self, *args: Any, **kwargs: Any) -> Any:
-        found = await super().claim_executions(*args, **kwargs)
-        if found.rows:
-            await self._stops.pass_by()
-        return found
 
 
 class Stopped:

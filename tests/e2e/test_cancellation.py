@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -14,37 +14,13 @@ from promptrails_engine import (
     AuthError,
     DoneEvent,
     ErrorEvent,
-    Event,
     Limits,
-    Span,
     ToolContext,
 )
-from promptrails_engine.ports.journal import JournalEntry
 from promptrails_engine.ports.provider import Delta, Finish, ModelCapabilities, ModelRequest
-from promptrails_engine.ports.store import ExecutionRow
-from promptrails_engine.store import MemoryStore
 from promptrails_engine.testing import Reply, ScriptedProvider, ToolUse
 from tests.engine.kit import one_prompt, scripted
-
-
-class SlowToFinish(MemoryStore):
-    """Writes the end of a run only once `gate` is open."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.arrived = asyncio.Event()
-        self.gate = asyncio.Event()
-
-    async def finish_execution(
-        self,
-        row: ExecutionRow,
-        spans: Sequence[Span],
-        events: Sequence[Event],
-        entries: Sequence[JournalEntry] = (),
-    ) -> None:
-        self.arrived.set()
-        await self.gate.wait()
-        await super().finish_execution(row, spans, events, entries)
+from tests.stores import SlowToFinish
 
 
 def being_cancelled() -> int:
@@ -101,19 +77,7 @@ async def test_cancel_while_the_end_is_written_still_gives_the_stream_its_last_e
 
 
 async def test_a_caller_cancelled_while_the_end_is_written_leaves_a_terminal_record():
-
-    class Lossy(SlowToFinish):
-        async def finish_execution(
-            self,
-            row: ExecutionRow,
-            spans: Sequence[Span],
-            events: Sequence[Event],
-            entries: Sequence[JournalEntry] = (),
-        ) -> None:
-            await super().finish_execution(row, spans, events, entries)
-            self.written = [event.type for event in events]
-
-    store = Lossy()
+    store = SlowToFinish()
     async with AsyncEngine(store, providers=[ScriptedProvider(["x"])], model="scripted/m") as engine:
         agent = await one_prompt(engine)
         call = asyncio.create_task(engine.agents.execute(agent, {}))

@@ -25,20 +25,16 @@ from promptrails_engine.run import runner
 from promptrails_engine.store import MemoryStore, SqlStore
 from promptrails_engine.testing import ScriptedProvider
 from tests.engine.kit import one_prompt
+from tests.stores import AroundWrites
 
 
 async def test_nobody_hears_of_an_end_that_could_not_be_put_on_record():
     """runner.py `_finish`: `finally: log.append(last)` says `done` to listeners though the commit failed."""
 
-    class Full(MemoryStore):
-        async def finish_execution(
-            self,
-            row: ExecutionRow,
-            spans: Sequence[Span],
-            events: Sequence[Event],
-            entries: Sequence[JournalEntry] = (),
-        ) -> None:
-            raise StoreUnavailableError("the disk is full")
+    class Full(AroundWrites, MemoryStore):
+        async def before(self, write: str, *args: Any) -> None:
+            if write == "finish_execution":
+                raise StoreUnavailableError("the disk is full")
 
     async with AsyncEngine(Full(), providers=[ScriptedProvider(["x"])], model="scripted/m") as engine:
         stream = engine.agents.stream(await one_prompt(engine), {})

@@ -11,40 +11,17 @@ from typing import Any
 from promptrails_engine import AsyncEngine, ExecutionResult, FencedError, StoreError
 from promptrails_engine.store.sql.store import SqlStore
 from promptrails_engine.testing import ScriptedProvider
+from tests.stores import AroundWrites
 
 
-class MortalStore(SqlStore):
+class MortalStore(AroundWrites, SqlStore):
     """Refuses to be written to once it is dead."""
 
     dead = False
 
-    def _check(self) -> None:
+    async def before(self, write: str, *args: Any) -> None:
         if self.dead:
             raise StoreError("the process of this store has died")
-
-    async def begin_execution(self, *args: Any, **kwargs: Any) -> Any:
-        self._check()
-        return await super().begin_execution(*args, **kwargs)
-
-    async def write_progress(self, *args: Any, **kwargs: Any) -> Any:
-        self._check()
-        return await super().write_progress(*args, **kwargs)
-
-    async def suspend_execution(self, *args: Any, **kwargs: Any) -> Any:
-        self._check()
-        return await super().suspend_execution(*args, **kwargs)
-
-    async def finish_execution(self, *args: Any, **kwargs: Any) -> Any:
-        self._check()
-        return await super().finish_execution(*args, **kwargs)
-
-    async def renew_lease(self, *args: Any, **kwargs: Any) -> Any:
-        self._check()
-        return await super().renew_lease(*args, **kwargs)
-
-    async def end_lease(self, *args: Any, **kwargs: Any) -> Any:
-        self._check()
-        return await super().end_lease(*args, **kwargs)
 
 
 class Script:

@@ -7,9 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptrails_engine import ApprovalRequest, AsyncEngine, ExecutionResult, FunctionTool, ToolAttachment, tool
+from promptrails_engine import (
+    ApprovalRequest,
+    AsyncEngine,
+    BadRequestError,
+    ExecutionResult,
+    FunctionTool,
+    ToolAttachment,
+    tool,
+)
 from promptrails_engine.events import Event
 from promptrails_engine.ports.tool import Effect
+from promptrails_engine.testing import Reply, ToolUse
 
 Order = Callable[[Sequence[ApprovalRequest]], Sequence[ApprovalRequest]]
 _MOST_PAUSES = 50
@@ -35,6 +44,20 @@ class Ledger:
     @property
     def counts(self) -> Counter[str]:
         return Counter(self.lines)
+
+
+def worker(request: Any) -> Any:
+    """Writes what it is told to, or asks all that it can, and reports it; refuses a `no`; repeats all else."""
+    last = request.messages[-1]
+    if last.role == "tool":
+        return f"[{last.content}]"
+    verb, _, rest = last.content.partition(" ")
+    if verb == "write":
+        return ToolUse("write", {"what": rest})
+    if verb == "ask":
+        calls = [ToolUse(name, {"task": rest}) for name in sorted(spec.name for spec in request.tools)]
+        return Reply(tool_calls=calls)
+    return BadRequestError("no") if verb == "no" else f"<{last.content}>"
 
 
 def guarded(*names: str) -> list[ToolAttachment]:

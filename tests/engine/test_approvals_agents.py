@@ -9,14 +9,12 @@ import pytest
 
 from promptrails_engine import (
     AsyncEngine,
-    BadRequestError,
     ConflictError,
     HookEvent,
     Limits,
     SimpleAgentConfig,
     SubAgentAttachment,
 )
-from promptrails_engine.testing import Reply, ToolUse
 from tests.engine.families import agent, composite, step
 from tests.engine.kit import scripted
 from tests.engine.park_kit import (
@@ -29,25 +27,12 @@ from tests.engine.park_kit import (
     shape_of,
     tree_of,
     types_of,
+    worker,
 )
 
 pytestmark = pytest.mark.usefixtures("each_store")
 
 CALLED = ["tool_start", "tool_end"]
-
-
-def worker(request: Any) -> Any:
-    """Writes what it is asked for, and reports it; `no` it refuses; what it need not write it repeats."""
-    last = request.messages[-1]
-    if last.role == "tool":
-        return f"[{last.content}]"
-    verb, _, rest = last.content.partition(" ")
-    if verb == "write":
-        return ToolUse("write", {"what": rest})
-    if verb == "ask":
-        calls = [ToolUse(name, {"task": rest}) for name in sorted(spec.name for spec in request.tools)]
-        return Reply(tool_calls=calls)
-    return BadRequestError("no") if verb == "no" else f"<{last.content}>"
 
 
 async def desk(engine: AsyncEngine, *subs: SubAgentAttachment, helper: Any = "say {{ task }}") -> None:

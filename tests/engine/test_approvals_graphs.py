@@ -8,7 +8,6 @@ import pytest
 
 from promptrails_engine import (
     AsyncEngine,
-    BadRequestError,
     MultiAgentConfig,
     PromptLink,
     WorkflowAgentConfig,
@@ -18,21 +17,11 @@ from promptrails_engine.testing import ToolUse
 from tests.engine.families import agent, composite, step
 from tests.engine.flows import node, prompts, workflow
 from tests.engine.kit import scripted
-from tests.engine.park_kit import Ledger, approved, decide, guarded, pending, shape_of, types_of
+from tests.engine.park_kit import Ledger, approved, decide, guarded, pending, shape_of, types_of, worker
 
 pytestmark = pytest.mark.usefixtures("each_store")
 
 TEXTS = {"a": "write a", "b": "say b", "c": "say c"}
-
-
-def worker(request: Any) -> Any:
-    last = request.messages[-1]
-    if last.role == "tool":
-        return f"[{last.content}]"
-    verb, _, rest = last.content.partition(" ")
-    if verb == "write":
-        return ToolUse("write", {"what": rest})
-    return BadRequestError("no") if verb == "no" else f"<{last.content}>"
 
 
 def as_data(request: Any) -> Any:

@@ -229,7 +229,8 @@ async def test_hooks_are_told_of_the_wait_and_of_the_decision_once():
     assert asked.data["approval_id"] == decided.data["approval_id"] == request.id
     assert asked.data["execution_id"] == asked.data["root_execution_id"] == result.execution_id
     assert asked.data["payload"] == CONTENT
-    assert asked.data["expires_at"] is not None
+    assert asked.data["expires_at"] == request.expires_at
+    assert request.expires_at is not None
     assert decided.data["decision"] == "approved"
 
 

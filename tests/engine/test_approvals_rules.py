@@ -20,6 +20,7 @@ from promptrails_engine import (
 )
 from promptrails_engine.errors import DefinitionError
 from promptrails_engine.testing import Reply, ScriptedProvider, ToolUse
+from tests.engine import crash_kit
 from tests.engine.families import agent, composite, step
 from tests.engine.flows import echo, node, prompts, workflow
 from tests.engine.kit import scripted
@@ -127,9 +128,8 @@ async def test_a_node_that_expired_may_be_borne():
 # ------------------------------------------------------------------ what was approved is what is done
 
 
-def engine_on(path: Path, written: Any, replies: Any, **more: Any) -> AsyncEngine:
-    provider = ScriptedProvider(replies)
-    return AsyncEngine(str(path), providers=[provider], model="scripted/m", tools=[written], background=0, **more)
+def engine_on(path: Path, written: Any, replies: Any) -> AsyncEngine:
+    return crash_kit.engine_on(path, replies, tools=[written])
 
 
 def tool_with(ledger: list[str], **extra: Any) -> Any:

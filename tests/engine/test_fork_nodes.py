@@ -10,7 +10,6 @@ import pytest
 
 from promptrails_engine import (
     AsyncEngine,
-    ExecutionResult,
     MemoryDataSource,
     ValidationError,
     WorkflowAgentConfig,
@@ -20,6 +19,7 @@ from promptrails_engine.ports.media import MediaAsset
 from promptrails_engine.testing import ScriptedMediaProvider
 from tests.catalog.kit import INPUT, prompt
 from tests.engine.fork_kit import Watch, keys_of, watched
+from tests.engine.park_kit import decide
 
 pytestmark = pytest.mark.usefixtures("each_store")
 DOLLAR = MediaAsset("image/png", b"png", cost=1.0)
@@ -53,15 +53,9 @@ async def flow(on_rejected: str = "go_on") -> AsyncIterator[tuple[AsyncEngine, W
         yield engine, watch, rows, media
 
 
-async def decided(engine: AsyncEngine, execution_id: str, decision: Any = "approved") -> ExecutionResult:
-    [request] = await engine.approvals.list(execution_id=execution_id, status="pending")
-    await engine.approvals.decide(request.id, decision, resume=False)
-    return await engine.executions.resume(execution_id)
-
-
 async def test_what_comes_before_is_neither_asked_nor_made_nor_approved_again():
     async with flow() as (engine, _watch, rows, media):
-        source = await decided(engine, (await engine.agents.execute("Flow", INPUT)).id)
+        source = await decide(engine, await engine.agents.execute("Flow", INPUT))
         assert source.text == "<say approved>"
         made: dict[str, tuple[str, int, int]] = {}
         for key in await keys_of(engine, source.id):
@@ -73,7 +67,7 @@ async def test_what_comes_before_is_neither_asked_nor_made_nor_approved_again():
                 assert fork.cost < 1
                 assert (await engine.executions.diff(source.id, fork.id)).diverged_at is None
             else:
-                assert (await decided(engine, fork.id, "rejected")).text == "<say rejected>"
+                assert (await decide(engine, fork, "rejected")).text == "<say rejected>"
         assert made == {
             "nodes[rows]": ("awaiting_approval", 1, 1),
             "nodes[draw]": ("awaiting_approval", 0, 1),
@@ -88,12 +82,12 @@ async def test_what_comes_before_is_neither_asked_nor_made_nor_approved_again():
 
 async def test_a_rejection_that_ended_a_run_is_recalled_where_it_comes_before():
     async with flow("end") as (engine, watch, _rows, _media):
-        source = await decided(engine, (await engine.agents.execute("Flow", INPUT)).id, "rejected")
+        source = await decide(engine, await engine.agents.execute("Flow", INPUT), "rejected")
         assert source.status == "rejected"
         fork = await engine.executions.fork(source.id, at="nodes[say]")
         assert (fork.status, watch.asked()) == ("rejected", [])
         again = await engine.executions.fork(source.id, at="nodes[look]")
-        assert (await decided(engine, again.id)).text == "<say approved>"
+        assert (await decide(engine, again)).text == "<say approved>"
 
 
 async def test_a_media_job_has_no_model_that_a_fork_could_change():
@@ -109,7 +103,7 @@ async def test_a_migration_knows_nodes_of_all_kinds():
         waiting = await engine.agents.execute("Flow", INPUT)
         await engine.prompts.create_version("say", user_prompt="new {{ look.status }}", set_current=True)
         assert (await engine.executions.migrate(waiting.id, dry_run=False)).is_safe
-        assert (await decided(engine, waiting.id)).text == "<new approved>"
+        assert (await decide(engine, waiting)).text == "<new approved>"
         other = await engine.agents.execute("Flow", INPUT)
         nodes = [WorkflowNode("draw", prompt_id=await prompt(engine, "p"))]
         await engine.agents.create_version("Flow", config=WorkflowAgentConfig(nodes), set_current=True)

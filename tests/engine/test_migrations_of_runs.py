@@ -12,7 +12,6 @@ from promptrails_engine import (
     CompositeAgentConfig,
     CompositeStep,
     ConflictError,
-    ExecutionResult,
     Migration,
     NotFoundError,
     PromptLink,
@@ -21,6 +20,7 @@ from promptrails_engine import (
 )
 from tests.catalog.kit import INPUT, prompt, simple
 from tests.engine.fork_kit import ran, three_steps, watched
+from tests.engine.park_kit import decide
 
 pytestmark = pytest.mark.usefixtures("each_store")
 GUARDED: dict[str, Any] = {"tools": [{"name": "double", "requires_approval": True}]}
@@ -35,12 +35,6 @@ async def two_prompts(engine: AsyncEngine, **more: Any) -> str:
     return (await engine.agents.create("Two", config=ChainAgentConfig(links), **{**GUARDED, **more})).id
 
 
-async def approved(engine: AsyncEngine, execution_id: str) -> ExecutionResult:
-    for request in await engine.approvals.list(root_execution_id=execution_id, status="pending"):
-        await engine.approvals.decide(request.id, "approved", resume=False)
-    return await engine.executions.resume(execution_id)
-
-
 async def test_a_run_that_waits_goes_on_with_its_own_version_whatever_is_promoted():
     async with watched() as (engine, watch):
         result = await engine.agents.execute(await two_prompts(engine), INPUT)
@@ -48,10 +42,10 @@ async def test_a_run_that_waits_goes_on_with_its_own_version_whatever_is_promote
             "second", user_prompt="broken {{ nobody.knows }}", strict=True, set_current=True
         )
         watch.asked()
-        assert (await approved(engine, result.id)).raise_for_status().text == "<second [4]>"
+        assert (await decide(engine, result)).raise_for_status().text == "<second [4]>"
         assert watch.asked() == ["4", "second [4]"]
         failed = await engine.agents.execute("Two", INPUT)
-        assert (await approved(engine, failed.id)).error_code == "template_error"
+        assert (await decide(engine, failed)).error_code == "template_error"
 
 
 async def test_a_dry_run_shows_what_would_change_and_changes_nothing():
@@ -75,7 +69,7 @@ async def test_a_dry_run_shows_what_would_change_and_changes_nothing():
         ]
         assert await engine.executions.get(result.id) == before
         watch.asked()
-        assert (await approved(engine, result.id)).text == "<second [4]>"
+        assert (await decide(engine, result)).text == "<second [4]>"
 
 
 async def test_a_migrated_run_goes_on_with_the_new_versions_and_what_is_on_record():
@@ -91,7 +85,7 @@ async def test_a_migrated_run_goes_on_with_the_new_versions_and_what_is_on_recor
             "v2",
         ]
         watch.asked()
-        assert (await approved(engine, result.id)).raise_for_status().text == "<new [4]>"
+        assert (await decide(engine, result)).raise_for_status().text == "<new [4]>"
         assert watch.asked() == ["4", "new [4]"]
         assert (await engine.executions.get(result.id)).version_lock["prompts"][1]["version"] == "v2"
 
@@ -121,7 +115,7 @@ async def test_another_version_of_the_agent_voids_what_was_asked_under_the_old_o
         assert request.id in str(found)
         await engine.executions.migrate(result.id, to="next", dry_run=False)
         assert (await engine.executions.get(result.id)).agent_version_id != agent.current_version.id
-        ended = await approved(engine, result.id)
+        ended = await decide(engine, result)
         assert (ended.status, ended.error_code, watch.called()) == ("failed", "approval_mismatch", 0)
 
 
@@ -189,7 +183,7 @@ async def test_children_that_wait_are_migrated_with_their_root():
         assert again[0].version_lock == ended.version_lock
         assert again[1].version_lock != child.version_lock
         watch.asked()
-        assert (await approved(engine, root.id)).raise_for_status().text == "<new [4]>"
+        assert (await decide(engine, root)).raise_for_status().text == "<new [4]>"
         assert watch.asked() == ["4", "new [4]"]
 
 
@@ -232,7 +226,7 @@ async def test_somebody_who_takes_it_up_meanwhile_is_faster(monkeypatch: pytest.
         replace_lock = store.replace_lock
 
         async def late(*args: Any) -> bool:
-            await approved(engine, result.id)
+            await decide(engine, result)
             return await replace_lock(*args)
 
         monkeypatch.setattr(type(store), "replace_lock", lambda self, *args: late(*args))
@@ -251,7 +245,7 @@ async def test_a_fork_is_migrated_unless_its_steps_run_what_no_version_says():
         plain = await engine.executions.fork(source.id, at="steps[0]/llm[0]/tool[0]")
         assert len((await engine.executions.migrate(plain.id, dry_run=False)).changes) == 1
         assert (await engine.executions.get(plain.id)).version_lock["fork"]["execution_id"] == source.id
-        assert (await approved(engine, plain.id)).text == "<new [4]>"
+        assert (await decide(engine, plain)).text == "<new [4]>"
         changed = await engine.executions.fork(source.id, at="steps[0]/llm[0]/tool[0]", model="scripted/n")
         with pytest.raises(ConflictError, match=r"steps\[0\]"):
             await engine.executions.migrate(changed.id)
