@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from promptrails_engine import definitions
 from promptrails_engine.definitions.configs import AnyAgentConfig
 from promptrails_engine.definitions.drawing import Drawing, DrawingFormat
+from promptrails_engine.definitions.guards import GuardrailSpec
 from promptrails_engine.definitions.records import Agent, AgentVersion
 from promptrails_engine.definitions.settings import (
     ApprovalPolicy,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _Config = AnyAgentConfig | Mapping[str, Any]
 _Tools = Sequence[str | ToolAttachment | Mapping[str, Any]]
 _SubAgents = Sequence[str | SubAgentAttachment | Mapping[str, Any]]
+_Guardrails = Sequence[GuardrailSpec | Mapping[str, Any]]
 
 _CONTENT = (  # arguments that make a version, by the name under which it holds them
     "config",
@@ -45,6 +47,7 @@ _CONTENT = (  # arguments that make a version, by the name under which it holds 
     "cache_timeout",
     "tools",
     "sub_agents",
+    "guardrails",
 )
 
 _list = list  # the classes below have a method of that name
@@ -96,6 +99,7 @@ class Agents(EngineResource[M_co]):
         cache_timeout: int | None = None,
         tools: _Tools = (),
         sub_agents: _SubAgents = (),
+        guardrails: _Guardrails = (),
         version: str | None = None,
         message: str = "",
     ) -> Agent:
@@ -129,6 +133,7 @@ class Agents(EngineResource[M_co]):
         cache_timeout: int | None = None,
         tools: _Tools = (),
         sub_agents: _SubAgents = (),
+        guardrails: _Guardrails = (),
         set_current: bool = False,
         message: str = "",
     ) -> AgentVersion:
@@ -147,6 +152,7 @@ class Agents(EngineResource[M_co]):
             tools: tools that the prompts may use, by name.
             sub_agents: other agents that the prompts of a simple agent or a chain may call as tools, each an id or name
                 or a `SubAgentAttachment`.
+            guardrails: guards of its input, its output and its tool calls, each a `GuardrailSpec`.
             set_current: make it the current version.
             message: why it was made.
 
@@ -361,4 +367,4 @@ class Agents(EngineResource[M_co]):
 def _content(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a version, out of all arguments of a method that makes one."""
     given = {name: arguments[name] for name in _CONTENT}
-    return given | {name: _list(given[name]) or None for name in ("tools", "sub_agents")}
+    return given | {name: _list(given[name]) or None for name in ("tools", "sub_agents", "guardrails")}

@@ -16,6 +16,7 @@ from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.approvals import decision, denial
 from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.guarding import guarded
 from promptrails_engine.run.parking import Parked, all_parked
 from promptrails_engine.run.plan import Plan, PromptStep, SubAgent
 from promptrails_engine.run.recall import STOPPERS, retell
@@ -70,10 +71,14 @@ def refuse_calls(calls: Sequence[ToolCall], why: str) -> list[Message]:
 async def _run_call(
     ctx: RunContext, parent: Span, step: PromptStep, call: ToolCall, said: Sequence[Message], key: str
 ) -> Message:
-    journal = ctx.journal
+    journal, guards = ctx.journal, ctx.plan.guards
+    if guards.tool_arguments:
+        call = await _guarded_call(ctx, parent, call, key)
     record = None if ctx.past is None else journal.recorded(key)
     if record is not None:
         text = _recalled(record)
+        if guards.tool_results:
+            text = await guarded(ctx, parent, guards.tool_results, text, f"{key}/guards/result")
         if retell(ctx, parent, key):
             return Message("tool", text, tool_call_id=call.id, name=call.name)
         start_call(ctx, call.id, call.name)
@@ -83,6 +88,8 @@ async def _run_call(
         start_call(ctx, call.id, call.name)
         try:
             text = await ctx.step("tool", call.name, key, parent, _call_tool, step, call, said, refused)
+            if guards.tool_results:
+                text = await guarded(ctx, parent, guards.tool_results, text, f"{key}/guards/result")
         except Parked:
             raise
         except BaseException:
@@ -90,6 +97,16 @@ async def _run_call(
             raise
     end_call(ctx, call.id, call.name, text)
     return Message("tool", text, tool_call_id=call.id, name=call.name)
+
+
+async def _guarded_call(ctx: RunContext, parent: Span, call: ToolCall, key: str) -> ToolCall:
+    """The call with its arguments as the guards let them pass; one whose arguments cannot be read is refused later."""
+    try:
+        arguments = parse_arguments(call.arguments)
+    except ToolError:
+        return call
+    passed = await guarded(ctx, parent, ctx.plan.guards.tool_arguments, arguments, f"{key}/guards/arguments")
+    return call if passed == arguments else ToolCall(call.id, call.name, compact_json(passed))
 
 
 def _recalled(record: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.guarding import guarded
 from promptrails_engine.run.parking import Parked
 from promptrails_engine.run.recall import retell
 from promptrails_engine.run.tool_dispatch import A_DEFINITION, call_on_record, recalled, show_recalled
@@ -27,9 +28,12 @@ async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: di
     key = f"{key}/tool"
     ids = ctx.services.ids
     call_id = "call_" + (ids.derived(ctx.row.id, key) if ctx.stays else ids.span())
+    guards = ctx.plan.guards
+    if guards.tool_arguments:
+        arguments = await guarded(ctx, parent, guards.tool_arguments, arguments, f"{key}/guards/arguments")
     record = None if ctx.past is None else ctx.journal.recorded(key)
     if record is not None and retell(ctx, parent, key):
-        return recalled(record)
+        return await guarded(ctx, parent, guards.tool_results, recalled(record), f"{key}/guards/result")
     start_call(ctx, call_id, tool.name)
     try:
         if record is not None:
@@ -37,6 +41,8 @@ async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: di
             result = recalled(record)
         else:
             result = await ctx.step("tool", tool.name, key, parent, _call, tool, arguments, call_id)
+        if guards.tool_results:
+            result = await guarded(ctx, parent, guards.tool_results, result, f"{key}/guards/result")
     except Parked:
         raise
     except Exception:

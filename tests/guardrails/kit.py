@@ -25,11 +25,13 @@ class Numbers:
         self.threads: set[int] = set()
         self.free = threading.Event()
 
+    kind: type[NumbersScanner]
+
     def build(self, config: Mapping[str, Any]) -> NumbersScanner:
         unknown = sorted(set(config) - set(self.META.config_fields))
         if unknown:
             raise ConfigurationError(f"scanner 'numbers': there is no option '{unknown[0]}'")
-        return NumbersScanner(self, config)
+        return self.kind(self, config)
 
 
 class NumbersScanner:
@@ -59,9 +61,6 @@ class Judge(Numbers):
 
     META = replace(Numbers.META, type="judge", redacts="never")
 
-    def build(self, config: Mapping[str, Any]) -> NumbersScanner:
-        return JudgeScanner(self, config)
-
 
 class JudgeScanner(NumbersScanner):
     def scan(self, text: str) -> Verdict:
@@ -70,6 +69,10 @@ class JudgeScanner(NumbersScanner):
 
     def settled(self, text: str) -> int | None:
         return None
+
+
+Numbers.kind = NumbersScanner
+Judge.kind = JudgeScanner
 
 
 @asynccontextmanager

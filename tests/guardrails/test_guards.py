@@ -101,9 +101,16 @@ async def test_a_scanner_that_takes_nothing_out_blocks_and_says_so_before(caplog
     assert "cannot take anything out, so it blocks" in caplog.text
 
 
-@pytest.mark.parametrize(("action", "on_error", "passes"), [
-    ("block", None, False), ("redact", None, False), ("log", None, True), ("block", "allow", True), ("log", "block", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("action", "on_error", "passes"),
+    [
+        ("block", None, False),
+        ("redact", None, False),
+        ("log", None, True),
+        ("block", "allow", True),
+        ("log", "block", False),
+    ],
+)
 async def test_a_scanner_that_fails_blocks_unless_it_is_told_otherwise(
     action: str, on_error: str | None, passes: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -135,9 +142,7 @@ async def test_long_texts_are_scanned_off_the_loop() -> None:
 async def test_values_under_a_schema_are_guarded_and_held_against_it() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string", "maxLength": 5}, "n": {"type": "integer"}}}
     async with guarded([guard("output")], '{"a": "is 5", "n": 6}') as (engine, agent, _):
-        await engine.prompts.create_version(
-            "Prompt", user_prompt="{{ text }}", output_schema=schema, set_current=True
-        )
+        await engine.prompts.create_version("Prompt", user_prompt="{{ text }}", output_schema=schema, set_current=True)
         stream = engine.agents.stream(agent.id, {"text": "x"})
         heard = [event.content async for event in stream if event.type == "content"]  # type: ignore[union-attr]
         result = await stream.result()
@@ -148,8 +153,8 @@ async def test_values_under_a_schema_are_guarded_and_held_against_it() -> None:
 @pytest.mark.parametrize("kind", ["chain", "multi_agent", "workflow"])
 async def test_every_type_of_agent_is_guarded(kind: str) -> None:
     configs = {
-        "chain": ChainAgentConfig([PromptLink("Prompt"), PromptLink("Prompt")]),
-        "multi_agent": MultiAgentConfig([PromptLink("Prompt", role="one"), PromptLink("Prompt", role="two")]),
+        "chain": ChainAgentConfig([PromptLink("Prompt", "one", 1), PromptLink("Prompt", "two", 2)]),
+        "multi_agent": MultiAgentConfig([PromptLink("Prompt", "one", 1), PromptLink("Prompt", "two", 2)]),
         "workflow": WorkflowAgentConfig([WorkflowNode("a", prompt_id="Prompt"), WorkflowNode("b", prompt_id="Prompt")]),
     }
     guards = [guard(), guard("output")]

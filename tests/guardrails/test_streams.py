@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptrails_engine import ProviderUnavailableError
 from promptrails_engine.events import ErrorEvent
 from promptrails_engine.testing import Reply
 from tests.guardrails.kit import guard, guarded
 
 
+def pieces(*texts: str) -> Reply:
+    return Reply("".join(texts), chunks=texts)
+
+
 def in_pieces(text: str, sizes: list[int]) -> list[str]:
-    pieces = []
+    found: list[str] = []
     for size in sizes:
-        pieces.append(text[:size])
+        found.append(text[:size])
         text = text[size:]
-    return [piece for piece in [*pieces, text] if piece]
+    return [piece for piece in [*found, text] if piece]
 
 
 async def heard(engine: Any, agent: Any) -> tuple[list[str], Any]:
@@ -28,7 +32,7 @@ async def heard(engine: Any, agent: Any) -> tuple[list[str], Any]:
 
 
 async def test_what_cannot_become_a_number_is_heard_at_once_and_a_number_is_held_until_its_end() -> None:
-    reply = Reply(["one ", "1", "2", "3", " two", " 4"])
+    reply = pieces("one ", "1", "2", "3", " two", " 4")
     async with guarded([guard("output")], lambda request: reply) as (engine, agent, _):
         texts, last = await heard(engine, agent)
         assert texts == ["one ", "[N] two", " ", "[N]"]
@@ -36,7 +40,7 @@ async def test_what_cannot_become_a_number_is_heard_at_once_and_a_number_is_held
 
 
 async def test_two_guards_hold_one_behind_the_other() -> None:
-    reply = Reply(["AB", "C 1", "2 D", "E"])
+    reply = pieces("AB", "C 1", "2 D", "E")
     guards = [guard("output", replacement="X"), guard("output", upper=True, replacement="9")]
     async with guarded(guards, lambda request: reply) as (engine, agent, _):
         texts, last = await heard(engine, agent)
@@ -44,7 +48,7 @@ async def test_two_guards_hold_one_behind_the_other() -> None:
 
 
 async def test_a_block_while_it_comes_says_how_much_was_heard() -> None:
-    reply = Reply(["first ", "then ", "12", "3 more"])
+    reply = pieces("first ", "then ", "12", "3 more")
     async with guarded([guard("output", "block", stream="window")], lambda request: reply) as (engine, agent, _):
         texts, last = await heard(engine, agent)
         assert "".join(texts) == "first then "
@@ -53,20 +57,15 @@ async def test_a_block_while_it_comes_says_how_much_was_heard() -> None:
 
 
 async def test_a_scanner_that_fails_while_it_comes_lets_nothing_out() -> None:
-    async with guarded([guard("output", fails=True)], lambda request: Reply(["a ", "b"])) as (engine, agent, _):
+    async with guarded([guard("output", fails=True)], lambda request: pieces("a ", "b")) as (engine, agent, _):
         texts, last = await heard(engine, agent)
         assert texts == []
         assert last.code == "guardrail_blocked"
 
 
 async def test_an_attempt_that_fails_is_taken_back_while_nothing_of_it_was_heard() -> None:
-    replies = iter([Reply(["12"], fails_after=1), Reply(["34", " end"])])
-
-    async def broken() -> AsyncIterator[str]:
-        yield "12"
-        raise ConnectionError("gone")
-
-    del broken
+    gone = ProviderUnavailableError("gone")
+    replies = iter([Reply("12", error=gone), pieces("34", " end")])
     async with guarded([guard("output")], lambda request: next(replies)) as (engine, agent, _):
         texts, last = await heard(engine, agent)
         assert "".join(texts) == "[N] end"
@@ -76,8 +75,8 @@ async def test_an_attempt_that_fails_is_taken_back_while_nothing_of_it_was_heard
 @given(st.text(alphabet="ab12 \n", max_size=60), st.lists(st.integers(1, 9), max_size=20))
 async def test_however_it_is_cut_the_stream_is_the_answer(text: str, sizes: list[int]) -> None:
     text = f"x{text}x"
-    pieces = in_pieces(text, sizes)
-    async with guarded([guard("output")], lambda request: Reply(pieces)) as (engine, agent, _):
+    reply = pieces(*in_pieces(text, sizes))
+    async with guarded([guard("output")], lambda request: reply) as (engine, agent, _):
         texts, last = await heard(engine, agent)
         assert "".join(texts) == last.output["content"]
         assert not any(char.isdigit() for char in last.output["content"])
