@@ -57,7 +57,12 @@ def _built(spec: Mapping[str, Any], scanners: Scanners, one_speaker: bool) -> tu
         options.timeout_ms / 1000,
         one_speaker and _is_windowed(options, scanner, action),
     )
-    return guard, options.apply_to or [direction]
+    places: Sequence[Place] = options.apply_to or [direction]
+    if guard.is_reversible and list(places) != ["input"]:
+        raise DefinitionError(
+            f"scanner '{scanner.meta.type}' labels the input, and restores the answer by itself; leave apply_to out"
+        )
+    return guard, places
 
 
 def _is_windowed(options: GuardOptions, scanner: Scanner, action: str) -> bool:

@@ -79,6 +79,33 @@ class Scanner(Protocol):
         ...
 
 
+class Restorer(Protocol):
+    """Restores a text that comes in pieces: what it gives back, put together, is the whole text restored."""
+
+    def feed(self, piece: str) -> str:
+        """What can be let go now."""
+        ...
+
+    def end(self) -> str:
+        """The rest: no more comes."""
+        ...
+
+
+@runtime_checkable
+class ReversibleScanner(Scanner, Protocol):
+    """A scanner whose labels can be turned back into what they stand for."""
+
+    def opened(self) -> ReversibleScanner:
+        """The scanner with a vault: an empty one, unless its options name one."""
+        ...
+
+    def restore(self, text: str) -> str:
+        """The text with what they stand for in place of the labels that this scanner has given."""
+        ...
+
+    def restorer(self) -> Restorer: ...
+
+
 @runtime_checkable
 class ScannerModule(Protocol):
     """What an entry point of the group `promptrails_engine.scanners` leads to: a module or an object with these."""

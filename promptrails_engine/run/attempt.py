@@ -49,7 +49,7 @@ async def run_attempt(
     _describe(span, binding, request)
     gate = ctx.services.rate_limits.gate(binding)
     fold = Fold() if gate is None else Fold(await _let_through(ctx, span, gate, request, reservation))
-    saying = Saying(ctx) if show and ctx.plan.guards.windows else None
+    saying = Saying(ctx) if show and ctx.is_filtered else None
     try:
         await _receive(ctx, span, step, binding, request, fold, saying if saying is not None else show)
         reply = fold.reply(binding.name)

@@ -49,7 +49,7 @@ async def run_child(
     for above in ctx.lineage():
         above.children += 1
     ctx.journal.send()
-    relay = relay and not ctx.plan.holds_output and not ctx.plan.guards.windows
+    relay = relay and not ctx.plan.holds_output and not ctx.is_filtered
     birth = Birth(ctx, span, relay, window)
     before = None if ctx.past is None else await _earlier(ctx, key)
     child = _context(ctx, plan, data, birth, key) if before is None else _going_on(ctx, plan, birth, *before)

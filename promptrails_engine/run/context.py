@@ -11,6 +11,7 @@ from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import ConflictError, FencedError, RunCancelledError, RunError, RunTimeoutError
 from promptrails_engine.events import Event, ExecutionEvent, RestartEvent
 from promptrails_engine.ports.provider import Message
+from promptrails_engine.ports.scanner import ReversibleScanner
 from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo, new_span
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.budget import budget_of
@@ -51,6 +52,7 @@ class RunContext(Totals):
         "_beginning",
         "_begins",
         "_epoch",
+        "_input",
         "_monotonic",
         "_span_id",
         "_stable_ids",
@@ -68,6 +70,7 @@ class RunContext(Totals):
         "ending",
         "interrupts",
         "journal",
+        "labels",
         "lapses",
         "lease",
         "left",
@@ -87,6 +90,9 @@ class RunContext(Totals):
         "waiting",
         "watched",
     )
+    _input: dict[str, Any] | None
+    labels: Sequence[ReversibleScanner]
+    """What has put labels in place of values into the input, with the vaults of this run."""
 
     def __init__(
         self,
@@ -119,8 +125,9 @@ class RunContext(Totals):
         self.lapses = 0 if lease is None else lease.lapses  # when the run began
         self.past = past  # what it did before; None of a run that begins here
         self.journal = Journal(self, past, durable=lease is not None)
+        self._input, self.labels = None, ()
         self.spans: list[Span] = []
-        self.spans_stored = 0
+        self.spans_stored = self.interrupts = 0  # how many are stored; how often the engine has cancelled its task
         self.left: list[Span] = []  # spans that have not ended, where a step waits for a decision
         self.waiting: dict[str, RunContext] = {}  # runs below it that do, by id
         self.budget = budget_of(limits, None if above is None else above.budget)
@@ -137,7 +144,6 @@ class RunContext(Totals):
         """Its end is being written: it can no longer be stopped."""
         self.ended: asyncio.Future[None] | None = None
         """Set, if somebody waits for the end, once that has come."""
-        self.interrupts = 0  # how often the engine has cancelled its task
         self.cancel_requested = self.letting_go = self.lost = False
         """It is to end; to stop at the next step and go on elsewhere; somebody else runs it by now, or has ended it."""
         self._span_id = services.ids.span
@@ -170,6 +176,20 @@ class RunContext(Totals):
     def _restart(self, after: int) -> None:
         self.log.restarted = True
         self.log.append(RestartEvent(max(after, 1)))  # the first says whose events they are
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """What the strategies see: the stored input, or that with labels in place of values."""
+        return self.row.input if self._input is None else self._input
+
+    def label_input(self, data: dict[str, Any], labels: Sequence[ReversibleScanner]) -> None:
+        """Have the strategies see this instead; whoever has given the labels can turn them back."""
+        self._input, self.labels = data, labels
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether what is said passes something on its way to the listeners."""
+        return bool(self.labels or self.plan.guards.windows)
 
     # -------------------------------------------------------------- time, events
 

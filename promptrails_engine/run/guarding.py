@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from promptrails_engine.errors import GuardrailBlockedError
-from promptrails_engine.ports.scanner import Finding, Verdict
+from promptrails_engine.ports.scanner import Finding, ReversibleScanner, Verdict
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.guards import Guard
@@ -16,13 +16,15 @@ _MOST_FINDINGS = 100
 """So many places of a text are told in a span."""
 
 
-async def guarded(ctx: RunContext, parent: Span, guards: Sequence[Guard], data: Any, key: str) -> Any:
+async def guarded(ctx: RunContext, parent: Span, guards: Sequence[Guard], data: Any, key: str, first: int = 0) -> Any:
     """The data as the guards let it pass, one after the other: each sees what those before it have left.
+
+    They are counted from `first` on.
 
     Raises:
         GuardrailBlockedError: one of them lets it not pass.
     """
-    for index, guard in enumerate(guards):
+    for index, guard in enumerate(guards, first):
         data = await ctx.step("guardrail", guard.name, f"{key}[{index}]", parent, _pass, guard, data)
     return data
 
@@ -48,6 +50,13 @@ async def _pass(ctx: RunContext, span: Span, guard: Guard, data: Any) -> Any:
     if guard.blocks or len(redacted) < len(found):
         raise blocked(guard, _reason(verdicts), span.attributes["types"])
     return _replaced(data, redacted)
+
+
+def restored(labels: Sequence[ReversibleScanner], data: Any) -> Any:
+    """The data with what they stand for in place of labels; what has labelled last restores first."""
+    for scanner in reversed(labels):
+        data = _replaced(data, {path: scanner.restore(text) for path, text in _texts(data)})
+    return data
 
 
 async def let_pass(ctx: RunContext, guard: Guard, text: str, said: int) -> str:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
-from promptrails_engine.ports.scanner import Scanner, Verdict
+from promptrails_engine.ports.scanner import ReversibleScanner, Scanner, Verdict
 
 Direction = Literal["input", "output"]
 Action = Literal["block", "redact", "log"]
@@ -32,6 +32,11 @@ class Guard:
     timeout_s: float
     windowed: bool = False
     """Whether listeners hear an output while it comes, all but what may still become a part of something."""
+
+    @property
+    def is_reversible(self) -> bool:
+        """Whether what it takes out comes back where the run's answer leaves it."""
+        return self.action == "redact" and isinstance(self.scanner, ReversibleScanner)
 
     @property
     def blocks(self) -> bool:

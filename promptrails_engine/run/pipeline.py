@@ -15,11 +15,13 @@ from promptrails_engine.errors import (
     Violation,
 )
 from promptrails_engine.events import ContentEvent
+from promptrails_engine.ports.scanner import ReversibleScanner
 from promptrails_engine.ports.sink import Span, SpanKind
 from promptrails_engine.results import output_text
 from promptrails_engine.run.approvals import decision, denial
 from promptrails_engine.run.context import RunContext
-from promptrails_engine.run.guarding import guarded
+from promptrails_engine.run.guarding import guarded, restored
+from promptrails_engine.run.guards import Guard
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.prompt_step import StepOutput
 from promptrails_engine.run.spans import fail_span
@@ -48,9 +50,9 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
             await ctx.step("preprocessing", "input schema", "input", root, _check_input, plan.input_validator)
         if plan.guards.input:
             await _guard_input(ctx, root)
-        root.input = ctx.row.input
+        root.input = ctx.input
         result = await strategy(ctx, root)
-        if plan.guards.output:
+        if plan.guards.output or ctx.labels:
             result = await _guard_output(ctx, root, result)
         if plan.output_validator is not None:
             await ctx.step(
@@ -79,21 +81,34 @@ async def _guard_input(ctx: RunContext, root: Span) -> None:
     Raises:
         GuardrailBlockedError: they let it not pass; the execution is on record.
     """
+    guards = ctx.plan.guards.input
+    first = next((at for at, guard in enumerate(guards) if guard.is_reversible), len(guards))
+    opened = [_opened(guard) for guard in guards[first:]]
     try:
-        ctx.row.input = await guarded(ctx, root, ctx.plan.guards.input, ctx.row.input, "guards/input")
+        ctx.row.input = await guarded(ctx, root, guards[:first], ctx.row.input, "guards/input")
+        if opened:  # what is stored keeps the values, so that the run can go on elsewhere
+            data = await guarded(ctx, root, opened, ctx.row.input, "guards/input", first)
+            ctx.label_input(data, [cast("ReversibleScanner", guard.scanner) for guard in opened if guard.is_reversible])
     except GuardrailBlockedError:
         if not ctx.on_record:
             await ctx.begin()
         raise
 
 
+def _opened(guard: Guard) -> Guard:
+    scanner = guard.scanner
+    return replace(guard, scanner=scanner.opened()) if isinstance(scanner, ReversibleScanner) else guard
+
+
 async def _guard_output(ctx: RunContext, root: Span, result: StepOutput) -> StepOutput:
-    """The result as the guards let it pass.
+    """The result as the guards let it pass, with values in place of labels.
 
     Raises:
         GuardrailBlockedError: they let it not pass.
     """
     output = await guarded(ctx, root, ctx.plan.guards.output, result.output, "guards/output")
+    if ctx.labels:
+        output = restored(ctx.labels, output)
     if output == result.output:
         return result
     text = output_text(output) if not result.wrapped else compact_json(output["value"])

@@ -14,6 +14,7 @@ class Saying:
     def __init__(self, ctx: RunContext) -> None:
         self._ctx = ctx
         self._held = [_Held(guard) for guard in ctx.plan.guards.windows]
+        self._restorers = [scanner.restorer() for scanner in reversed(ctx.labels)]
         self._said = 0
 
     async def say(self, text: str) -> None:
@@ -37,6 +38,8 @@ class Saying:
             text = await held.through(self._ctx, text, self._said, ended=ended)
             if not text and not ended:
                 return
+        for restorer in self._restorers:
+            text = restorer.feed(text) + (restorer.end() if ended else "")
         if text:
             self._said += len(text)
             self._ctx.emit(ContentEvent(text))

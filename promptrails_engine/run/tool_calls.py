@@ -16,7 +16,7 @@ from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.approvals import decision, denial
 from promptrails_engine.run.context import RunContext
-from promptrails_engine.run.guarding import guarded
+from promptrails_engine.run.guarding import guarded, restored
 from promptrails_engine.run.parking import Parked, all_parked
 from promptrails_engine.run.plan import Plan, PromptStep, SubAgent
 from promptrails_engine.run.recall import STOPPERS, retell
@@ -166,7 +166,8 @@ async def _call_tool(
         if isinstance(called, SubAgent):
             text = await delegate(ctx, span, called, arguments, said)
         else:
-            text = await call_on_record(ctx, attributes["key"], called, arguments, call.id, A_MODEL)
+            values = restored(ctx.labels, arguments) if ctx.labels else arguments
+            text = await call_on_record(ctx, attributes["key"], called, values, call.id, A_MODEL)
     except STOPPERS:
         raise
     except (Exception, asyncio.CancelledError) as error:

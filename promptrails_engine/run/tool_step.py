@@ -7,7 +7,7 @@ from typing import Any
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.context import RunContext
-from promptrails_engine.run.guarding import guarded
+from promptrails_engine.run.guarding import guarded, restored
 from promptrails_engine.run.parking import Parked
 from promptrails_engine.run.recall import retell
 from promptrails_engine.run.tool_dispatch import A_DEFINITION, call_on_record, recalled, show_recalled
@@ -60,5 +60,6 @@ async def _call(ctx: RunContext, span: Span, tool: Tool, arguments: dict[str, An
     attributes["tool_name"] = tool.name
     attributes["tool_type"] = "function"
     attributes["parameters"] = span.input = arguments
-    span.output = await call_on_record(ctx, attributes["key"], tool, arguments, call_id, A_DEFINITION)
+    values = restored(ctx.labels, arguments) if ctx.labels else arguments
+    span.output = await call_on_record(ctx, attributes["key"], tool, values, call_id, A_DEFINITION)
     return span.output

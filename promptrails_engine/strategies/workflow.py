@@ -117,7 +117,7 @@ class _WorkflowRun:
         offered = self._offered(node)
         values: dict[str, Any] = {}
         if node.condition is not None or node.map_over is not None or node.mapping is not None:
-            values = {**ctx.row.input, **offered, "input": ctx.row.input}
+            values = {**ctx.input, **offered, "input": ctx.input}
         if node.condition is not None and not await holds_async(node.condition, values):
             reason = f"its condition is false: {node.condition.source}"
             span.attributes["skipped"] = reason
@@ -196,7 +196,7 @@ class _WorkflowRun:
             raise ConfigurationError(f"node '{node.id}' is of type '{node.kind}', which cannot be run")
         step = node.step if node.step.key == node.key else replace(node.step, key=node.key)
         final = node.map_over is None and self._workflow.graph.sinks == (node.id,)
-        found = await run_prompt_step(ctx, span, step, ctx.row.input, {**offered, **mapped}, final=final)
+        found = await run_prompt_step(ctx, span, step, ctx.input, {**offered, **mapped}, final=final)
         self.shown = self.shown or final
         return _Result(found.text, found.output, found.text if step.output_validator is None else found.value)
 
@@ -244,7 +244,7 @@ class _WorkflowRun:
         text = offered.get("previous_output")
         if node.step is not None:
             step = replace(node.step, key=node.key)
-            text = (await render_step(ctx, span, step, ctx.row.input, {**offered, **mapped}))[-1].content
+            text = (await render_step(ctx, span, step, ctx.input, {**offered, **mapped}))[-1].content
         made = await run_media_step(ctx, span, task, mapped, text, node.key)
         return _Result(made.text, made.output, made.output, made.shown)
 
@@ -253,7 +253,7 @@ class _WorkflowRun:
         if node.mapping is not None:
             data = await node.mapping.evaluate(values)
         else:
-            data = dict(ctx.row.input)
+            data = dict(ctx.input)
             if node.map_over is not None:
                 data |= {"item": values["item"], "index": values["index"]}
         final = node.map_over is None and self._workflow.graph.sinks == (node.id,)

@@ -83,7 +83,11 @@ async def guarded(
     provider = ScriptedProvider(reply if callable(reply) else lambda request: reply)
     numbers = options.pop("scanner", None) or Numbers()
     async with AsyncEngine(
-        options.pop("store", None), providers=[provider], model="scripted/m", scanners=[numbers, Judge()], **options
+        options.pop("store", None),
+        providers=[provider],
+        model="scripted/m",
+        scanners=[numbers, Judge(), Labels()],
+        **options,
     ) as engine:
         await engine.prompts.create("Prompt", user_prompt="{{ text }}")
         agent = await engine.agents.create("Agent", config=config or SimpleAgentConfig("Prompt"), guardrails=guards)
@@ -104,3 +108,58 @@ async def spans_of(engine: AsyncEngine, trace_id: str) -> list[Any]:
     """The spans of its guards."""
     trace = await engine.traces.get_by_trace_id(trace_id)
     return [span for span in trace if span.kind == "guardrail"]
+
+
+class Labels(Numbers):
+    """The same, with labels that can be turned back."""
+
+    META = replace(Numbers.META, type="labels")
+
+
+class LabelsScanner(NumbersScanner):
+    def __init__(self, module: Numbers, config: Mapping[str, Any], values: dict[str, str] | None = None) -> None:
+        super().__init__(module, config)
+        self._values = values
+
+    def opened(self) -> LabelsScanner:
+        return LabelsScanner(self._module, self._config, {})
+
+    def scan(self, text: str) -> Verdict:
+        values = {} if self._values is None else self._values
+
+        def label(match: re.Match[str]) -> str:
+            made = f"[{'ABCDEFGH'[len(values)]}]"
+            values[made] = match[0]
+            return made
+
+        return replace(super().scan(text), redacted=self._pattern.sub(label, text))
+
+    def settled(self, text: str) -> int | None:
+        return None
+
+    def restore(self, text: str) -> str:
+        for label, value in (self._values or {}).items():
+            text = text.replace(label, value)
+        return text
+
+    def restorer(self) -> LabelsRestorer:
+        return LabelsRestorer(self)
+
+
+class LabelsRestorer:
+    def __init__(self, scanner: LabelsScanner) -> None:
+        self._scanner = scanner
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        text = self._held + piece
+        cut = text.rfind("[") if "]" not in text[text.rfind("[") :] and "[" in text else len(text)
+        self._held = text[cut:]
+        return self._scanner.restore(text[:cut])
+
+    def end(self) -> str:
+        held, self._held = self._held, ""
+        return self._scanner.restore(held)
+
+
+Labels.kind = LabelsScanner
