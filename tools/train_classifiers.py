@@ -34,6 +34,9 @@ from promptrails_scanners.foundation import linear
 from promptrails_scanners.foundation.linear import Head
 from promptrails_scanners.foundation.views import canonical, deleeted
 
+KIND_BITS = 12
+SIGNAL = 0.4
+"""What a signal counts in training, so that words keep a say beside the rules."""
 WEIGHTS = ROOT / "scanners" / "promptrails_scanners" / "weights"
 Heads = Mapping[str, Head]
 
@@ -63,7 +66,7 @@ def matrix(recipe: Recipe, rows: Sequence[Row], names: Sequence[str], bits: int)
         for name, value in recipe.signals(text).items():
             if name in index:
                 columns.append(index[name])
-                data.append(value)
+                data.append(value * SIGNAL)
         ends.append(len(columns))
     shape = (len(rows), size + len(names))
     return sparse.csr_matrix((np.array(data), np.array(columns, dtype=np.int32), np.array(ends)), shape=shape)
@@ -82,22 +85,35 @@ def fitted(name: str, X: Any, y: Any, weights: Any, names: Sequence[str], bits: 
     drawn = model.coef_[0][:size]
     scale = float(np.abs(drawn).max()) / 127 or 1.0
     whole = np.clip(np.rint(drawn / scale), -127, 127).astype(int) + linear.ZERO
-    ours = {one: round(float(value), 4) for one, value in zip(names, model.coef_[0][size:], strict=True)}
+    ours = {one: round(float(value) * SIGNAL, 4) for one, value in zip(names, model.coef_[0][size:], strict=True)}
     repeated = bytes(whole.tolist()) * (1 << (linear.BITS - bits))
     return Head(name, scale, float(model.intercept_[0]), 1.0, ours, repeated)
 
 
-def all_heads(recipe: Recipe, X: Any, rows: Sequence[Row], chosen: Any, names: Sequence[str]) -> dict[str, Head]:
-    """The first head says whether, the others of which kind."""
+def folded(X: Any, bits: int, fewer: int) -> Any:
+    """The matrix with fewer buckets."""
+    size, small = 1 << bits, 1 << fewer
+    ones = (np.ones(size), (np.arange(size), np.arange(size) % small))
+    return sparse.hstack([X[:, :size] @ sparse.csr_matrix(ones, shape=(size, small)), X[:, size:]]).tocsr()
+
+
+def main_head(recipe: Recipe, X: Any, rows: Sequence[Row], chosen: Any, names: Sequence[str]) -> dict[str, Head]:
+    """The head that says whether."""
     weights = np.array([row.weight for row in rows])
     y = np.array([row.positive for row in rows], dtype=int)
-    heads = {recipe.name: fitted(recipe.name, X[chosen], y[chosen], weights[chosen], names, recipe.bits, recipe.c)}
+    return {recipe.name: fitted(recipe.name, X[chosen], y[chosen], weights[chosen], names, recipe.bits, recipe.c)}
+
+
+def kind_heads(recipe: Recipe, X: Any, rows: Sequence[Row], chosen: Any, names: Sequence[str]) -> dict[str, Head]:
+    """The heads that say of which kind."""
+    weights = np.array([row.weight for row in rows])
+    of = [recipe.kind_of(row) for row in rows]
+    use = chosen & np.array([bool(one) for one in of])
+    small = folded(X, recipe.bits, KIND_BITS)
+    heads: dict[str, Head] = {}
     for kind in recipe.kinds:
-        of = [recipe.kind_of(row) for row in rows]
-        use = chosen & np.array([bool(one) for one in of])
-        yk = np.array([kind in one.split() for one in of], dtype=int)
-        if 0 < yk[use].sum() < use.sum():
-            heads[kind] = fitted(kind, X[use], yk[use], weights[use], names, recipe.bits, recipe.c)
+        y = np.array([kind in one.split() for one in of], dtype=int)
+        heads[kind] = fitted(kind, small[use], y[use], weights[use], names, KIND_BITS, recipe.c)
     return heads
 
 
@@ -108,6 +124,7 @@ def sums(recipe: Recipe, heads: Heads, texts: Iterable[str]) -> Any:
     """What the scanner makes of texts, as a sum whose scale is that of the first head."""
     scanner = recipe.scanner(dict(recipe.options))
     scanner.heads = lambda: heads
+    scanner.kinds = dict
     scanner.certain = 1.0
     found = []
     for text in texts:
@@ -176,7 +193,7 @@ class Trainer:
         self.learned = np.array([recipe.learned(row) and row.shipped for row in self.rows])
 
     def heads(self, chosen: Any) -> dict[str, Head]:
-        return all_heads(self.recipe, self.X, self.rows, chosen & self.learned, self.names)
+        return main_head(self.recipe, self.X, self.rows, chosen & self.learned, self.names)
 
     def left_out(self, apart: Callable[[int], Any]) -> Any:
         """Sums of the development rows, each from a model that has not seen the rows that `apart` says go together."""
@@ -197,14 +214,23 @@ class Trainer:
             print(report(f"    at FPR {most}", self.y, z, _point(z[self.y == 0], most)))
         of = ["own" if row.own else row.source for row in self.rows]
         texts: dict[str, str] = {row.text: row.source for row in self.dev}
-        of = [texts.get(row.text, name) if row.source == "tricks" else name for row, name in zip(self.rows, of, strict=True)]
+        of = [
+            texts.get(row.text, name) if row.source == "tricks" else name
+            for row, name in zip(self.rows, of, strict=True)
+        ]
         left = self.left_out(of.__getitem__)
         print(report("    source left out", self.y, left, point))
         by_source(self.dev, self.y, z, point, part)
         for row, label, value in zip(self.dev, self.y, z, strict=True):
             if (value > point) != bool(label) and wrong > 0:
                 wrong -= 1
-                print("MISS " if label else "FALSE", f"{value - point:+.1f}", row.source[:16], row.part[:16], repr(row.text[:150]))
+                print(
+                    "MISS " if label else "FALSE",
+                    f"{value - point:+.1f}",
+                    row.source[:16],
+                    row.part[:16],
+                    repr(row.text[:150]),
+                )
         platt = LogisticRegression(C=1e3).fit(np.clip(z, -15, 15).reshape(-1, 1), self.y)
         return point, float(min(3.0, max(0.4, platt.coef_[0][0])))
 
@@ -213,14 +239,21 @@ class Trainer:
         heads = self.heads(np.ones(len(self.rows), dtype=bool))
         first = heads[self.recipe.name]
         heads[self.recipe.name] = replace(first, bias=first.bias - point, slope=slope)
-        data = linear.written(self.recipe.bits, heads.values())
+        files = {self.recipe.name: linear.written(self.recipe.bits, heads.values())}
+        if self.recipe.kinds:
+            kinds = kind_heads(self.recipe, self.X, self.rows, self.learned, self.names)
+            files[f"{self.recipe.name}_kinds"] = linear.written(KIND_BITS, kinds.values())
         WEIGHTS.mkdir(exist_ok=True)
-        (WEIGHTS / f"{self.recipe.name}.bin").write_bytes(data)
+        for name, data in files.items():
+            (WEIGHTS / f"{name}.bin").write_bytes(data)
         return {
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "bytes": len(data),
-            "heads": list(heads),
-            "sources": sources([row for row, use in zip(self.rows, self.learned, strict=True) if use and row.source != "tricks"]),
+            "files": {
+                f"{name}.bin": {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+                for name, data in files.items()
+            },
+            "sources": sources(
+                [row for row, use in zip(self.rows, self.learned, strict=True) if use and row.source != "tricks"]
+            ),
         }
 
 

@@ -62,12 +62,15 @@ class Bias(Classifier[Options]):
         self._groups = re.compile(rf"(?<!\w)(?:{terms})(?!\w)", re.IGNORECASE) if terms else None
 
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:
-        found = signals(text)
+        found = dict(signals(text))
         if self._groups is not None and self._groups.search(text):
             found["group"] = 1.0
         score = self.heads()[META.type].score(buckets(text), found, handicap)
         named = "group" in found or "slur" in found
         return {META.type: score if named else min(score, _HELD * self.threshold)}
+
+    def telling(self, text: str) -> bool:
+        return self._groups is not None or not {"group", "slur"}.isdisjoint(signals(text))
 
 
 def build(config: Mapping[str, Any]) -> Scanner:

@@ -19,9 +19,10 @@ from promptrails_scanners.foundation.classifier import Classifier, ClassifierOpt
 from promptrails_scanners.foundation.linear import buckets
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.foundation.patterns import compiled
-from promptrails_scanners.injection.phrases import signals
+from promptrails_scanners.injection.phrases import RULES, signals
 
 __all__ = ["META", "Options", "build", "scan"]
+
 
 class Options(ClassifierOptions):
     """Options of prompt_injection."""
@@ -67,6 +68,9 @@ class PromptInjection(Classifier[Options]):
         found = signals(text, self.options.documents)
         score = self.heads()[META.type].score(buckets(text), found, handicap)
         return {META.type: max(score, self.certain) if found.get("told") or found.get("asked") else score}
+
+    def telling(self, text: str) -> bool:
+        return bool(self._patterns) or not RULES.keys().isdisjoint(signals(text, self.options.documents))
 
 
 def build(config: Mapping[str, Any]) -> Scanner:

@@ -19,7 +19,7 @@ from promptrails_scanners.foundation.linear import buckets
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.foundation.places import replace, union
 from promptrails_scanners.foundation.views import View, canonical, deleeted
-from promptrails_scanners.hate.signals import of_kind, signals
+from promptrails_scanners.hate.signals import kinds_of, signals
 
 __all__ = ["META", "Label", "Options", "build", "scan"]
 
@@ -33,6 +33,21 @@ _MARKS: Mapping[Label, tuple[str, ...]] = {
     "sexual": ("sexual",),
 }
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+_STARS = re.compile(r"\*{2,}")
+_TELLING = frozenset(
+    {
+        "slur",
+        "insult",
+        "obscene",
+        "threat",
+        "order",
+        "masked",
+        "fused",
+        "hate and group",
+        "worse and group",
+        "scorn and you",
+    }
+)
 _CUT = ("slur", "insult", "obscene")
 
 
@@ -87,12 +102,17 @@ class Toxicity(Classifier[Options]):
         self._words = _any_of(ours) if ours else None
 
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:
+        if self.options.mask == "stars":
+            text = _STARS.sub(" ", text)
         found = signals(text)
         score = self.heads()[META.type].score(buckets(text), found, handicap)
         if self._words is not None and self._words.search(text):
             score = 1.0
         kinds = {label: score for label in LABELS if any(mark in found for mark in _MARKS[label])}
         return {label: kinds.get(label, 0.0) for label in LABELS} if kinds else {"insult": score}
+
+    def telling(self, text: str) -> bool:
+        return self._words is not None or not _TELLING.isdisjoint(signals(text))
 
     def top(self, scores: Mapping[str, float]) -> float:
         """The highest score of a kind that counts, moved so that its own threshold is the scanner's."""
@@ -132,7 +152,7 @@ class Toxicity(Classifier[Options]):
     def _words_of(self, view: View) -> list[Finding]:
         found: list[Finding] = []
         for match in _WORD.finditer(view.text.lower() if len(view.text.lower()) == len(view.text) else view.text):
-            kind = next((kind for kind in _CUT if of_kind(kind, match[0])), None)
+            kind = next((kind for kind in _CUT if kind in kinds_of(match[0])), None)
             if kind and self.options.words_replace is None:
                 found.append(Finding(*view.origin(match.start(), match.end()), kind))
         if self._words is not None:

@@ -64,8 +64,12 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
     """By so much a sentence alone has to score higher than the text at once, on the scale of the sums."""
 
     def heads(self) -> Mapping[str, Head]:
-        """The heads of the model."""
+        """The heads of the model, the one of its name first."""
         return load(self.model)
+
+    def kinds(self) -> Mapping[str, Head]:
+        """The heads that say of which kind a text is; a smaller model of its own."""
+        return load(f"{self.model}_kinds")
 
     @abstractmethod
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:
@@ -114,28 +118,49 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
         yield from self._of_view(view)
         plain = deleeted(view)
         if plain is not None:
-            yield from self._of_view(plain)
+            yield from self._of_view(plain, view)
         if self.decodes:
             for hidden in decoded(text):
                 scores = self.scores(canonical(hidden.text).text, 0.0)
                 yield Part(hidden.start, hidden.end, True, scores, self.top(scores))
 
-    def _of_view(self, view: View) -> Iterator[Part]:
+    def telling(self, text: str) -> bool:
+        """Whether a part has anything that makes its sentences worth judging alone."""
+        return True
+
+    def _of_view(self, view: View, besides: View | None = None) -> Iterator[Part]:
+        """The parts of a view; of those that stand in another view just so, none."""
         text = view.text
         size, step = _WINDOWS if self.options.match_type == "windows" else _FULL
-        if text.strip():
-            for start, end in windows(text, size, step):
-                yield self._part(view, start, end, False)
-        if self.options.match_type == "sentence" or self.options.redact_unit == "sentence":
-            yield from self._sentences(view)
+        alone = self.options.match_type == "sentence" or self.options.redact_unit == "sentence"
+        told: list[tuple[int, int]] = []
+        for start, end in windows(text, size, step) if text.strip() else ():
+            if besides is not None and besides.text[start:end] == text[start:end]:
+                continue
+            yield self._part(view, start, end, False)
+            if alone and self.telling(text[start:end]):
+                told.append((start, end))
+        if told:
+            yield from self._sentences(view, besides, told)
 
-    def _sentences(self, view: View) -> Iterator[Part]:
-        for start, end in sentences(view.text):
-            if end - start < len(view.text.strip()) and end - start >= self.least_sentence:
+    def _sentences(self, view: View, besides: View | None, told: list[tuple[int, int]]) -> Iterator[Part]:
+        """The sentences that begin in one of the parts, both in their order."""
+        text = view.text
+        whole = len(text.strip())
+        at = 0
+        for start, end in sentences(text):
+            while at < len(told) and told[at][1] <= start:
+                at += 1
+            if at == len(told):
+                return
+            if start < told[at][0] or end - start == whole or end - start < self.least_sentence:
+                continue
+            if besides is None or besides.text[start:end] != text[start:end]:
                 yield self._part(view, start, end, True)
 
     def _part(self, view: View, start: int, end: int, sentence: bool) -> Part:
-        scores = self.scores(view.text[start:end], self.sentence_handicap if sentence else 0.0)
+        text = view.text[start:end].replace(self.options.replacement, " ")
+        scores = self.scores(text, self.sentence_handicap if sentence else 0.0)
         return Part(*view.origin(start, end), sentence, scores, self.top(scores))
 
     # -------------------------------------------------------------- redaction

@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from math import exp, sqrt
+from threading import Lock
+from types import MappingProxyType
 
 MAGIC = b"PRLM1\n"
 BITS = 16
@@ -41,6 +43,8 @@ _WORDS_KEPT = 8192
 _TEXTS_KEPT = 128
 _KEPT_TEXT = 2048
 """The features of short texts are kept for the next model that is asked; longer ones would take too much room."""
+
+_LOADING = Lock()
 
 
 def words(text: str) -> list[str]:
@@ -108,11 +112,16 @@ def logistic(value: float) -> float:
     return 1.0 / (1.0 + exp(-max(-40.0, min(40.0, value))))
 
 
-@cache
 def load(name: str) -> Mapping[str, Head]:
-    """The heads of a model that ships with this package, by their names; read once."""
+    """The heads of a model that ships with this package, by their names; read once, whoever asks first."""
+    with _LOADING:
+        return _loaded(name)
+
+
+@cache
+def _loaded(name: str) -> Mapping[str, Head]:
     folder = files("promptrails_scanners") / "weights"
-    return {head.name: head for head in read((folder / f"{name}.bin").read_bytes())}
+    return MappingProxyType({head.name: head for head in read((folder / f"{name}.bin").read_bytes())})
 
 
 def read(data: bytes) -> list[Head]:

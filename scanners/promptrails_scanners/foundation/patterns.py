@@ -27,22 +27,26 @@ def compiled(pattern: str, scanner: str, option: str, *, flags: re.RegexFlag = r
         raise ConfigurationError(f"{said} cannot be compiled: {type(error).__name__}; check its syntax") from None
     if made.match("") or parsed.getwidth()[0] == 0:
         raise ConfigurationError(f"{said} can match an empty text; have it match one character at least")
-    if _nested(parsed, False):
-        raise ConfigurationError(f"{said} repeats something that repeats without an end; bound the inner repeat")
+    problem = _problem(parsed, False)
+    if problem:
+        raise ConfigurationError(f"{said} {problem}")
     return made
 
 
-def _nested(items: Iterable[Any], inside: bool) -> bool:
-    return any(_item_nested(str(kind), value, inside) for kind, value in items)
+def _problem(items: Iterable[Any], inside: bool) -> str:
+    """What could make a pattern slow; nothing if all is well."""
+    return next((said for kind, value in items if (said := _item(str(kind), value, inside))), "")
 
 
-def _item_nested(kind: str, value: Any, inside: bool) -> bool:
+def _item(kind: str, value: Any, inside: bool) -> str:
     if kind in ("MAX_REPEAT", "MIN_REPEAT"):
         open_ended = int(value[1]) > _WIDE
         if open_ended and inside:
-            return True
-        return _nested(value[2], inside or open_ended)
-    return any(_nested(part, inside) for part in _children(kind, value))
+            return "repeats something that repeats without an end; bound the inner repeat"
+        return _problem(value[2], inside or open_ended)
+    if kind == "BRANCH" and inside:
+        return "repeats a choice without an end; bound the repeat, or write the choice as a set of characters"
+    return next((said for part in _children(kind, value) if (said := _problem(part, inside))), "")
 
 
 def _children(kind: str, value: Any) -> Sequence[Any]:

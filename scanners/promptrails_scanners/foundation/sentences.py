@@ -9,7 +9,9 @@ LONGEST = 600
 """A sentence has at most so many characters; what is longer, such as a table, is cut at white space or anywhere."""
 
 _END = re.compile(r"""[.!?]["')\]\u201d\u2019]{0,3}(?=\s)|[\u3002\uff01\uff1f\u0964]|\n(?=\s{0,4}\S)""")
-_ABBREVIATED = re.compile(r"(?:^|[\s(\"'])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|cf|no|No|approx|Inc|Ltd)\.$")
+_ABBREVIATED = re.compile(
+    r"(?:^|[\s(\"'])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|cf|no|No|approx|Inc|Ltd)\.$"
+)
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
@@ -31,7 +33,10 @@ def _cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """The part without the white space around it, in pieces that are not too long."""
     start, end = _stripped(text, start, end)
     while end - start > LONGEST:
-        at = max(text.rfind(" ", start + LONGEST // 2, start + LONGEST), text.rfind("\t", start + LONGEST // 2, start + LONGEST))
+        at = max(
+            text.rfind(" ", start + LONGEST // 2, start + LONGEST),
+            text.rfind("\t", start + LONGEST // 2, start + LONGEST),
+        )
         at = start + LONGEST if at < 0 else at
         first, last = _stripped(text, start, at)
         if first < last:

@@ -4,25 +4,44 @@ from __future__ import annotations
 
 import re
 
-_HEADERS = re.compile(r"(?im)(?:^|\|)\s{0,4}(?:subject|email_from|from|to|received date|date|sent|reply-to|content)\s?:")
+_HEADERS = re.compile(
+    r"(?im)(?:^|\|)\s{0,4}(?:subject|email_from|from|to|received date|date|sent|reply-to|"
+    r"content)\s?:"
+)
 _GREETING = re.compile(r"(?im)^\s{0,4}(?:hi|hello|dear|good (?:morning|afternoon|evening))\b[^.?!\n]{0,40}[,\n]")
 _CLOSING = re.compile(
-    r"(?i)\b(?:kind regards|best regards|best,|sincerely|cheers,|thanks,|thank you for your (?:payment|purchase|business|order|interest)|unsubscribe"
-    r"|privacy policy|all rights reserved|if you have any questions|reply to this e-?mail|do not reply|sent from my|view (?:this|it) in your browser)"
+    r"(?i)\b(?:kind regards|best regards|best,|sincerely|cheers,|thanks,|thank you for your "
+    r"(?:payment|purchase|business|order|interest)|unsubscribe"
+    r"|privacy policy|all rights reserved|if you have any questions|reply to this e-?mail|do not "
+    r"reply|sent from my|view (?:this|it) in your browser)"
 )
 _TO_ASSISTANT = re.compile(
-    r"(?i)\b(?:your|the) (?:next |final |whole |entire )?(?:repl(?:y|ies)|responses?|answers?|outputs?|message)\b|\bresponses?\b[^.\n]{0,20}\bas an? (?:ai|assistant)\b"
+    r"(?i)\b(?:your|the) (?:next |final |whole |entire )?(?:repl(?:y|ies)|responses?|answers?|"
+    r"outputs?|message)\b|\bresponses?\b[^.\n]{0,20}\bas an? (?:ai|assistant)\b"
 )
 _ORDER = re.compile(
-    r"(?i)^\W{0,4}(?:please |kindly |also,? |now,? |then,? )?(?:add|adjust|alter|append|answer|adopt|advise|analy[sz]e|arrange|assess|base|begin|break|calculate|capitali[sz]e|change|combine|compose|compute|conceal"
-    r"|convert|craft|create|decode|define|deliver|describe|determine|direct|discuss|display|embed|emphasi[sz]e|encode|encrypt|encourage|end|enhance|enumerate|evaluate|explain|express|find|format|gather|generate|give|group"
-    r"|guide|highlight|identify|ignore|illustrate|implement|include|incorporate|infuse|insert|integrate|introduce|invert|jumble|list|make|mention|mimic|misspell|mix|modify|name|offer|omit|outline|output|place|present|print|produce"
-    r"|promote|propose|provide|put|randomi[sz]e|rearrange|recommend|refer|remove|render|repeat|replace|replicate|respond|reveal|reverse|rewrite|say|scramble|set|share|show|shuffle|skip|solve|speak|spell|split|start"
-    r"|state|substitute|suggest|summari[sz]e|swap|teach|tell|transform|translate|turn|urge|use|utili[sz]e|weave|write)\b"
+    r"(?i)^\W{0,4}(?:please |kindly |also,? |now,? |then,? )?(?:add|adjust|alter|append|answer|"
+    r"adopt|advise|analy[sz]e|arrange|assess|base|begin|break|calculate|capitali[sz]e|change|"
+    r"combine|compose|compute|conceal"
+    r"|convert|craft|create|decode|define|deliver|describe|determine|direct|discuss|display|embed|"
+    r"emphasi[sz]e|encode|encrypt|encourage|end|enhance|enumerate|evaluate|explain|express|find|"
+    r"format|gather|generate|give|group"
+    r"|guide|highlight|identify|ignore|illustrate|implement|include|incorporate|infuse|insert|"
+    r"integrate|introduce|invert|jumble|list|make|mention|mimic|misspell|mix|modify|name|offer|omit|"
+    r"outline|output|place|present|print|produce"
+    r"|promote|propose|provide|put|randomi[sz]e|rearrange|recommend|refer|remove|render|repeat|"
+    r"replace|replicate|respond|reveal|reverse|rewrite|say|scramble|set|share|show|shuffle|skip|"
+    r"solve|speak|spell|split|start"
+    r"|state|substitute|suggest|summari[sz]e|swap|teach|tell|transform|translate|turn|urge|use|"
+    r"utili[sz]e|weave|write)\b"
 )
-_QUESTION = re.compile(r"(?i)^\W{0,4}(?:what|what's|how|who|whom|which|where|when|why|can you|could you|would you|do you|is|are)\b[^\n]{3,200}\?\s*$")
+_QUESTION = re.compile(
+    r"(?i)^\W{0,4}(?:what|what's|how|who|whom|which|where|when|why|can you|could you|would you|do "
+    r"you|is|are)\b[^\n]{3,200}\?\s*$"
+)
 _ABOUT_TEXT = re.compile(
-    r"(?i)\b(?:this|these|that|following|below|above|e-?mails?|mail|letter|text|it|here|attached|invoice|order|account|card|payment|subscription|us|we|our|click|reply to)\b"
+    r"(?i)\b(?:this|these|that|following|below|above|e-?mails?|mail|letter|text|it|here|attached|"
+    r"invoice|order|account|card|payment|subscription|us|we|our|click|reply to)\b"
 )
 
 
