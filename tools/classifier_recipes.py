@@ -121,7 +121,7 @@ RECIPES: Mapping[str, Recipe] = {
         fpr=0.055,
         rails={"leolee99/PIGuard NotInject": 0.04, "microsoft/BIPIA clean": 0.05},
         others=[*_PROMPTS, ("toxicity", "surge"), ("ban_topics", "clinc"), ("ban_topics", "openai/gsm8k")],
-        fixed=("told", "asked"),
+        fixed=("told", "asked", "length"),
         learned=lambda row: "BIPIA indirect" not in row.source,
     ),
     "toxicity": Recipe(

@@ -1,7 +1,8 @@
-"""Ways to write a text so that readers still read it and patterns do not: for training rows, and for the table of recall."""
+"""Ways to write a text so that readers still read it and patterns do not: for training rows and tables of recall."""
 
 from __future__ import annotations
 
+# ruff: noqa: RUF001 - the letters are meant to look alike
 import base64
 import random
 from collections.abc import Callable, Mapping

@@ -21,18 +21,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sparse
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent / name) for name in ("scanners", "")]
 
-from classifier_recipes import RECIPES, Recipe
-from classifier_rows import ROOT, Row, folds, groups
-from evasions import TRICKS, any_trick
+from classifier_recipes import RECIPES, Recipe  # noqa: E402
+from classifier_rows import ROOT, Row, folds, groups  # noqa: E402
+from evasions import TRICKS, any_trick  # noqa: E402
 
-from promptrails_scanners.foundation import linear
-from promptrails_scanners.foundation.linear import Head
-from promptrails_scanners.foundation.views import canonical, deleeted
+from promptrails_scanners.foundation import linear  # noqa: E402
+from promptrails_scanners.foundation.linear import Head  # noqa: E402
+from promptrails_scanners.foundation.views import canonical, deleeted  # noqa: E402
 
 KIND_BITS = 12
 SIGNAL = 0.4

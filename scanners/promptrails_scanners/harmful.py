@@ -1,8 +1,9 @@
-"""Harmful requests and contents: violence, weapons, self-harm, crime, fraud, attacks on computers, sexual contents, hatred.
+"""Harmful requests and contents: violence, weapons, self-harm, crime, fraud, attacks on computers, sex, hatred.
 Not: the same words about games, history, kitchens, processes of a computer, or how to protect oneself.
 
-A linear model over words judges the text and each of its sentences; acts with their objects, and contexts that make them
-harmless, are signals of it.  Further heads say which category it may be.  A judgement for real needs a larger model.
+A linear model over words judges the text and each of its sentences; acts with their objects, and contexts that make
+them harmless, are signals of it.  Further heads say which category it may be.  A
+safe judgement needs a larger model.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
@@ -50,7 +51,7 @@ class Options(ClassifierOptions):
 META = ScannerMeta(
     type="harmful",
     label="Harmful content",
-    description="Requests for help with violence, weapons, self-harm, crime, fraud or abuse, and content that gives it.",
+    description="Requests for help with violence, weapons, self-harm, crime, fraud or abuse, and content giving it.",
     redacts="sentences",
     config_fields=option_names(Options),
 )
@@ -63,7 +64,8 @@ class Harmful(Classifier[Options]):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         given = options.categories
-        self._least = dict(given) if isinstance(given, dict) else dict.fromkeys(given, self.threshold)
+        least = given if isinstance(given, dict) else dict.fromkeys(given, self.threshold)
+        self._least = {str(name): number for name, number in least.items()}
 
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:
         """The score of the text for each category that it may belong to."""

@@ -23,6 +23,9 @@ from promptrails_scanners.injection.phrases import RULES, signals
 
 __all__ = ["META", "Options", "build", "scan"]
 
+_UNRULED = 1.0
+"""By so much more the words of a part have to say where no phrase speaks for an injection."""
+
 
 class Options(ClassifierOptions):
     """Options of prompt_injection."""
@@ -66,6 +69,8 @@ class PromptInjection(Classifier[Options]):
         if any(pattern.search(text) for pattern in self._patterns):
             return {META.type: 1.0}
         found = signals(text, self.options.documents)
+        if RULES.keys().isdisjoint(found):
+            handicap += _UNRULED
         score = self.heads()[META.type].score(buckets(text), found, handicap)
         return {META.type: max(score, self.certain) if found.get("told") or found.get("asked") else score}
 

@@ -1,7 +1,7 @@
-"""Toxicity: insults, slurs, threats, obscenity and hatred of groups.  Not: what is merely unpleasant, and reports of abuse.
+"""Toxicity: insults, slurs, threats, obscenity, hatred of groups.  Not: what is merely unpleasant; reports of abuse.
 
-A linear model over words judges the text and each of its sentences; the kinds of words in it, at whom they are aimed and
-whether they are quoted are signals of it.  Words of abuse in what triggers are the places that can be redacted.
+A linear model over words judges the text and each of its sentences; the kinds of words in it, at whom they are aimed
+and whether they are quoted are signals of it.  Words of abuse in what triggers are the places that can be redacted.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ class Toxicity(Classifier[Options]):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         given = options.labels
-        self._least = dict(given) if isinstance(given, dict) else dict.fromkeys(given, self.threshold)
+        least = given if isinstance(given, dict) else dict.fromkeys(given, self.threshold)
+        self._least = {str(name): number for name, number in least.items()}
         ours = options.words if options.words_replace is None else (*options.words_replace, *options.words)
         self._words = _any_of(ours) if ours else None
 

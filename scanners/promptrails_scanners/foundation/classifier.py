@@ -1,4 +1,4 @@
-"""A scanner that judges texts by a model: the views and the parts that it looks at, and what it makes of their scores."""
+"""A scanner that judges texts by a model: the views and parts that it looks at, and what their scores mean."""
 
 from __future__ import annotations
 

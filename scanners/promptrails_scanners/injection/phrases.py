@@ -44,8 +44,8 @@ _RULES: dict[str, str] = {
     r"|\bno longer (?:bound|subject|need to follow|have to follow|restricted)\b"
     r"|\b(?:new|updated|real|actual|true) (?:instructions?|task|directive|orders?)(?: (?:is|are|follow))?\s{0,2}:"
     r"|\binstead of (?:following|what you were told|your (?:instructions|task))\b|\bstop everything\b",
-    "leak": rf"\b(?:reveal|show|print|repeat|output|display|tell me|give me|share|provide|expose|dump|"
-    rf"return|write|list|disclose|leak|summari[sz]e"
+    "leak": r"\b(?:reveal|show|print|repeat|output|display|tell me|give me|share|provide|expose|dump|"
+    r"return|write|list|disclose|leak|summari[sz]e"
     r"|translate|encode|paraphrase|rephrase|spell|recite|copy|describe|explain|what (?:is|are|were|"
     r"was)|what's|say)\b[^.!?\n]{0,50}"
     r"\b(?:(?:system|initial|original|hidden|secret|starting|developer|pre|first|previous|above|"
