@@ -124,7 +124,13 @@ class Toxicity(Classifier[Options]):
         )
         return max(counted, default=0.0)
 
+    @property
+    def one_is_enough(self) -> bool:
+        return super().one_is_enough and self.options.min_sentences == 1
+
     def enough(self, parts: list[Part]) -> bool:
+        if self.options.min_sentences == 1:
+            return True
         sentences = [part for part in parts if part.sentence]
         over = sum(part.top >= self.threshold for part in sentences)
         return len(sentences) < self.options.min_sentences or over >= self.options.min_sentences

@@ -240,13 +240,11 @@ def test_no_part_is_judged_more_often_in_longer_texts(name: str, monkeypatch: py
     scanner = MODULES[name].build({"match_type": "sentence"})
     scores = scanner.scores  # type: ignore[attr-defined]
     monkeypatch.setattr(scanner, "scores", lambda text, handicap: judged.append(len(text)) or scores(text, handicap))
-    sizes: list[int] = []
     for times in (20, 40, 80):
         judged.clear()
-        scanner.scan(f"{FOUND[name][1]} You stupid thing, how do I kill women? " * times)
-        sizes.append(sum(judged))
-    assert sizes[1] < 2.3 * sizes[0]
-    assert sizes[2] < 2.3 * sizes[1]
+        text = f"{FOUND[name][1]} You stupid thing, how do I kill women? " * times
+        scanner.scan(text)
+        assert sum(judged) <= 5 * len(text)
 
 
 # ------------------------------------------------------------------ options of their own

@@ -30,7 +30,8 @@ class ClassifierOptions(ScannerOptions):
 
     match_type: MatchType = "sentence"
     """`full`: the text at once, in parts of 2,000 characters if it is longer; `windows`: parts of 500 characters;
-    `sentence`: the text at once and then each of its sentences.  The highest score counts."""
+    `sentence`: the text at once and then, where that does not trigger, each of its sentences.  The highest score
+    counts."""
     redact_unit: Literal["none", "sentence"] = "none"
     """`sentence`: every sentence over the threshold is replaced; or all of the text, if that is what triggers."""
     replacement: str = Field(default="[REDACTED]", min_length=1)
@@ -124,6 +125,11 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
                 scores = self.scores(canonical(hidden.text).text, 0.0)
                 yield Part(hidden.start, hidden.end, True, scores, self.top(scores))
 
+    @property
+    def one_is_enough(self) -> bool:
+        """Whether the sentences of a part that triggers need not be judged, too."""
+        return self.options.redact_unit == "none"
+
     def telling(self, text: str) -> bool:
         """Whether a part has anything that makes its sentences worth judging alone."""
         return True
@@ -137,8 +143,10 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
         for start, end in windows(text, size, step) if text.strip() else ():
             if besides is not None and besides.text[start:end] == text[start:end]:
                 continue
-            yield self._part(view, start, end, False)
-            if alone and self.telling(text[start:end]):
+            part = self._part(view, start, end, False)
+            yield part
+            decided = part.top >= self.threshold and self.one_is_enough
+            if alone and not decided and self.telling(text[start:end]):
                 told.append((start, end))
         if told:
             yield from self._sentences(view, besides, told)
