@@ -1,0 +1,35 @@
+"""Patterns that users write: those that could hang a scanner are refused when it is built."""
+
+from __future__ import annotations
+
+import pytest
+
+from promptrails_engine.errors import ConfigurationError
+from promptrails_scanners.foundation.patterns import compiled
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"secret project \w+", r"a{1,5}(?:b{1,5}){1,5}", r"(?:ab)+c", r"[a-z]+@[a-z]+", r"(?i)foo|bar"]
+)
+def test_patterns_are_compiled(pattern: str) -> None:
+    assert compiled(pattern, "any", "patterns").pattern == pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        (r"(?:a+)+b", "bound the inner repeat"),
+        (r"(?:a*b*)*c", "empty|bound"),
+        (r"(?:(?:ab)*x{2,}){3,}y", "bound the inner repeat"),
+        (r"(?:a|aa)+b", "choice"),
+        (r"x*", "empty"),
+        (r"|a", "empty"),
+        (r"(", "syntax"),
+        (r"a{99999999999}", "syntax"),
+    ],
+)
+def test_patterns_that_could_hang_are_refused(pattern: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        compiled(pattern, "any", "patterns")
+    assert "'patterns'" in str(caught.value)
+    assert "(" not in pattern or pattern not in str(caught.value)
