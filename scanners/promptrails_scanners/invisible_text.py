@@ -30,7 +30,7 @@ _OFF: frozenset[Kind] = frozenset({"controls"})
 class Options(ScannerOptions):
     """What counts as hidden, and what is taken out."""
 
-    classes: dict[Kind, bool] = Field(default_factory=dict)
+    classes: dict[Kind, bool] = Field(default_factory=dict[Kind, bool])
     """Kinds of characters switched on or off; all are on but `controls`, those of ASCII and Latin-1."""
     allow_scripts: tuple[str, ...] | None = None
     """The scripts in whose words joiners and the like are spelling; None for all that are known."""
@@ -64,7 +64,7 @@ class InvisibleText(BaseScanner[Options]):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        kinds = frozenset(kind for kind in KINDS if options.classes.get(kind, kind not in _OFF))
+        kinds: frozenset[Kind] = frozenset(kind for kind in KINDS if options.classes.get(kind, kind not in _OFF))
         scripts = SCRIPTS if options.allow_scripts is None else map(str.lower, options.allow_scripts)
         self._rules = Rules(kinds, frozenset(scripts))
 

@@ -34,6 +34,7 @@ _FLOOD_KEPT = 2
 _MARKS_AFTER_A_LETTER = 64
 _NESTED = 2
 _INDENT = 16
+_FEW = 2
 
 _MARK = re.compile(f"[{MARKS}]")
 _FLOODS = re.compile(f"[{MARKS}]{{{_FLOOD},}}")
@@ -42,6 +43,9 @@ _FLAG = re.compile("[\U000e0061-\U000e007a]{2}[\U000e0030-\U000e0039\U000e0061-\
 """The region of a flag emoji, in tags."""
 _BLACK_FLAG = "\U0001f3f4"
 _LINE_END = re.compile("[\n\r\u2029]")
+
+_TURNED = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00010fff\U0001e800-\U0001efff]")
+"""Characters that are read from right to left are among these."""
 
 _OPENS = {"\u202a": "\u202c", "\u202b": "\u202c", "\u2066": "\u2069", "\u2067": "\u2069", "\u2068": "\u2069"}
 _OVERRIDES = frozenset("\u202d\u202e")
@@ -134,10 +138,13 @@ class Rules:
     def _hidden(self, text: str) -> list[int]:
         if text.isascii() and "controls" not in self._kinds:
             return []
-        special = {char for char in set(text) if kind_of(char) is not None}
+        special = sorted(char for char in set(text) if kind_of(char) is not None)
         if not special:
             return []
-        return [at for at, char in enumerate(text) if char in special]
+        if len(special) <= _FEW:  # patterns are kept once they are compiled
+            return [match.start() for match in re.finditer(f"[{re.escape(''.join(special))}]", text)]
+        wanted = frozenset(special)
+        return [at for at, char in enumerate(text) if char in wanted]
 
     def _in_runs(self, text: str, hidden: Sequence[int]) -> Iterator[Finding]:
         if not hidden:
@@ -213,7 +220,11 @@ class Rules:
         for line, places in lines.items():
             start = ends[line - 1] + 1 if line else 0
             end = ends[line] if line < len(ends) else len(text)
-            turned = [at for at in range(start, end) if script_of(text[at]) in RIGHT_TO_LEFT & self._scripts]
+            turned = [
+                match.start()
+                for match in _TURNED.finditer(text, start, end)
+                if script_of(match[0]) in RIGHT_TO_LEFT & self._scripts
+            ]
             if turned:
                 excused |= _of_use(text, places, turned)
         return excused
