@@ -72,7 +72,8 @@ def words(known: list[dict[str, float]], chance: random.Random) -> Iterator[str]
         followers[run[:4]].append((run[4], count))
     tables: dict[str, tuple[list[str], list[float]]] = {}
     first = beginnings(known)
-    for word in chance.choices(list(first), cum_weights=list(accumulate(first.values())), k=WORDS):
+    for start in chance.choices(list(first), cum_weights=list(accumulate(first.values())), k=WORDS):
+        word = start
         while not word.endswith(" ") and len(word) < MOST_LETTERS:
             state = word[-4:]
             if state not in tables:

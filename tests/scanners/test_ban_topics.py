@@ -142,19 +142,11 @@ def test_every_field_has_names_and_terms() -> None:
         assert field.terms
 
 
-def test_the_work_grows_with_the_words() -> None:
-    looks = 0
-
-    class Counted(tuple):  # type: ignore[type-arg]
-        def __hash__(self) -> int:
-            nonlocal looks
-            looks += 1
-            return super().__hash__()
-
-    vocabulary = Vocabulary({Counted(("a", "b", "c", "d")): 0.5, ("z",): 0.5})
-    words = words_of("a b c " * 100)
-    assert vocabulary.score(words) == 0
-    assert vocabulary.score(words_of("a b c d")) == 0.5
+def test_the_same_word_again_tells_no_more() -> None:
+    vocabulary = Vocabulary({("casino",): 0.5, ("slot", "machin"): 0.5})
+    assert vocabulary.score(words_of("casino " * 5)) == 0.5
+    assert vocabulary.score(words_of("casino slot machines")) == 0.75
+    assert vocabulary.score(words_of("a slot in a machine")) == 0
 
 
 def test_threads_share_a_scanner() -> None:
