@@ -112,14 +112,17 @@ class Vocabulary:
 
     def __init__(self, terms: Mapping[tuple[str, ...], float]) -> None:
         self._terms = dict(terms)
-        self._longest = max(map(len, self._terms), default=1)
+        self._longest: dict[str, int] = {}
+        """How many words the longest term has that begins with a word."""
+        for term in self._terms:
+            self._longest[term[0]] = max(len(term), self._longest.get(term[0], 0))
 
     def score(self, words: list[str]) -> float:
         """0 to 1: each term that occurs makes it likelier, the same term once."""
         found: dict[tuple[str, ...], float] = {}
         at = 0
         while at < len(words):
-            for size in range(min(self._longest, len(words) - at), 0, -1):
+            for size in range(min(self._longest.get(words[at], 0), len(words) - at), 0, -1):
                 weight = self._terms.get(tuple(words[at : at + size]))
                 if weight is not None:
                     found[tuple(words[at : at + size])] = weight
