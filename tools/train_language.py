@@ -23,12 +23,12 @@ from promptrails_scanners.languages.scripts import MODELLED
 
 TARGET = Path(__file__).resolve().parents[1] / "scanners/promptrails_scanners/languages/weights.bin"
 GRAMS = {"latin": 18000, "cyrillic": 3000, "arabic": 1200, "devanagari": 600}
-TEXTS = 5000
+TEXTS = 4000
 """So many texts of each language."""
 LENGTHS = (1, 2, 2, 2, 3, 4, 6, 10, 16)
-EPOCHS = 8
+EPOCHS = 10
 BATCH = 2048
-RATE = 0.02
+RATE = 0.03
 DECAY = 2e-6
 STEPS = 31
 """Weights are whole numbers from minus so many to so many."""

@@ -22,7 +22,7 @@ from promptrails_scanners.languages.scripts import ALIASES, LANGUAGES, relatives
 
 __all__ = ["META", "Options", "build", "detect", "scan"]
 
-_THRESHOLD = 0.6
+_THRESHOLD = 0.7
 _TYPE = "LANGUAGE"
 
 

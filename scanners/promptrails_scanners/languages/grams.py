@@ -18,9 +18,11 @@ def words_of(text: str) -> list[str]:
 
 
 def grams_of(word: str) -> Iterator[str]:
-    """Every run of up to five characters of the word, a space standing for where it begins and ends."""
+    """Every run of up to five characters of the word, and the word itself; a space is where it begins and ends."""
     padded = f" {word[:_MOST_LETTERS]} "
     count = len(padded)
     for at in range(count):
         for end in range(at + 1, min(at + LONGEST, count) + 1):
             yield padded[at:end]
+    if count > LONGEST:
+        yield padded

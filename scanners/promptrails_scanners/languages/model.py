@@ -22,7 +22,7 @@ from promptrails_scanners.languages.scripts import COMMON, MODELLED, ONE_LANGUAG
 _DIGIT = 4
 _EACH = 3
 """A letter of Chinese, Japanese or Korean says as much as so many others."""
-_FAMILIAR = 1.0
+_FAMILIAR = 0.5
 """So much likelier, as a logarithm, a text is in a language that much is written in."""
 _TOGETHER = frozenset({"han", "kana"})
 _KANA = 0.1
