@@ -28,7 +28,8 @@ _TYPE = "BANNED_TOPIC"
 _ALIKE = 0.5
 """What likeness to the examples adds to what the words tell."""
 _ALIKE_ALONE = 0.8
-"""What it tells where a topic has no words to speak of."""
+_ALIKE_AGAINST = 0.95
+"""What it tells where a topic has no words to speak of, without and with texts that are not about it."""
 _FEW = 12
 _TOGETHER = 3
 """So many sentences in a row are looked at as one text where any may trigger."""
@@ -140,7 +141,8 @@ class _Judge:
         self.threshold = threshold if topic.threshold is None else topic.threshold
         terms = terms_of(topic.name, topic.description, topic.words)
         self._vocabulary = Vocabulary(terms)
-        self._few = len(terms) < _FEW
+        alone = _ALIKE_AGAINST if topic.counter_examples else _ALIKE_ALONE
+        self._alone = alone if len(terms) < _FEW else 0.0
         self._likeness: Likeness | None = None
         if topic.examples:
             others = [text for other in topics if other is not topic for text in other.examples]
@@ -153,7 +155,7 @@ class _Judge:
         if self._likeness is None:
             return told
         alike = self._likeness.score(words)
-        return min(1.0, max(told + _ALIKE * alike, alike * (_ALIKE_ALONE if self._few else 0.0)))
+        return min(1.0, max(told + _ALIKE * alike, self._alone * alike))
 
 
 def build(config: Mapping[str, Any]) -> Scanner:
