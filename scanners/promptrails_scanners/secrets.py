@@ -31,7 +31,6 @@ __all__ = ["META", "Options", "Pattern", "build", "scan"]
 
 _THRESHOLD = 0.5
 _SHOWN = 4
-_ROUNDS = 3
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
@@ -108,7 +107,7 @@ class Secrets(BaseScanner[Options]):
             True,
             max(scores.values()),
             found,
-            self._redacted(text, found),
+            replace(text, found, self._mask),
             labels=scores,
             reason=f"{len(found)} {'place' if len(found) == 1 else 'places'} with secrets: {kinds}",
         )
@@ -116,16 +115,6 @@ class Secrets(BaseScanner[Options]):
     def settled(self, text: str) -> int | None:
         """How much is decided; None with patterns of your own, which can be of any length."""
         return None if self._rules.patterns else settled(text, self._rules)
-
-    def _redacted(self, text: str, found: tuple[Finding, ...]) -> str:
-        for _ in range(_ROUNDS):
-            text = replace(text, found, self._mask)
-            if self.options.redact_mode in ("partial", "hash"):
-                return text
-            found = findings(text, self._rules)
-            if not found:
-                return text
-        return text
 
 
 def build(config: Mapping[str, Any]) -> Scanner:

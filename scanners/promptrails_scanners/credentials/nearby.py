@@ -24,6 +24,8 @@ REACH = 96
 """So far before a value the names that tell it can begin."""
 LONGEST = 2048
 _SHORT, _LONG, _SHORTEST = 16, 20, 12
+_NEAR = 8
+"""A service is named in the last so many words."""
 
 _VALUE = re.compile(rf"(?<![A-Za-z0-9])[A-Za-z0-9][A-Za-z0-9_~%.+/!-]{{{_SHORTEST - 2},{LONGEST}}}={{0,2}}")
 _SEGMENT = re.compile(r"[A-Za-z][A-Za-z0-9]{1,24}[-_./]+")
@@ -106,7 +108,7 @@ def _is_path(text: str, start: int) -> bool:
 def _may_be(value: str) -> bool:
     if value.isalpha():
         return len(value) >= _SHORT and (gibberish(value) or (is_hex(value) and len(value) >= _LONG))
-    return not is_file(value) and value.count("/") <= 1 + len(value) // 12
+    return value.count("/") <= 1 + len(value) // 12 and not is_file(value) and not is_written(value)
 
 
 def _value(text: str, start: int, end: int) -> tuple[int, int]:
@@ -156,7 +158,9 @@ def _context(text: str, at: int) -> _Context | None:
 
 def _read(before: str, words: list[str], ends: list[int]) -> _Context | None:
     strength, at = _secret_word(words)
-    service = named(words)
+    service = named(words[-_NEAR:])
+    if service:
+        service = service[0] + max(0, len(words) - _NEAR), service[1], service[2]
     if service and strength and service[0] > at and not (len(words) - service[0] <= 2):
         service = None
     if service and service[2] and strength < 2 and words[at] not in _WITH_WORD:
@@ -215,8 +219,6 @@ def _score(value: str, context: _Context, generic: bool, bits: float) -> float:
 
 def _score_named(value: str, context: _Context) -> float:
     """Beside the name of a service and a word for a secret, less has to speak for a value."""
-    if is_written(value):
-        return 0.0
     score = 0.9 if context.strength == 2 or not context.common else 0.8
     if context.common and not (context.assigned or context.last):
         return 0.0

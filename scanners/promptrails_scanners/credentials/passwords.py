@@ -7,19 +7,18 @@ from collections.abc import Iterator
 
 from promptrails_scanners.credentials.found import Found
 from promptrails_scanners.credentials.structures import is_word
-from promptrails_scanners.credentials.values import entropy, gibberish, is_file, is_placeholder, is_uuid, is_written
+from promptrails_scanners.credentials.values import entropy, gibberish, is_file, is_placeholder, is_uuid, is_written, lowered
 
-REACH = 64
+_WIDEST = 120
 
 _NAME = re.compile(
-    r"(?P<before>[A-Za-z0-9_.\-$>\[\"'#]{0,48}?)(?P<word>pass(?:word|wd|phrase)?|pwd)(?P<more>[A-Za-z0-9_]{0,16})"
-    r"(?P<close>\\?[\"'\])]{0,2})[ \t]{0,12}(?P<sign>=>|:=|===?|!=|=|:|,)[ \t]{0,12}",
-    re.IGNORECASE,
+    r"(?P<word>pass(?:word|wd|phrase)?|pwd)(?P<more>[a-z0-9_]{0,16})(?P<close>\\?[\"'\])]{0,2})"
+    r"[ \t]{0,12}(?P<sign>=>|:=|===?|!=|=|:|,)[ \t]{0,12}"
 )
+_BEFORE = re.compile(r"[A-Za-z0-9_.\-$>\[\"'#]{0,48}$")
 _SECRET = re.compile(
     r"(?:secret(?:_?key)?|private_?key|api_?key|auth_?token|access_?token|(?:client|app|jwt|consumer)_?secret)(?P<close>\\?[\"'\])]{0,2})"
     r"[ \t]{0,12}(?P<sign>=>|:=|=|:)[ \t]{0,12}",
-    re.IGNORECASE,
 )
 _QUOTED = re.compile(r"(?P<open>\\?[\"'`])(?P<value>[^\n\r]{4,200}?)(?P=open)")
 _BARE = re.compile(r"(?P<value>[^\s\"'`<>(){}\[\],;&|\\]{5,128})(?P<rest>[ \t]*(?:[;,&\\]|#[^\n]*|//[^\n]*)?(?:[\s&]|$))")
@@ -40,7 +39,8 @@ _WORDS = frozenset(
 
 def find(text: str, bits: float) -> Iterator[Found]:
     """The passwords in a text, with the user's name where that stands right before; and quoted secrets of any signs."""
-    for name in _NAME.finditer(text):
+    low = lowered(text)
+    for name in _NAME.finditer(low):
         found = _password(text, name)
         if found is None:
             continue
@@ -50,7 +50,7 @@ def find(text: str, bits: float) -> Iterator[Found]:
         if user and not is_word(user["user"]) and user["user"].lower() not in _WORDS and not is_placeholder(user["user"]):
             yield Found(*user.span("user"), "USERNAME", found.score)
         yield found
-    for name in _SECRET.finditer(text):
+    for name in _SECRET.finditer(low):
         quoted = _QUOTED.match(text, name.end())
         if quoted and _is_signs(quoted["value"], bits):
             yield Found(*quoted.span("value"), "SECRET", 0.8)
@@ -65,8 +65,8 @@ def _is_signs(value: str, bits: float) -> bool:
 
 
 def _password(text: str, name: re.Match[str]) -> Found | None:
-    more = name["more"].lower().strip("_")
-    if name["sign"] in ("!=",) or more in _NOT_MORE or (name["word"].lower() == "pass" and not _is_pass(name)):
+    more = name["more"].strip("_")
+    if name["sign"] in ("!=",) or more in _NOT_MORE or (name["word"] == "pass" and not _is_pass(text, name)):
         return None
     quoted = _QUOTED.match(text, name.end())
     if quoted:
@@ -90,17 +90,20 @@ _NOT_MORE = frozenset(
 )
 
 
-def _is_pass(name: re.Match[str]) -> bool:
+def _is_pass(text: str, name: re.Match[str]) -> bool:
     """Whether `pass` stands for a password: after an underscore, or alone and in a setting."""
-    return (name["before"].endswith("_") or name["before"] == "") and name["more"] == ""
+    before = text[max(0, name.start() - 1) : name.start()]
+    return (before == "_" or not before.strip(" \t\n#;,{\"'")) and name["more"] == ""
 
 
 def _is_setting(text: str, name: re.Match[str]) -> bool:
     """Whether the name is one of a file of settings, in capitals and with nothing between it and its value."""
-    line = text.rfind("\n", 0, name.start()) + 1
-    key = (name["before"] + name["word"] + name["more"]).lstrip("#$ ")
+    line = text.rfind("\n", max(0, name.start() - _WIDEST), name.start()) + 1 or max(0, name.start() - _WIDEST)
+    before = _BEFORE.search(text, max(line, name.start() - 48), name.start())
+    begin = before.start() if before else name.start()
+    key = text[begin : name.end("more")].lstrip("#$ ")
     start = _LINE.match(text, line)
-    at_start = start is not None and start.end() >= name.start()
+    at_start = start is not None and start.end() >= begin
     return at_start and key.upper() == key and name["sign"] == "=" and text[name.end() - 1] == "="
 
 

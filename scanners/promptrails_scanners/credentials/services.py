@@ -54,10 +54,13 @@ def split(name: str) -> tuple[tuple[int, str], ...]:
 
 def named(words: Sequence[str]) -> tuple[int, str, bool] | None:
     """The last service that the words name: which word ends the name, the name, and whether it is a word of English."""
-    table = services()
+    names = services().names
     for last in range(len(words) - 1, -1, -1):
-        for size in range(min(_TOGETHER, last + 1), 0, -1):
-            name = "".join(words[last + 1 - size : last + 1])
-            if name in table.names:
-                return last, name, name in table.words
+        name = found = ""
+        for at in range(last, max(-1, last - _TOGETHER), -1):
+            name = words[at] + name
+            if name in names:
+                found = name
+        if found:
+            return last, found, found in services().words
     return None

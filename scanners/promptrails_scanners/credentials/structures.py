@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from promptrails_scanners.credentials.checks import is_jwt
 from promptrails_scanners.credentials.found import Found
-from promptrails_scanners.credentials.values import entropy, is_placeholder, is_random
+from promptrails_scanners.credentials.values import entropy, is_placeholder, is_random, lowered
 
 LONGEST_KEY = 16384
 """So many characters of a private key are taken."""
 _LEAST_KEY = 64
+_WINDOW = 256
 
 _BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _END = re.compile(r"-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
@@ -75,30 +76,35 @@ def _token(match: re.Match[str]) -> bool:
 @dataclass(frozen=True, slots=True)
 class _Form:
     label: str
-    keyword: str
-    """Lower case; where it is not, the pattern is not."""
+    keywords: tuple[str, ...]
+    """In lower case: the pattern is tried where one stands."""
     pattern: re.Pattern[str]
     """With a group `secret`, and maybe one `user`."""
     real: Callable[[re.Match[str]], bool]
-    score: float = 0.9
+    score: float
+    back: int
+    """So far before the keyword the pattern may begin; otherwise it begins there."""
 
 
-def _form(label: str, keyword: str, pattern: str, real: Callable[[re.Match[str]], bool], score: float = 0.9) -> _Form:
-    return _Form(label, keyword, re.compile(pattern, re.IGNORECASE), real, score)
+def _form(
+    label: str, keywords: str, pattern: str, real: Callable[[re.Match[str]], bool], score: float = 0.9, back: int = 0
+) -> _Form:
+    return _Form(label, tuple(keywords.split("|")), re.compile(pattern, re.IGNORECASE), real, score, back)
 
 
 _Q = r"\\?[\"']"
 _USER = r"[\"']?(?P<user>[^\s\"';]{1,64})[\"']?"
+_LOGIN = r"(?<![a-z])(?:user ?id|uid|user ?name|user)\s{0,3}=\s{0,3}(?P<user>[^;\"'\s=]{1,64})\s{0,3};[^\n\r]{0,80}?"
 _FORMS = (
     _form(
         "URL_CREDENTIALS",
         "://",
-        r"\b[a-z][a-z0-9+.-]{1,24}://(?P<user>[^\s:/?#@\"'<>`]{0,128}):(?P<secret>[^\s/?#\"'<>`]{1,256})@(?=[\w\[.$%-])",
+        r"://(?P<user>[^\s:/?#@\"'<>`]{0,128}):(?P<secret>[^\s/?#\"'<>`]{1,256})@(?=[\w\[.$%-])",
         _pair,
     ),
     _form(
         "AUTHORIZATION_HEADER",
-        "basic",
+        "authorization",
         r"authorization\b[\"'\]]{0,2}\s{0,3}[:=,]?\s{0,3}[\"']?basic\s{1,4}(?P<secret>[A-Za-z0-9+/_-]{12,512}={0,2})",
         _basic,
     ),
@@ -112,43 +118,36 @@ _FORMS = (
     _form("JWT", "eyj", r"(?<![\w-])(?P<secret>eyJ[\w-]{8,1024}\.eyJ[\w-]{8,4096}\.[\w-]{16,1024})", _token),
     _form(
         "AZURE_CONNECTION",
-        "key=",
-        r"\b(?:AccountKey|SharedAccessKey|AccessKey|SharedSecretValue)=(?P<secret>[A-Za-z0-9+/]{40,100}={0,2})",
+        "accountkey=|accesskey=|secretvalue=",
+        r"(?:account|access)key=(?P<secret>[A-Za-z0-9+/]{40,100}={0,2})",
         _drawn,
     ),
-    _form("AZURE_SIGNATURE", "sig=", r"[?&]sig=(?P<secret>[A-Za-z0-9%+/]{40,100}(?:%3d|=){0,2})", _drawn),
+    _form("AZURE_SIGNATURE", "sig=", r"(?<=[?&])sig=(?P<secret>[A-Za-z0-9%+/]{40,100}(?:%3d|=){0,2})", _drawn),
     _form(
         "CONNECTION_STRING",
-        "password",
-        r"\b(?:user ?id|uid|user ?name|user)\s{0,3}=\s{0,3}(?P<user>[^;\"'\s=]{1,64})\s{0,3};[^\n\r]{0,80}?"
-        r"\bpassword\s{0,3}=\s{0,3}(?P<secret>[^;\"'\r\n]{3,128}?)\s{0,3}(?=[;\"'\r\n]|$)",
+        "user|uid",
+        _LOGIN + r"(?<![a-z])(?:password|pwd)\s{0,3}=\s{0,3}(?P<secret>[^;\"'\r\n]{3,128}?)\s{0,3}(?=[;\"'\r\n]|$)",
         _pair,
     ),
-    _form(
-        "CONNECTION_STRING",
-        "pwd",
-        r"\b(?:user ?id|uid|user ?name|user)\s{0,3}=\s{0,3}(?P<user>[^;\"'\s=]{1,64})\s{0,3};[^\n\r]{0,80}?"
-        r"\bpwd\s{0,3}=\s{0,3}(?P<secret>[^;\"'\r\n]{3,128}?)\s{0,3}(?=[;\"'\r\n]|$)",
-        _pair,
-    ),
-    _form("TELEGRAM_TOKEN", ":aa", r"(?<![\w:])(?P<secret>\d{8,10}:AA[\w-]{31,36})(?![\w-])", _drawn),
+    _form("TELEGRAM_TOKEN", ":aa", r"(?<![\w:])(?P<secret>\d{8,10}:AA[\w-]{31,36})(?![\w-])", _drawn, back=10),
     _form(
         "TELEGRAM_TOKEN",
-        "gram",
-        r"\b(?:tgram://|telegram[\s\"':=_a-z/.]{0,24})(?:bot)?(?P<secret>\d{8,10}:[\w-]{35})(?![\w-])",
+        "tgram://|telegram",
+        r"(?:tgram://|telegram[\s\"':=_a-z/.]{0,24}?)(?:bot)?(?P<secret>\d{8,10}:[\w-]{35})(?![\w-])",
         _drawn,
     ),
     _form(
         "TEAMS_WEBHOOK",
-        "webhook",
-        r"(?P<secret>https://[a-z0-9.-]{1,60}\.office(?:365)?\.com/webhook(?:b2)?/[a-z0-9-]{36}@[a-z0-9-]{36}/\w{1,40}/[a-z0-9]{32}/"
-        r"[a-z0-9-]{36})",
+        ".office",
+        r"(?P<secret>https://[a-z0-9.-]{1,60}\.office(?:365)?\.com/webhook(?:b2)?/[a-z0-9-]{36}@[a-z0-9-]{36}/\w{1,40}"
+        r"/[a-z0-9]{32}/[a-z0-9-]{36})",
         _drawn,
+        back=70,
     ),
     _form(
         "THINGSBOARD_KEY",
-        "thingsboard",
-        r"\bthingsboard\.[a-z]{2,8}(?::\d{2,5})?/api/v1/(?P<secret>[a-z0-9]{20})/",
+        "thingsboard.",
+        r"thingsboard\.[a-z]{2,8}(?::\d{2,5})?/api/v1/(?P<secret>[a-z0-9]{20})/",
         _drawn,
     ),
     _form(
@@ -159,21 +158,21 @@ _FORMS = (
     ),
     _form(
         "PASSWORD",
-        "viserver",
+        "connect-viserver",
         rf"connect-viserver\b[^\n]{{0,120}}?-user\s{{1,4}}{_USER}\s{{1,4}}-password\s{{1,4}}[\"']?(?P<secret>[^\s\"']{{2,64}})",
         _pair,
     ),
     _form(
         "PASSWORD",
-        "directoryentry",
+        "directoryentry(",
         r"directoryentry\(\s{0,4}[\"'][^\"'\n]{1,200}[\"'],\s{0,40}[\"'](?P<user>[^\"'\n]{1,100})[\"'],\s{0,40}"
         r"[\"'](?P<secret>[^\"'\n]{2,100})[\"']",
         _pair,
     ),
     _form(
         "PASSWORD",
-        "username",
-        r"->username\s{0,8}=\s{0,8}[\"'](?P<user>[^\"'\n]{1,100})[\"'];[^\n]{0,120}\s{1,40}[^\n]{0,40}"
+        "->username",
+        r"->username\s{0,8}=\s{0,8}[\"'](?P<user>[^\"'\n]{1,100})[\"'];[^\n]{0,120}\s{1,40}[^\n]{0,40}?"
         r"->password\s{0,8}=\s{0,8}[\"'](?P<secret>[^\"'\n]{2,100})[\"']",
         _pair,
     ),
@@ -187,27 +186,31 @@ _FORMS = (
     _form(
         "PASSWORD",
         "machine",
-        r"\bmachine\s{1,4}[\w.-]{1,100}\s{1,8}login\s{1,4}(?P<user>\S{1,64})\s{1,8}password\s{1,4}(?P<secret>\S{2,128})",
+        r"machine\s{1,4}[\w.-]{1,100}\s{1,8}login\s{1,4}(?P<user>\S{1,64})\s{1,8}password\s{1,4}(?P<secret>\S{2,128})",
         _pair,
     ),
-    _form("PASSWORD", "curl", rf"\bcurl\b[^\n]{{0,200}}?\s(?:-u|--user)[\s=]{{1,3}}{_Q}?(?P<user>[^\s:\"'$]{{1,64}}):"
-          r"(?P<secret>[^\s\"'$]{3,128})", _pair, 0.8),
-    _form("PASSWORD", "sshpass", rf"\bsshpass\s{{1,4}}-p\s{{0,4}}{_Q}?(?P<secret>[^\s\"']{{4,128}})", _secret, 0.8),
-    _form("PASSWORD", "--password", rf"\s--password[=\s]{{1,3}}{_Q}?(?P<secret>[^\s\"'-][^\s\"']{{3,128}})", _secret, 0.7),
+    _form(
+        "PASSWORD",
+        "curl",
+        rf"curl\b[^\n]{{0,200}}?\s(?:-u|--user)[\s=]{{1,3}}{_Q}?(?P<user>[^\s:\"'$]{{1,64}}):(?P<secret>[^\s\"'$]{{3,128}})",
+        _pair,
+        0.8,
+    ),
+    _form("PASSWORD", "sshpass", rf"sshpass\s{{1,4}}-p\s{{0,4}}{_Q}?(?P<secret>[^\s\"']{{4,128}})", _secret, 0.8),
+    _form("PASSWORD", "--password", rf"--password[=\s]{{1,3}}{_Q}?(?P<secret>[^\s\"'-][^\s\"']{{3,128}})", _secret, 0.7),
     _form("PASSWORD", "proceed to installation", r"proceed to installation:\s{1,16}(?P<secret>[0-9a-f]{32})\b", _drawn),
     _form(
         "PASSWORD_HASH",
-        "$",
-        r"(?<![\w$])(?P<secret>\$(?:1|5|6|8|9|y|gy|7|md5|apr1|sha1|2[abxy]?|argon2id?|argon2i|scrypt|pbkdf2(?:-sha\d{1,3})?|krb5\w{2,6})"
-        r"\$(?:[\w=,.@*-]{1,40}\$){0,3}[./A-Za-z0-9+=]{1,64}\$?[./A-Za-z0-9+=$]{16,2048})",
+        "$1$|$5$|$6$|$7$|$8$|$9$|$y$|$gy$|$2$|$2a$|$2b$|$2x$|$2y$|$md5|$apr1$|$sha1$|$argon2|$scrypt$|$pbkdf2|$krb5",
+        r"(?<![\w$])(?P<secret>\$[a-z0-9-]{1,16}\$(?:[\w=,.@*-]{1,40}\$){0,3}[./A-Za-z0-9+=]{1,64}\$?[./A-Za-z0-9+=$]{16,2048})",
         _drawn,
     ),
-    _form("PASSWORD_HASH", "{s", r"(?P<secret>\{S?SHA(?:256|512)?\}[A-Za-z0-9+/]{26,120}={0,2})", _drawn),
-    _form("PRIVATE_KEY", '"kty"', r"\"(?:d|k)\"\s{0,4}:\s{0,4}\"(?P<secret>[\w-]{32,1024})\"", _drawn),
+    _form("PASSWORD_HASH", "{sha|{ssha", r"(?P<secret>\{S?SHA(?:256|512)?\}[A-Za-z0-9+/]{26,120}={0,2})", _drawn),
+    _form("PRIVATE_KEY", "\"d\"|\"k\"", r"\"[dk]\"\s{0,4}:\s{0,4}\"(?P<secret>[\w-]{32,1024})\"", _drawn),
     _form(
         "PRIVATE_KEY",
-        "key",
-        r"^\s{0,8}(?:PrivateKey|PresharedKey)\s{0,4}=\s{0,4}(?P<secret>[A-Za-z0-9+/]{43}=)",
+        "privatekey|presharedkey",
+        r"p\w{4,9}key\s{0,4}=\s{0,4}(?P<secret>[A-Za-z0-9+/]{43}=)",
         _drawn,
     ),
 )
@@ -217,13 +220,19 @@ def find(text: str) -> Iterator[Found]:
     """The secrets in a text that stand in a form of their own."""
     yield from _private_keys(text)
     yield from _putty(text)
-    low = text.lower()
+    low = lowered(text)
     for form in _FORMS:
-        if form.keyword not in low:
-            continue
-        for match in form.pattern.finditer(text):
-            if form.real(match):
-                yield from _parts(form, match)
+        for keyword in form.keywords:
+            yield from _stand(text, low, form, keyword)
+
+
+def _stand(text: str, low: str, form: _Form, keyword: str) -> Iterator[Found]:
+    at = low.find(keyword)
+    while at >= 0:
+        match = form.pattern.search(text, max(0, at - form.back), at + _WINDOW) if form.back else form.pattern.match(text, at)
+        if match and form.real(match):
+            yield from _parts(form, match)
+        at = low.find(keyword, at + len(keyword))
 
 
 def _parts(form: _Form, match: re.Match[str]) -> Iterator[Found]:

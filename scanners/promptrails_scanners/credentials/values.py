@@ -44,9 +44,10 @@ _WRITTEN = -0.4
 _STEPS = 10
 """A run of so many neighbours in the alphabet or on the keyboard is written, not drawn."""
 _SAME = 6
-_NINE = ord("9")
 """So is one character that often in a row."""
 
+_COUNTED = "0123456789abcdefghijklmnopqrstuvwxyz 12345678901234567890 qwertyuiopasdfghjklzxcvbnm"
+_ONE = re.compile(rf"(.)\1{{{_SAME - 1},}}")
 _LETTERS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _PLACEHOLDER = re.compile(
     r"""example|sample|dummy|placeholder|changeme|change[-_]?it|redacted|removed|masked|your[-_ ]|[-_]your|^your
@@ -109,6 +110,14 @@ def is_uuid(value: str) -> bool:
     return _UUID.fullmatch(value) is not None
 
 
+def lowered(text: str) -> str:
+    """The text in lower case, as long as before."""
+    low = text.lower()
+    if len(low) == len(text):
+        return low
+    return "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
+
+
 def is_hex(value: str) -> bool:
     """Whether it consists of hexadecimal digits of one case."""
     return _HEX.fullmatch(value) is not None
@@ -135,16 +144,14 @@ def is_placeholder(value: str) -> bool:
 
 def _is_regular(value: str) -> bool:
     """Whether a good part of it is one character over and over, or counts up."""
-    same = steps = most_same = most_steps = 1
-    last = -2
-    for char in value.lower():
-        code = ord(char)
-        same = same + 1 if code == last else 1
-        follows = code == last + 1 or (last == _NINE and char in "0a")
-        steps = steps + 1 if follows else 1
-        most_same, most_steps = max(same, most_same), max(steps, most_steps)
-        last = code
-    return most_same >= max(_SAME, len(value) // 5) or most_steps >= max(_STEPS, len(value) // 4)
+    size = len(value)
+    same = _ONE.search(value)
+    if same and len(same[0]) >= size // 5:
+        return True
+    low = value.lower()
+    return any(low[at : at + _STEPS] in _COUNTED for at in range(size - _STEPS + 1)) and (
+        size <= 4 * _STEPS or any(low[at : at + size // 4] in _COUNTED for at in range(size - size // 4 + 1))
+    )
 
 
 def is_random(value: str, bits: float) -> bool:
