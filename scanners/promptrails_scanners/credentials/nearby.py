@@ -50,7 +50,7 @@ _PAIRS = frozenset(
 )
 """With one of these before it, a key is a secret one."""
 _WEAK = frozenset("key keys access private auth login id pass sid code credential pk sk api authorization".split())
-_ALONE = frozenset("key keys auth sk authorization apikey secret authtoken".split())
+_ALONE = frozenset("key keys auth sk authorization".split())
 _WITH_WORD = frozenset("key keys auth access private sk".split())
 _TIED = frozenset("key keys private access auth api client code id licence license integration".split())
 _NOT = frozenset(
@@ -182,7 +182,7 @@ def _read(before: str, words: list[str], ends: list[int]) -> _Context | None:
 
 
 def _is_alone(words: list[str], at: int) -> bool:
-    return at >= 0 and (words[at] in _ALONE or "".join(words[max(0, at - 1) : at + 1]) in _ALONE)
+    return at >= 0 and words[at] in _ALONE
 
 
 def _secret_word(words: list[str]) -> tuple[int, int]:
@@ -212,9 +212,9 @@ def _score(value: str, context: _Context, generic: bool, bits: float) -> float:
         return 0.0
     if context.strength == 2:
         if is_uuid(value):
-            return 0.6 if context.last and context.assigned and context.alone else 0.0
+            return 0.0
         return 0.8 if drawn and (context.assigned or context.last) else 0.0
-    return 0.6 if drawn and context.alone and context.assigned and context.last and len(value) >= _LONG and not is_uuid(value) else 0.0
+    return 0.4 if drawn and context.alone and context.assigned and context.last and len(value) >= _LONG and not is_uuid(value) else 0.0
 
 
 def _score_named(value: str, context: _Context) -> float:

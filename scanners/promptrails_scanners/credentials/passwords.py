@@ -44,7 +44,8 @@ def find(text: str, bits: float) -> Iterator[Found]:
         found = _password(text, name)
         if found is None:
             continue
-        user = _USER.search(text, max(0, name.start() - 160), name.start())
+        begin = _begin(text, name.start())
+        user = _USER.search(text, max(0, begin - 160), begin)
         if user and user["user"].lower() == "anonymous":
             continue
         if user and not is_word(user["user"]) and user["user"].lower() not in _WORDS and not is_placeholder(user["user"]):
@@ -99,12 +100,17 @@ def _is_pass(text: str, name: re.Match[str]) -> bool:
 def _is_setting(text: str, name: re.Match[str]) -> bool:
     """Whether the name is one of a file of settings, in capitals and with nothing between it and its value."""
     line = text.rfind("\n", max(0, name.start() - _WIDEST), name.start()) + 1 or max(0, name.start() - _WIDEST)
-    before = _BEFORE.search(text, max(line, name.start() - 48), name.start())
-    begin = before.start() if before else name.start()
+    begin = _begin(text, name.start())
     key = text[begin : name.end("more")].lstrip("#$ ")
     start = _LINE.match(text, line)
     at_start = start is not None and start.end() >= begin
     return at_start and key.upper() == key and name["sign"] == "=" and text[name.end() - 1] == "="
+
+
+def _begin(text: str, at: int) -> int:
+    """Where the name in a program begins that goes on there."""
+    before = _BEFORE.search(text, max(0, at - 48), at)
+    return before.start() if before else at
 
 
 def _has_signs(value: str) -> bool:

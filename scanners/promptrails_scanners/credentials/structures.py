@@ -207,6 +207,7 @@ _FORMS = (
     ),
     _form("PASSWORD_HASH", "{sha|{ssha", r"(?P<secret>\{S?SHA(?:256|512)?\}[A-Za-z0-9+/]{26,120}={0,2})", _drawn),
     _form("PRIVATE_KEY", "\"d\"|\"k\"", r"\"[dk]\"\s{0,4}:\s{0,4}\"(?P<secret>[\w-]{32,1024})\"", _drawn),
+    _form("NPM_TOKEN", "_authtoken", r"_authtoken\"?\s{0,4}[=:]\s{0,4}\"?(?P<secret>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", _drawn),
     _form(
         "PRIVATE_KEY",
         "privatekey|presharedkey",
