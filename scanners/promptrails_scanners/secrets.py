@@ -153,7 +153,9 @@ def _own(one: Pattern) -> re.Pattern[str]:
 def _known(names: Iterable[str], option: str) -> frozenset[str]:
     asked = frozenset(names)
     if not asked:
-        raise ConfigurationError(f"scanner 'secrets': '{option}' is empty, so nothing would be found; name one or leave it out")
+        raise ConfigurationError(
+            f"scanner 'secrets': '{option}' is empty, so nothing would be found; name one or leave it out"
+        )
     known = KINDS | services().names | {provider_of(label) for label in tokens.labels()}
     for name in sorted(asked - known):
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)

@@ -59,7 +59,7 @@ def _found(text: str, rules: Rules) -> Iterator[Found]:
     yield from tokens.find(text)
     yield from nearby.find(text, rules.generic, rules.entropy)
     yield from structures.find(text)
-    yield from passwords.find(text, rules.entropy)
+    yield from passwords.find(text, rules.generic, rules.entropy)
     for name, pattern in rules.patterns:
         for match in pattern.finditer(text):
             if match.end() > match.start():

@@ -1,4 +1,4 @@
-"""Values without letters of their own, told by the names that stand before them: `datadog_key = ...`, `"token": "..."`."""
+"""Values without letters of their own, told by the names before them: `datadog_key = ...`, `"token": "..."`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from promptrails_scanners.credentials.values import (
     is_uuid,
     is_written,
 )
+from promptrails_scanners.credentials.words import AGAINST, ALONE, BEFORE_KEY, STRONG, TIED, WEAK, WITH_WORD
 
 REACH = 96
 """So far before a value the names that tell it can begin."""
@@ -37,31 +38,6 @@ _ASSIGNED = re.compile(r"(?:[=:>]|\bis\b)[\s\"'`\\({\[]*$|,\s*\\?[\"'`]$")
 _SPAN_OF_WORDS = re.compile(r"[A-Za-z][A-Za-z0-9]*|\d{1,4}(?![0-9A-Za-z])")
 _ENDED = re.compile(r"[\s\"'<>=`|,)]")
 _BROKEN = re.compile(r"[;{}<]|[.!?]\s")
-
-_STRONG = frozenset(
-    "token secret apikey apikeys apitoken authtoken accesstoken accesskey secretkey clientsecret privatekey"
-    " credential credentials password passwd passphrase pwd bearer authorization licensekey jwtsecret appkey"
-    " webhooksecret authkey sessiontoken refreshtoken connectionstring pat signingkey encryptionkey masterkey".split()
-)
-_PAIRS = frozenset(
-    "api access secret private auth app application client signing encryption master service account license admin rest"
-    " session developer consumer personal shared storage server integration deploy webhook hmac jwt registration querykey"
-    " x dev prod live test user bot".split()
-)
-"""With one of these before it, a key is a secret one."""
-_WEAK = frozenset("key keys access private auth login id pass sid code credential pk sk api authorization".split())
-_ALONE = frozenset("key keys auth sk authorization".split())
-_WITH_WORD = frozenset("key keys auth access private sk".split())
-_TIED = frozenset("key keys private access auth api client code id licence license integration".split())
-_NOT = frozenset(
-    "public publickey publishable commit sha sha1 sha256 sha384 sha512 md5 hash hashes checksum checksums integrity digest etag"
-    " revision rev srcrev version versions fingerprint thumbprint signature resolved cache primary foreign sort partition row"
-    " object name names path file filename url uri endpoint audience type length size count selector image docker layer trace"
-    " span request idempotency csrf xsrf next page continuation cursor uuid guid key_name issuer domain host hostname region"
-    " nonce salt vector iv crc blob tree parent branch ref refs head tag build color colour host subject username email mail"
-    " ssh rsa ed25519 ecdsa dsa kid jti verification instrumentation site measurement tracking event schema max min".split()
-)
-"""With one of these between the name and the value, or as the word before a key, it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +107,9 @@ def _is_name(segment: str) -> bool:
     joined = "".join(words)
     if joined != segment.lower():
         return False
-    if joined in _STRONG or joined in _TIED:
+    if joined in STRONG or joined in TIED:
         return True
-    return all(word in _STRONG or word in _TIED or named([word]) for word in words) or named([joined]) is not None
+    return all(word in STRONG or word in TIED or named([word]) for word in words) or named([joined]) is not None
 
 
 def _context(text: str, at: int) -> _Context | None:
@@ -163,16 +139,16 @@ def _read(before: str, words: list[str], ends: list[int]) -> _Context | None:
         service = service[0] + max(0, len(words) - _NEAR), service[1], service[2]
     if service and strength and service[0] > at and not (len(words) - service[0] <= 2):
         service = None
-    if service and service[2] and strength < 2 and words[at] not in _WITH_WORD:
+    if service and service[2] and strength < 2 and words[at] not in WITH_WORD:
         service = None
     if service is None and not strength:
         return None
     last = max(at, service[0] if service else -1)
     between = words[last + 1 :]
     gap = before[ends[last] :]
-    if len(between) > 2 or len(gap) > 40 or any(word in _NOT for word in between):
+    if len(between) > 2 or len(gap) > 40 or any(word in AGAINST for word in between):
         return None
-    if strength and at and words[at - 1] in _NOT:
+    if strength and at and words[at - 1] in AGAINST:
         return None
     if _BROKEN.search(gap):
         return None
@@ -182,7 +158,7 @@ def _read(before: str, words: list[str], ends: list[int]) -> _Context | None:
 
 
 def _is_alone(words: list[str], at: int) -> bool:
-    return at >= 0 and words[at] in _ALONE
+    return at >= 0 and words[at] in ALONE
 
 
 def _secret_word(words: list[str]) -> tuple[int, int]:
@@ -190,12 +166,12 @@ def _secret_word(words: list[str]) -> tuple[int, int]:
     for at in range(len(words) - 1, max(-1, len(words) - 5), -1):
         word = words[at]
         before = words[at - 1] if at else ""
-        if word in _STRONG or before + word in _STRONG:
+        if word in STRONG or before + word in STRONG:
             return 2, at
-        if word in ("key", "keys") and before in _PAIRS:
+        if word in ("key", "keys") and before in BEFORE_KEY:
             return 2, at
-        if word in _WEAK:
-            return (0 if word == "id" and before in _STRONG else 1), at
+        if word in WEAK:
+            return (0 if word == "id" and before in STRONG else 1), at
     return 0, -1
 
 
@@ -214,7 +190,11 @@ def _score(value: str, context: _Context, generic: bool, bits: float) -> float:
         if is_uuid(value):
             return 0.0
         return 0.8 if drawn and (context.assigned or context.last) else 0.0
-    return 0.4 if drawn and context.alone and context.assigned and context.last and len(value) >= _LONG and not is_uuid(value) else 0.0
+    return (
+        0.4
+        if drawn and context.alone and context.assigned and context.last and len(value) >= _LONG and not is_uuid(value)
+        else 0.0
+    )
 
 
 def _score_named(value: str, context: _Context) -> float:

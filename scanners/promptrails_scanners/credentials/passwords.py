@@ -1,4 +1,4 @@
-"""Passwords, and other secrets that people choose, beside the name that says so: `DB_PASSWORD=...`, `password: "..."`."""
+"""Passwords, beside the name that says so: `DB_PASSWORD=...`, `password: "..."`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from collections.abc import Iterator
 
 from promptrails_scanners.credentials.found import Found
 from promptrails_scanners.credentials.structures import is_word
-from promptrails_scanners.credentials.values import entropy, gibberish, is_file, is_placeholder, is_uuid, is_written, lowered
+from promptrails_scanners.credentials.values import (
+    entropy,
+    gibberish,
+    is_file,
+    is_placeholder,
+    is_uuid,
+    is_written,
+    lowered,
+)
+from promptrails_scanners.credentials.words import NO_NAMES, NO_PASSWORDS
 
 _WIDEST = 120
 
@@ -17,28 +26,28 @@ _NAME = re.compile(
 )
 _BEFORE = re.compile(r"[A-Za-z0-9_.\-$>\[\"'#]{0,48}$")
 _SECRET = re.compile(
-    r"(?:secret(?:_?key)?|private_?key|api_?key|auth_?token|access_?token|(?:client|app|jwt|consumer)_?secret)(?P<close>\\?[\"'\])]{0,2})"
+    r"(?:secret(?:_?key)?|private_?key|api_?key|auth_?token|access_?token|(?:client|app|jwt|consumer)_?secret)"
+    r"(?P<close>\\?[\"'\])]{0,2})"
     r"[ \t]{0,12}(?P<sign>=>|:=|=|:)[ \t]{0,12}",
 )
 _QUOTED = re.compile(r"(?P<open>\\?[\"'`])(?P<value>[^\n\r]{4,200}?)(?P=open)")
-_BARE = re.compile(r"(?P<value>[^\s\"'`<>(){}\[\],;&|\\]{5,128})(?P<rest>[ \t]*(?:[;,&\\]|#[^\n]*|//[^\n]*)?(?:[\s&]|$))")
-_LINE = re.compile(r"[ \t]*(?:#+[ \t]*|//[ \t]*|-[ \t]+|export[ \t]+|set[ \t]+|ENV[ \t]+|\$env:|var[ \t]+|let[ \t]+|const[ \t]+)?")
+_BARE = re.compile(
+    r"(?P<value>[^\s\"'`<>(){}\[\],;&|\\]{5,128})(?P<rest>[ \t]*(?:[;,&\\]|#[^\n]*|//[^\n]*)?(?:[\s&]|$))"
+)
+_LINE = re.compile(
+    r"[ \t]*(?:#+[ \t]*|//[ \t]*|-[ \t]+|export[ \t]+|set[ \t]+|ENV[ \t]+|\$env:|var[ \t]+|let[ \t]+|const[ \t]+)?"
+)
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|->\w+|::\w+)+")
 _USER = re.compile(
-    r"\b(?:user(?:name)?|login|uid|usr)[\"'\]]{0,2}[ \t]{0,8}(?::=|=>|=|:)[ \t]{0,8}(?P<open>[\"']?)(?P<user>[A-Za-z0-9._@\\+-]{3,64})(?P=open)"
+    r"\b(?:user(?:name)?|login|uid|usr)[\"'\]]{0,2}[ \t]{0,8}(?::=|=>|=|:)[ \t]{0,8}(?P<open>[\"']?)"
+    r"(?P<user>[A-Za-z0-9._@\\+-]{3,64})(?P=open)"
     r"[ \t]{0,4}[;,]?[ \t]{0,4}(?:#[^\n]{0,60})?\s{0,16}$",
     re.IGNORECASE,
 )
-_WORDS = frozenset(
-    "password passwort passwd required optional string none null true false nil undefined default empty hidden invalid"
-    " text input field value enter incorrect wrong forgot reset confirm repeat current show hide label placeholder type"
-    " open_sesame opensesame sesame letmein qwerty hunter2 correct secret secrets encrypted hashed plain plaintext prompt"
-    " ask never always vault hello world admin user root test guest demo changed unset missing present env stdin file".split()
-)
 
 
-def find(text: str, bits: float) -> Iterator[Found]:
-    """The passwords in a text, with the user's name where that stands right before; and quoted secrets of any signs."""
+def find(text: str, generic: bool, bits: float) -> Iterator[Found]:
+    """The passwords in a text, with the user's name where that stands before; if `generic`, quoted secrets."""
     low = lowered(text)
     for name in _NAME.finditer(low):
         found = _password(text, name)
@@ -48,10 +57,15 @@ def find(text: str, bits: float) -> Iterator[Found]:
         user = _USER.search(text, max(0, begin - 160), begin)
         if user and user["user"].lower() == "anonymous":
             continue
-        if user and not is_word(user["user"]) and user["user"].lower() not in _WORDS and not is_placeholder(user["user"]):
+        if (
+            user
+            and not is_word(user["user"])
+            and user["user"].lower() not in NO_PASSWORDS
+            and not is_placeholder(user["user"])
+        ):
             yield Found(*user.span("user"), "USERNAME", found.score)
         yield found
-    for name in _SECRET.finditer(low):
+    for name in _SECRET.finditer(low) if generic else ():
         quoted = _QUOTED.match(text, name.end())
         if quoted and _is_signs(quoted["value"], bits):
             yield Found(*quoted.span("value"), "SECRET", 0.8)
@@ -62,12 +76,14 @@ def _is_signs(value: str, bits: float) -> bool:
     if len(value) < 16 or " " in value or is_placeholder(value) or is_uuid(value):
         return False
     kinds = any(map(str.isdigit, value)) + any(map(str.islower, value)) + any(map(str.isupper, value))
-    return kinds + (not value.isalnum()) >= 3 and entropy(value) >= bits and not is_written(value) and not is_file(value)
+    return (
+        kinds + (not value.isalnum()) >= 3 and entropy(value) >= bits and not is_written(value) and not is_file(value)
+    )
 
 
 def _password(text: str, name: re.Match[str]) -> Found | None:
     more = name["more"].strip("_")
-    if name["sign"] in ("!=",) or more in _NOT_MORE or (name["word"] == "pass" and not _is_pass(text, name)):
+    if name["sign"] in ("!=",) or more in NO_NAMES or (name["word"] == "pass" and not _is_pass(text, name)):
         return None
     quoted = _QUOTED.match(text, name.end())
     if quoted:
@@ -83,12 +99,6 @@ def _password(text: str, name: re.Match[str]) -> Found | None:
     if not (_is_setting(text, name) or _has_signs(value)):
         return None
     return Found(*bare.span("value"), "PASSWORD", 0.7)
-
-
-_NOT_MORE = frozenset(
-    "field hash length min max policy reset file path url label text input placeholder type id name required s ed ing es"
-    " confirmation confirm strength hint error errors changed age expired expiry digest salt encoder manager box form".split()
-)
 
 
 def _is_pass(text: str, name: re.Match[str]) -> bool:
@@ -121,9 +131,11 @@ def _has_signs(value: str) -> bool:
 def _is_chosen(value: str, quoted: bool) -> bool:
     """Whether somebody may have chosen it for a password, and not a name in a program for where one will stand."""
     low = value.lower()
-    if low in _WORDS or is_word(value) or is_placeholder(value) or "pass" in low or "pwd" in low:
+    if low in NO_PASSWORDS or is_word(value) or is_placeholder(value) or "pass" in low or "pwd" in low:
         return False
-    if value.startswith(("$", "%", "{", "<", "&", "@", "(", "[", "/", "\\", "+", "#", "|", "!ref", "=")) and not _mixed(value):
+    if value.startswith(("$", "%", "{", "<", "&", "@", "(", "[", "/", "\\", "+", "#", "|", "!ref", "=")) and not _mixed(
+        value
+    ):
         return False
     if value.count(" ") > 1 or (" " in value and not value.replace(" ", "").isalnum()) or len(set(value)) < 4:
         return False

@@ -1,4 +1,4 @@
-"""Secrets told by the form in which they stand: keys in files, URLs, headers, connection strings, hashes of passwords."""
+"""Secrets told by the form in which they stand: keys in files, URLs, headers, hashes of passwords."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from promptrails_scanners.credentials.checks import is_jwt
 from promptrails_scanners.credentials.found import Found
 from promptrails_scanners.credentials.values import entropy, is_placeholder, is_random, lowered
+from promptrails_scanners.credentials.words import STAND_INS
 
 LONGEST_KEY = 16384
 """So many characters of a private key are taken."""
@@ -22,17 +23,10 @@ _DIGITS = re.compile(r"[A-Za-z0-9+/=]{16,80}")
 _PUTTY = re.compile(r"PuTTY-User-Key-File-\d:")
 _PUTTY_END = re.compile(r"Private-MAC: [0-9a-f]{40,64}")
 
-_WORDS = frozenset(
-    "user username usr login name account pass password passwd pwd secret token root admin test guest foo bar baz example"
-    " host credentials api key apikey email uname my_user my_password dbuser dbpass db_user db_password xxx yyy zzz me"
-    " myuser mypass mypassword your_username your_password personal_access_token pat".split()
-)
-"""What stands for a name and a password in documents."""
-
 
 def is_word(value: str) -> bool:
     """Whether it stands for a user's name or password."""
-    return value.strip("*<>[]{}$%\"'").lower().replace("-", "_") in _WORDS or not value.strip("*.xX-_?")
+    return value.strip("*<>[]{}$%\"'").lower().replace("-", "_") in STAND_INS or not value.strip("*.xX-_?")
 
 
 def _password(value: str) -> bool:
@@ -44,7 +38,11 @@ def _pair(match: re.Match[str]) -> bool:
     user, password = match["user"], match["secret"]
     if _is_left_out(password) or _is_left_out(user):
         return False
-    return not (is_word(user) and is_word(password)) and user.lower() not in (password.lower(), "anonymous") and len(password) > 3
+    return (
+        not (is_word(user) and is_word(password))
+        and user.lower() not in (password.lower(), "anonymous")
+        and len(password) > 3
+    )
 
 
 def _is_left_out(value: str) -> bool:
@@ -197,7 +195,9 @@ _FORMS = (
         0.8,
     ),
     _form("PASSWORD", "sshpass", rf"sshpass\s{{1,4}}-p\s{{0,4}}{_Q}?(?P<secret>[^\s\"']{{4,128}})", _secret, 0.8),
-    _form("PASSWORD", "--password", rf"--password[=\s]{{1,3}}{_Q}?(?P<secret>[^\s\"'-][^\s\"']{{3,128}})", _secret, 0.7),
+    _form(
+        "PASSWORD", "--password", rf"--password[=\s]{{1,3}}{_Q}?(?P<secret>[^\s\"'-][^\s\"']{{3,128}})", _secret, 0.7
+    ),
     _form("PASSWORD", "proceed to installation", r"proceed to installation:\s{1,16}(?P<secret>[0-9a-f]{32})\b", _drawn),
     _form(
         "PASSWORD_HASH",
@@ -206,8 +206,13 @@ _FORMS = (
         _drawn,
     ),
     _form("PASSWORD_HASH", "{sha|{ssha", r"(?P<secret>\{S?SHA(?:256|512)?\}[A-Za-z0-9+/]{26,120}={0,2})", _drawn),
-    _form("PRIVATE_KEY", "\"d\"|\"k\"", r"\"[dk]\"\s{0,4}:\s{0,4}\"(?P<secret>[\w-]{32,1024})\"", _drawn),
-    _form("NPM_TOKEN", "_authtoken", r"_authtoken\"?\s{0,4}[=:]\s{0,4}\"?(?P<secret>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", _drawn),
+    _form("PRIVATE_KEY", '"d"|"k"', r"\"[dk]\"\s{0,4}:\s{0,4}\"(?P<secret>[\w-]{32,1024})\"", _drawn),
+    _form(
+        "NPM_TOKEN",
+        "_authtoken",
+        r"_authtoken\"?\s{0,4}[=:]\s{0,4}\"?(?P<secret>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})",
+        _drawn,
+    ),
     _form(
         "PRIVATE_KEY",
         "privatekey|presharedkey",
@@ -230,7 +235,11 @@ def find(text: str) -> Iterator[Found]:
 def _stand(text: str, low: str, form: _Form, keyword: str) -> Iterator[Found]:
     at = low.find(keyword)
     while at >= 0:
-        match = form.pattern.search(text, max(0, at - form.back), at + _WINDOW) if form.back else form.pattern.match(text, at)
+        match = (
+            form.pattern.search(text, max(0, at - form.back), at + _WINDOW)
+            if form.back
+            else form.pattern.match(text, at)
+        )
         if match and form.real(match):
             yield from _parts(form, match)
         at = low.find(keyword, at + len(keyword))

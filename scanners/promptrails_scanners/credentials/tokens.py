@@ -13,7 +13,7 @@ from promptrails_scanners.credentials.found import Found
 from promptrails_scanners.credentials.values import entropy, is_placeholder
 
 _SETS = {"<a>": "[A-Za-z0-9]", "<w>": "[A-Za-z0-9_-]", "<b>": "[A-Za-z0-9+/]", "<h>": "[a-f0-9]", "<H>": "[A-Fa-f0-9]"}
-_SETS |= {"<l>": "[a-z0-9]", "<U>": "[A-Z0-9]", "<d>": "[0-9]"}
+_MORE = {"<l>": "[a-z0-9]", "<U>": "[A-Z0-9]", "<d>": "[0-9]"}
 _INSIDE = "~"
 """Begins what stands inside a token, not at its beginning."""
 _REACH = 100
@@ -116,13 +116,13 @@ def _table() -> _Table:
 
 
 def _compiled(prefix: str, rest: str) -> re.Pattern[str]:
-    for name, chars in _SETS.items():
+    for name, chars in (_SETS | _MORE).items():
         rest = rest.replace(name, chars)
     return re.compile(_BEFORE + re.escape(prefix) + f"(?:{rest})" + _AFTER)
 
 
 def tree(words: Iterable[str]) -> str:
-    """A pattern for any of the words, in which common beginnings stand once: what does not begin like one is left fast."""
+    """A pattern for any of the words, in which common beginnings stand once, so that other text is left fast."""
     branches: dict[str, list[str]] = {}
     for word in words:
         if not word:

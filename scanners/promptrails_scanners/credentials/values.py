@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import lru_cache
+from itertools import pairwise
 from math import log2
 
 _PAIRS = (
@@ -47,13 +48,14 @@ _SAME = 6
 """So is one character that often in a row."""
 
 _COUNTED = "0123456789abcdefghijklmnopqrstuvwxyz 12345678901234567890 qwertyuiopasdfghjklzxcvbnm"
-_ONE = re.compile(rf"(.)\1{{{_SAME - 1},}}")
+_ONE = re.compile(rf"(.)\1{{{_SAME - 1},4096}}")
 _LETTERS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _PLACEHOLDER = re.compile(
-    r"""example|sample|dummy|placeholder|changeme|change[-_]?it|redacted|removed|masked|your[-_ ]|[-_]your|^your
-    |insert[-_]|fake(?=fake)|replace[-_ ]?(?:with|me|this)|not[-_]?a[-_]?real|not[-_](?:a|your|set)|t[-_]?o[-_]?d[-_]?o\b|foobar|lorem|<[^>]*>|\[[^\]]*\]
-    |\$\{|\{\{|\$\(|%\(|xxxx|\*\*\*|\.\.\.|0000000|1111111|process\.env|os\.environ|getenv|secrets\.|^env\.|^var\.|^vars\.
-    |^config\.|^self\.|^this\.|^\$[A-Za-z_{(]|^%[A-Za-z_]+%$|^@|^&lt;|^\{[^}]*\}$|^\#\{|unknown|undefined|^not[a-z]{3,8}token""",
+    r"""example|sample|dummy|placeholder|changeme|change[-_]?it|redacted|removed|masked|foobar|lorem|unknown|undefined
+    |your[-_ ]|[-_]your|^your|insert[-_]|fake(?=fake)|replace[-_ ]?(?:with|me|this)|t[-_]?o[-_]?d[-_]?o\b
+    |not[-_]?a[-_]?real|not[-_](?:a|your|set)|^not[a-z]{3,8}token|<[^>]{0,64}>|\[[^\]]{0,64}\]|^\{[^}]{0,64}\}$|^\#\{
+    |\$\{|\{\{|\$\(|%\(|^\$[A-Za-z_{(]|^%[A-Za-z_]{1,64}%$|^@|^&lt;|xxxx|\*\*\*|\.\.\.|0000000|1111111
+    |process\.env|os\.environ|getenv|secrets\.|^(?:env|vars?|config|self|this)\.""",
     re.IGNORECASE | re.VERBOSE,
 )
 _REPEATED = re.compile(r"([A-Za-z0-9]{3,8})[-_.:]?\1[-_.:]?\1")
@@ -77,7 +79,7 @@ def entropy(value: str) -> float:
 @lru_cache(maxsize=4096)
 def _letters_score(letters: str) -> int:
     score = 0
-    for first, second in zip(letters, letters[1:], strict=False):
+    for first, second in pairwise(letters):
         score += ord(_PAIRS[ord(first) - 97][ord(second) - 97]) - 48 - _EVEN
     return score
 
