@@ -1,0 +1,165 @@
+"""Linear models over hashed features: small enough for a wheel, and scored without a package for numbers.
+
+A text is its distinct words, the distinct pairs of words that follow each other, and the runs of 3 to 5 characters in
+each word.  Every one of these has a bucket, the lowest 16 bits of its CRC-32.  A head has a weight for each bucket; what
+a text scores is the sum of its features' weights divided by the square root of how many there are, and what named
+signals add to that, such as a rule that matched.
+
+A file of weights is, in order:
+
+- `PRLM1` and a line feed;
+- all that follows, compressed by zlib: one line of JSON with a line feed,
+  `{"bits": 16, "heads": [{"name", "scale", "bias", "slope", "signals": {name: weight}}]}`, and then
+- for each head `2 ** bits` bytes: its weights plus 128, in units of `scale`.  With fewer than 16 bits, the lowest ones
+  of a bucket count.
+
+The score of a head is the logistic function of `slope * (sum + signals + bias)`: 0.5 at the point that was chosen for it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+from math import exp, sqrt
+from threading import Lock
+from types import MappingProxyType
+
+MAGIC = b"PRLM1\n"
+BITS = 16
+ZERO = 128
+"""The byte that stands for a weight of nothing."""
+
+_WORD = re.compile(r"[^\W_]{1,40}(?:['\u2019][^\W_]{1,8})?|[?!]")
+_DIGITS = re.compile(r"\d")
+_MASK = (1 << BITS) - 1
+_WORDS_KEPT = 8192
+"""Of so many words the features are kept, for all models together: about 2 MB."""
+_TEXTS_KEPT = 128
+_KEPT_TEXT = 2048
+"""The features of short texts are kept for the next model that is asked; longer ones would take too much room."""
+
+_LOADING = Lock()
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in lower case and in their order, and its question and exclamation marks."""
+    return _WORD.findall(text.lower())
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def word_buckets(word: str) -> array[int]:
+    """The buckets of a word and of the runs of 3 to 5 characters in it.  Digits are all alike."""
+    plain = _DIGITS.sub("0", word).replace("\u2019", "'")
+    found = [zlib.crc32(b"w " + plain.encode()) & _MASK]
+    if plain[0].isalnum():
+        inside = f"<{plain}>"
+        runs = {inside[at : at + size] for size in (3, 4, 5) for at in range(len(inside) - size + 1)}
+        found += [zlib.crc32(run.encode()) & _MASK for run in sorted(runs)]
+    return array("H", found)
+
+
+def buckets(text: str) -> array[int]:
+    """The buckets of all features of a text; one stands twice where two features share it."""
+    return _kept_buckets(text) if len(text) <= _KEPT_TEXT else _buckets(text)
+
+
+def _buckets(text: str) -> array[int]:
+    found = array("H")
+    tokens = words(text)
+    for word in dict.fromkeys(tokens):
+        found.extend(word_buckets(word))
+    pairs = dict.fromkeys(zip(["^", *tokens], tokens, strict=False))
+    found.extend([zlib.crc32(f"p {first} {second}".encode()) & _MASK for first, second in pairs])
+    return found
+
+
+_kept_buckets = lru_cache(maxsize=_TEXTS_KEPT)(_buckets)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One answer of a model."""
+
+    name: str
+    scale: float
+    bias: float
+    slope: float
+    signals: Mapping[str, float]
+    weights: bytes
+    """One for each of the 65,536 buckets."""
+
+    def total(self, features: array[int], signals: Mapping[str, float]) -> float:
+        """The sum before it is made a score: above 0 is above the point that was chosen."""
+        added = sum(self.signals.get(name, 0.0) * value for name, value in signals.items())
+        if not features:
+            return self.bias + added
+        drawn = sum(map(self.weights.__getitem__, features)) - ZERO * len(features)
+        return self.bias + added + self.scale * drawn / sqrt(len(features))
+
+    def score(self, features: array[int], signals: Mapping[str, float], handicap: float = 0.0) -> float:
+        """0 to 1; a handicap is taken off the sum."""
+        return logistic(self.slope * (self.total(features, signals) - handicap))
+
+
+def logistic(value: float) -> float:
+    """0 to 1; values far away are held, so that nothing overflows."""
+    return 1.0 / (1.0 + exp(-max(-40.0, min(40.0, value))))
+
+
+def load(name: str) -> Mapping[str, Head]:
+    """The heads of a model that ships with this package, by their names; read once, whoever asks first."""
+    with _LOADING:
+        return _loaded(name)
+
+
+@cache
+def _loaded(name: str) -> Mapping[str, Head]:
+    folder = files("promptrails_scanners") / "weights"
+    return MappingProxyType({head.name: head for head in read((folder / f"{name}.bin").read_bytes())})
+
+
+def read(data: bytes) -> list[Head]:
+    """The heads in a file of weights.
+
+    Raises:
+        ValueError: it is not such a file.
+    """
+    if not data.startswith(MAGIC):
+        raise ValueError("not a file of weights, or of another version: it does not begin with PRLM1")
+    about, _, rest = zlib.decompress(data[len(MAGIC) :]).partition(b"\n")
+    head = json.loads(about)
+    size = 1 << head["bits"]
+    if len(rest) != size * len(head["heads"]):
+        raise ValueError(f"a file of weights with {len(rest)} weights where there should be {size} for each head")
+    repeated = 1 << (BITS - head["bits"])
+    return [
+        Head(
+            name=one["name"],
+            scale=one["scale"],
+            bias=one["bias"],
+            slope=one["slope"],
+            signals=one["signals"],
+            weights=rest[at * size : (at + 1) * size] * repeated,
+        )
+        for at, one in enumerate(head["heads"])
+    ]
+
+
+def written(bits: int, heads: Iterable[Head]) -> bytes:
+    """A file of weights; of each head the first `2 ** bits` weights count."""
+    ours = list(heads)
+    about = {
+        "bits": bits,
+        "heads": [
+            {"name": one.name, "scale": one.scale, "bias": one.bias, "slope": one.slope, "signals": dict(one.signals)}
+            for one in ours
+        ],
+    }
+    body = json.dumps(about, sort_keys=True).encode() + b"\n" + b"".join(one.weights[: 1 << bits] for one in ours)
+    return MAGIC + zlib.compress(body, 9)
