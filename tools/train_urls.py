@@ -1,7 +1,7 @@
-"""Writes the weights that tell harmful links from others: `python tools/train_urls.py ROWS.jsonl [--links FOLDER] [--write]`.
+"""Writes the weights that tell harmful links from others: `train_urls.py ROWS.jsonl [--links FOLDER] [--write]`.
 
-Needs numpy and scikit-learn, which the project itself does not.  ROWS has a link in `text` and 0 or 1 in `label` of each
-line; the files below FOLDER, such as the documentation of packages, give links more that are taken to be harmless.
+Needs numpy and scikit-learn, which the project itself does not.  ROWS has a link in `text` and 0 or 1 in `label` of
+each line; the files below FOLDER, such as the documentation of packages, give links more that are taken to be harmless.
 Prints what the model reaches on hosts that it has not seen, and with `--write` puts the weights into the package.
 """
 
@@ -152,14 +152,15 @@ def _write(rows: list[Row], more: list[Row], names: list[str], point: float, sou
         bias=float(model.intercept_[0]) - point,
         slope=SLOPE,
         signals={name: round(float(values[(1 << BITS) + at]), 4) for at, name in enumerate(names)},
-        weights=bytes(int(round(value / scale)) + 128 for value in hashed) * (1 << (BITS - KEPT_BITS)),
+        weights=bytes(round(value / scale) + 128 for value in hashed) * (1 << (BITS - KEPT_BITS)),
     )
     folder = ROOT / "scanners" / "promptrails_scanners" / "weights"
     folder.mkdir(exist_ok=True)
     path = folder / f"{NAME}.bin"
     path.write_bytes(written(KEPT_BITS, [head]))
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    print(f"{path.relative_to(ROOT)}: {path.stat().st_size} bytes, from {len(rows)} rows (sha256 {digest}), {len(more)} links")
+    kept = path.relative_to(ROOT)
+    print(f"{kept}: {path.stat().st_size} bytes, from {len(rows)} rows (sha256 {digest}), {len(more)} links")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Links that lead to harm: phishing and malware, hosts that look like others, links that carry something away.
 
-A link is judged by itself, with no look at where it leads: by a small model over its letters and how it is built, by what
-is known of its domain, and by rules for what no honest link does.
+A link is judged by itself, with no look at where it leads: by a small model over its letters and how it is built, by
+what is known of its domain, and by rules for what no honest link does.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ __all__ = ["META", "Options", "build", "scan"]
 _THRESHOLD = 0.5
 _REMOVED = "[URL removed]"
 _RANKS = {"BLOCKED_URL": 6, "DANGEROUS_SCHEME": 5, "LOOKALIKE_URL": 4, "CREDENTIALS_URL": 3, "EXFILTRATION_URL": 2}
-_HOST = re.compile(r"\.?(?:[a-z0-9_\u0080-\U0010ffff](?:[a-z0-9_\u0080-\U0010ffff-]{0,61}[a-z0-9\u0080-\U0010ffff])?\.){0,8}"
-                   r"[a-z0-9\u0080-\U0010ffff-]{1,63}|[0-9a-f:.]{2,45}")  # fmt: skip
+_SIGN = "a-z0-9\u0080-\U0010ffff"
+_HOST = re.compile(rf"(?:[{_SIGN}_](?:[{_SIGN}_-]{{0,61}}[{_SIGN}])?\.){{0,8}}[{_SIGN}-]{{1,63}}|[0-9a-f:.]{{2,45}}")
 
 
 def _host(name: str) -> str:
@@ -44,15 +44,19 @@ Host = Annotated[str, StringConstraints(min_length=1, max_length=253), AfterVali
 class Options(ScannerOptions):
     """Which links count as harmful, and what takes their place."""
 
-    block_domains: tuple[Host, ...] = Field(default=(), validation_alias=AliasChoices("block_domains", "blocked_domains"))
+    block_domains: tuple[Host, ...] = Field(
+        default=(), validation_alias=AliasChoices("block_domains", "blocked_domains")
+    )
     """Links to these and to all below them always count."""
-    allow_domains: tuple[Host, ...] = Field(default=(), validation_alias=AliasChoices("allow_domains", "allowed_domains"))
+    allow_domains: tuple[Host, ...] = Field(
+        default=(), validation_alias=AliasChoices("allow_domains", "allowed_domains")
+    )
     """Links to these and to all below them never count, unless what is blocked is below them."""
     block_tlds: tuple[Host, ...] = ()
     check_punycode: bool = True
     """Whether hosts count that look like others, in letters or in Punycode."""
     check_exfiltration: bool = True
-    """Whether images and links in Markdown and HTML count that carry long or coded values to domains that are not known."""
+    """Whether images and links in Markdown and HTML count that carry long or coded values to unknown domains."""
     check_credentials: bool = True
     """Whether links with a user's name and password, or with a host before an `@`, count."""
     use_model: bool = True
@@ -100,7 +104,7 @@ class MaliciousUrls(BaseScanner[Options]):
         return Verdict(True, highest, findings, replace(text, findings, self._instead), kinds, why, truncated=cut)
 
     def settled(self, text: str) -> int | None:
-        """How much is decided: all before the last run of characters, and before what a later link may speak against."""
+        """How much is decided: all before the last run of characters, and before what a later one may speak against."""
         at = len(text)
         while at and not text[at - 1].isspace():
             at -= 1
@@ -176,10 +180,10 @@ scan = alone(build)
 
 def _defanged(link: str) -> str:
     scheme, mark, rest = link.partition("://")
+    if not mark and ":" in link.partition("/")[0]:  # a script, or what is made harmless already
+        return link if "[:]" in link else link.replace(":", "[:]", 1)
     if not mark:
         scheme, rest = "", link
-    if ":" in scheme or "[" in link[:12]:
-        return link.replace(":", "[:]", 1) if "[:]" not in link else link
     host, slash, path = rest.partition("/")
     written = scheme.lower().replace("tt", "xx") if scheme.lower().startswith("http") else scheme
     return f"{written}{mark}{host.replace('[.]', '.').replace('.', '[.]')}{slash}{path}"

@@ -118,7 +118,16 @@ def test_lookalike_hosts(host: str) -> None:
     assert types(f"https://{host}/", check_punycode=False, **RULES) == []
 
 
-@pytest.mark.parametrize("host", ["m\u00fcnchen.de", "xn--mnchen-3ya.de", "apples.com", "paypal.com", "\u043f\u0440\u0438\u043c\u0435\u0440.\u0440\u0444"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "m\u00fcnchen.de",
+        "xn--mnchen-3ya.de",
+        "apples.com",
+        "paypal.com",
+        "\u043f\u0440\u0438\u043c\u0435\u0440.\u0440\u0444",
+    ],
+)
 def test_hosts_of_other_languages_and_names_are_no_lookalikes(host: str) -> None:
     assert types(f"https://{host}/", **RULES) == []
 
@@ -171,7 +180,10 @@ def test_what_is_taken_out_goes_wherever_it_stands() -> None:
 
 def test_defanged_links_can_be_read_and_not_followed() -> None:
     options = {"block_domains": ["host.invalid"], "redact_mode": "defang"}
-    assert malicious_urls.scan("x https://bad.host.invalid/a.b y", **options).redacted == "x hxxps://bad[.]host[.]invalid/a.b y"
+    assert (
+        malicious_urls.scan("x https://bad.host.invalid/a.b y", **options).redacted
+        == "x hxxps://bad[.]host[.]invalid/a.b y"
+    )
     assert malicious_urls.scan("[x](javascript:go())").redacted == "[x]([URL removed])"
     assert malicious_urls.scan("[x](javascript:go())", redact_mode="defang").redacted == "[x](javascript[:]go())"
     assert malicious_urls.scan(BAD, replacement="\u2026").redacted == "\u2026"
@@ -211,7 +223,9 @@ def test_reasons_hold_nothing_of_the_text() -> None:
     assert "1" in verdict.reason
 
 
-@pytest.mark.parametrize("text", ["", "http://", "https://[::1", "http://%zz/", "http://.../", "https://a:b:c/", "hxxp://", "www."])
+@pytest.mark.parametrize(
+    "text", ["", "http://", "https://[::1", "http://%zz/", "http://.../", "https://a:b:c/", "hxxp://", "www."]
+)
 def test_what_is_hardly_a_link(text: str) -> None:
     assert malicious_urls.scan(text).redacted == text
 
@@ -239,8 +253,10 @@ def test_a_scanner_is_shared_by_threads() -> None:
 # ------------------------------------------------------------------ any text
 
 _PIECES = [
-    "see ", BAD, "https://github.com/a", ".", ")", "](", "![x](", " ", "\r\n", "www.bad.xyz", "hxxp://a[.]b", "javascript:x",
-    f"https://collect.invalid/p?d={LOAD}", "<img src='", "'", "\U0001f468\u200d\U0001f469", "user:pass@", "https://", "paypa1.com/",
+    "see ", BAD, "https://github.com/a", ".", ")", "](", "![x](", " ", "\r\n", "www.bad.xyz", "hxxp://a[.]b",
+    "javascript:x",
+    f"https://collect.invalid/p?d={LOAD}", "<img src='", "'", "\U0001f468\u200d\U0001f469", "user:pass@", "https://",
+    "paypa1.com/",
 ]  # fmt: skip
 texts = st.lists(st.sampled_from(_PIECES) | st.text(max_size=8), max_size=14).map("".join)
 scanner = malicious_urls.build({})
@@ -267,7 +283,10 @@ def test_a_text_let_out_piece_by_piece_is_the_same(text: str, cuts: list[int]) -
 
 
 def test_floors_on_labelled_links() -> None:
-    rows = [(malicious_urls.scan(row["text"]).triggered, row["label"], row["slice"]) for row in shared_rows("malicious_urls")]
+    rows = [
+        (malicious_urls.scan(row["text"]).triggered, row["label"], row["slice"])
+        for row in shared_rows("malicious_urls")
+    ]
     true = sum(hit and label for hit, label, _ in rows)
     false = sum(hit and not label for hit, label, _ in rows)
     missed = sum(not hit and label for hit, label, _ in rows)

@@ -1,9 +1,9 @@
 """Linear models over hashed features: small enough for a wheel, and scored without a package for numbers.
 
-A text is its distinct words, the distinct pairs of words that follow each other, and the runs of 3 to 5 characters in
-each word.  Every one of these has a bucket, the lowest 16 bits of its CRC-32.  A head has a weight for each bucket; what
-a text scores is the sum of its features' weights divided by the square root of how many there are, and what named
-signals add to that, such as a rule that matched.
+A text is its distinct words, the distinct pairs of words in a row, and the runs of 3 to 5 characters in each word.
+Every one of these has a bucket, the lowest 16 bits of its CRC-32.  A head has a weight for each bucket; what a text
+scores is the sum of its features' weights divided by the square root of how many there are, and what named signals add
+to that, such as a rule that matched.
 
 A file of weights is, in order:
 
@@ -13,7 +13,7 @@ A file of weights is, in order:
 - for each head `2 ** bits` bytes: its weights plus 128, in units of `scale`.  With fewer than 16 bits, the lowest ones
   of a bucket count.
 
-The score of a head is the logistic function of `slope * (sum + signals + bias)`: 0.5 at the point that was chosen for it.
+The score of a head is the logistic function of `slope * (sum + signals + bias)`: 0.5 at the point chosen for it.
 """
 
 from __future__ import annotations

@@ -12,8 +12,30 @@ from promptrails_scanners.links.domains import domains
 
 _DOTS = re.compile(r"\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)", re.IGNORECASE)
 _SCHEME = re.compile(r"^(?:h[tx*]{2}ps?|ftps?|wss?)\s?(?:\[:\]|:)(?:\[//\]|//)", re.IGNORECASE)
+_HOST = re.compile(r"[\w.:-]{1,253}")
 _NUMBERS = re.compile(r"0x[0-9a-f]{1,8}|\d{8,10}", re.IGNORECASE)
-_SECOND_LEVEL = frozenset("co com org net ac gov gob edu or ne go in web nom mil sch ltd plc me".split(" "))
+_SECOND_LEVEL = frozenset(
+    (
+        "co",
+        "com",
+        "org",
+        "net",
+        "ac",
+        "gov",
+        "gob",
+        "edu",
+        "or",
+        "ne",
+        "go",
+        "in",
+        "web",
+        "nom",
+        "mil",
+        "sch",
+        "ltd",
+        "me",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +57,12 @@ class Address:
 
     @property
     def known(self) -> bool:
-        """Whether an organisation of good name is behind it and nobody else can put pages there."""
-        table = domains()
-        return self.site not in table.shared and not self.shared and any(one in table.known for one in parents(self.host))
+        """Whether an organisation of good name is behind it, and nobody else; or it leads to one's own network."""
+        if self.is_ip:
+            return not ipaddress.ip_address(self.host).is_global
+        if self.shared:
+            return False
+        return self.host == "localhost" or any(one in domains().known for one in parents(self.host))
 
     @property
     def shared(self) -> bool:
@@ -70,7 +95,7 @@ def parsed(link: str) -> Address | None:
         port = parts.port
     except ValueError:
         return None
-    if not host or len(host) > 253:
+    if not host or len(host) > 253 or not _HOST.fullmatch(host):
         return None
     number = _number(host)
     user = unquote(parts.netloc.rpartition("@")[0])

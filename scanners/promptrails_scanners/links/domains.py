@@ -33,4 +33,5 @@ def domains() -> Domains:
         return frozenset(word for line in parts[part] for word in line)
 
     brands = {line[0]: frozenset(line[1:]) for line in parts["brands"]}
-    return Domains(all_of("known"), all_of("shared"), all_of("short"), brands)
+    real = frozenset(domain for theirs in brands.values() for domain in theirs) - all_of("shared")
+    return Domains(all_of("known") | real, all_of("shared"), all_of("short"), brands)

@@ -10,16 +10,16 @@ LONGEST = 2048
 
 _DOT = r"(?:\.|\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\))"
 _LINK = re.compile(
-    rf"(?<![A-Za-z0-9])(?:(?:https?|h[x*]{{2}}ps?|ftps?|wss?)(?:\[:\]|:)(?:\[//\]|//)[^\s<>\"'`\\^{{}}|]{{1,{LONGEST}}}"
+    rf"(?<![A-Za-z0-9])(?:(?:https?|h[x*]{{2}}ps?|ftps?|wss?)(?:\[:\]|:)(?:\[//\]|//)(?:(?!\]\()[^\s<>\"'`\\^{{}}|]){{1,{LONGEST}}}"
     rf"|(?<![@/.=_-])(?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?{_DOT}){{1,5}}"
     rf"(?:com|net|org|info|biz|xyz|top|shop|club|online|site|store|live|app|link|click|icu|cn|ru|tk|ml|ga|cf|gq|cc|ws|pw|buzz"
     rf"|cfd|sbs|bond|vip|win|bid|loan|work|fun|life|world|today|support|space|website|press|host|monster|rest|uk|de|fr|br|in)"
-    rf"(?![a-z0-9-])(?:[/?][^\s<>\"'`\\^{{}}|]{{0,{LONGEST}}})?)",
+    rf"(?![a-z0-9-])(?:[/?](?:(?!\]\()[^\s<>\"'`\\^{{}}|]){{0,{LONGEST}}})?)",
     re.IGNORECASE,
 )
 _SCRIPT = re.compile(
     rf"(?:\]\(\s{{0,4}}<?|\b(?:href|src|action|formaction)\s{{0,4}}=\s{{0,4}}[\"']?\s{{0,4}})"
-    rf"(?P<link>(?:javascript|vbscript|data):[^\s<>\"'`]{{1,{LONGEST}}})|(?P<bare>\bdata:text/html[;,][^\s<>\"'`]{{1,{LONGEST}}})",
+    rf"(?P<link>(?:javascript|vbscript|data):[^\s<>\"'`]{{1,{LONGEST}}})|(?P<bare>\bdata:text/html[;,][^\s<>\"'`]{{0,{LONGEST}}})",
     re.IGNORECASE,
 )
 _IMAGE = re.compile(r"!\[[^\]\n]{0,200}\]\(\s{0,4}<?$|<img\b[^>]{0,200}\bsrc\s{0,4}=\s{0,4}[\"']?$", re.IGNORECASE)

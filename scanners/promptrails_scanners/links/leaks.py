@@ -13,7 +13,11 @@ from promptrails_scanners.links.address import Address
 LONG = 32
 _VERY_LONG = 160
 _BITS = 3.6
-_LEFT_OPEN = re.compile(r"\{\{?[a-z _.-]{1,40}\}?\}|\[(?:data|info|secret|summary|text|message|base64)[a-z _-]{0,40}\]|<[a-z_ -]{2,40}>|\$\{", re.I)
+_LEFT_OPEN = re.compile(
+    r"\{\{?[a-z _.-]{1,40}\}?\}|\[(?:data|info|secret|summary|text|message|base64)[a-z _-]{0,40}\]"
+    r"|<[a-z_ -]{2,40}>|\$\{",
+    re.IGNORECASE,
+)
 _TEXT = re.compile(r"[\w.,;:@'\"!?/ -]{12,}")
 _LABELS = re.compile(r"[A-Za-z0-9_-]{24,63}")
 
@@ -38,7 +42,9 @@ def _is_load(value: str) -> bool:
         return False
     if _is_encoded_text(said) or (" " in said and len(said) >= 2 * LONG):
         return True
-    return len(said) >= _VERY_LONG or (_bits(said) >= _BITS and any(map(str.isdigit, said)) and any(map(str.isupper, said)))
+    return len(said) >= _VERY_LONG or (
+        _bits(said) >= _BITS and any(map(str.isdigit, said)) and any(map(str.isupper, said))
+    )
 
 
 def _is_encoded_text(value: str) -> bool:

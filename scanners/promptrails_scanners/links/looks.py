@@ -1,4 +1,4 @@
-"""Hosts that look like others: letters of other alphabets, digits for letters, one letter off, names in the wrong place."""
+"""Hosts that look like others: letters of other alphabets, digits for letters, one letter off, borrowed names."""
 
 from __future__ import annotations
 
@@ -103,7 +103,12 @@ def borrowed(address: Address) -> str | None:
 
 
 def _words(host: str) -> list[str]:
-    return [skeletal for label in host.rpartition(".")[0].split(".") for skeletal in _SPLIT.split(skeleton_of(label)) if skeletal]
+    return [
+        skeletal
+        for label in host.rpartition(".")[0].split(".")
+        for skeletal in _SPLIT.split(skeleton_of(label))
+        if skeletal
+    ]
 
 
 def skeleton_of(label: str) -> str:

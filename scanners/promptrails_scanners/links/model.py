@@ -1,4 +1,4 @@
-"""How much a link looks like those that lead to harm: the words and letters of its host and path, and how it is built."""
+"""How much a link looks like those that lead to harm: by the words and letters in it, and by how it is built."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ NAME = "malicious_urls"
 _MASK = (1 << BITS) - 1
 _WORDS = re.compile(r"[a-z0-9]+")
 _DIGITS = re.compile(r"\d")
-_LURES = frozenset(
-    "login signin sign log logon account accounts verify verification secure security update confirm webscr support help"
-    " billing invoice payment pay wallet connect unlock recover recovery reset password bank banking client customer"
-    " service services alert notice suspended limited restore validate claim bonus reward gift free airdrop token".split(" ")
-)
+_LURE_WORDS = """
+account accounts airdrop alert bank banking billing bonus claim client confirm connect customer free gift help
+invoice limited log login logon notice password pay payment recover recovery reset restore reward secure security
+service services sign signin support suspended token unlock update validate verification verify wallet webscr
+"""
+_LURES = frozenset(_LURE_WORDS.split())
+_FOR_READERS = ("docs", "doc", "developer", "developers", "api", "wiki", "blog", "help", "en", "learn")
 _SCRIPTS = (".php", ".asp", ".aspx", ".cgi", ".exe", ".apk", ".scr", ".jsp")
 _PATH = 120
 _HOST = 100
@@ -78,11 +80,15 @@ def signals(address: Address) -> dict[str, float]:
         "no_path": float(path in ("", "/") and not address.query),
         "long_path": min(1.0, len(path) / 100),
         "odd_path": max((_oddness(word) for word in path.split("/")), default=0.0),
-        "brand_in_path": float(not address.known and any(brand in path.lower() for brand in table.brands if len(brand) > 4)),
+        "brand_in_path": float(not address.known and _names_brand(path.lower())),
         "query": min(1.0, len(address.query) / 80),
-        "docs": float(labels[0] in ("docs", "doc", "developer", "developers", "api", "wiki", "blog", "help", "en", "learn")),
+        "docs": float(labels[0] in _FOR_READERS),
     }  # fmt: skip
     return {name: value for name, value in said.items() if value}
+
+
+def _names_brand(path: str) -> bool:
+    return any(brand in path for brand in domains().brands if len(brand) > 4)
 
 
 def _oddness(word: str) -> float:
