@@ -34,6 +34,10 @@ STRENGTH = 12.0
 SLOPE = 1.0
 FALSE_ALARMS = 0.025
 """Of the harmless links in ROWS so many may score over 0.5, on hosts not seen."""
+SOURCES = {
+    "Phishing-Database/Phishing.Database": "MIT",
+    "links in READMEs and documentation": "CC0, CC-BY, MIT, Apache-2.0",
+}
 _LINK = re.compile(r"https?://[A-Za-z0-9][^\s<>\"'`)\]}\\,;|{]{3,200}")
 _TEXTS = {".py", ".md", ".rst", ".txt", ".toml", ".html", ".js", ".pyi", ""}
 Row = tuple[Address, int]
@@ -159,8 +163,17 @@ def _write(rows: list[Row], more: list[Row], names: list[str], point: float, sou
     path = folder / f"{NAME}.bin"
     path.write_bytes(written(KEPT_BITS, [head]))
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    kept = path.relative_to(ROOT)
-    print(f"{kept}: {path.stat().st_size} bytes, from {len(rows)} rows (sha256 {digest}), {len(more)} links")
+    about = {
+        "rows": {"file": source.name, "sha256": digest, "used": len(rows), "harmful": sum(label for _, label in rows)},
+        "sources": SOURCES,
+        "links_of_packages": len(more),
+        "bits": KEPT_BITS,
+        "strength": STRENGTH,
+        "point": point,
+        "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    print(f"{path.relative_to(ROOT)}: {path.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import zlib
 from array import array
-from functools import lru_cache
 from math import log2
 
 from promptrails_scanners.foundation.linear import BITS, Head, load
@@ -102,7 +101,6 @@ def _oddness(word: str) -> float:
     return min(1.0, max(0.0, bits - 2.5) / 2 * (digits + max(0.0, 0.35 - vowels) * 2))
 
 
-@lru_cache(maxsize=2048)
 def score(address: Address) -> float:
     """0 to 1."""
     return head().score(features(address), signals(address))
