@@ -41,12 +41,15 @@ def places(text: str, values: Mapping[str, int]) -> Iterator[tuple[str, int, int
         by_head.setdefault(value[:_HEAD], []).append(value)
     for theirs in by_head.values():
         theirs.sort(key=len, reverse=True)
-    for match in re.finditer(f"(?={tree(by_head)})", text):
+    heads = re.compile(tree(by_head))
+    match = heads.search(text)
+    while match:
         at = match.start()
         for value in by_head.get(text[at : at + _HEAD], ()):
             if at >= values[value] and text.startswith(value, at):
                 yield value, at, at + len(value)
                 break
+        match = heads.search(text, at + 1)
 
 
 _RUN = re.compile(r"\S{8,}")

@@ -49,6 +49,8 @@ _SAME = 6
 
 _COUNTED = "0123456789abcdefghijklmnopqrstuvwxyz 12345678901234567890 qwertyuiopasdfghjklzxcvbnm"
 _ONE = re.compile(rf"(.)\1{{{_SAME - 1},4096}}")
+_LONGER = "\u0130"
+"""The one character that is two in lower case: a capital i with a dot."""
 _LETTERS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _PLACEHOLDER = re.compile(
     r"""example|sample|dummy|placeholder|changeme|change[-_]?it|redacted|removed|masked|foobar|lorem|unknown|undefined
@@ -114,10 +116,7 @@ def is_uuid(value: str) -> bool:
 
 def lowered(text: str) -> str:
     """The text in lower case, as long as before."""
-    low = text.lower()
-    if len(low) == len(text):
-        return low
-    return "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
+    return text.replace(_LONGER, "i").lower()
 
 
 def is_hex(value: str) -> bool:
