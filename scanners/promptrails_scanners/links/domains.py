@@ -1,0 +1,37 @@
+"""What is known of domains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+
+@dataclass(frozen=True, slots=True)
+class Domains:
+    known: frozenset[str]
+    shared: frozenset[str]
+    short: frozenset[str]
+    brands: Mapping[str, frozenset[str]]
+    """Names that are imitated, and the domains that are really theirs."""
+
+
+@cache
+def domains() -> Domains:
+    """The table, read once."""
+    text = (files("promptrails_scanners") / "links" / "domains.txt").read_text("utf-8")
+    parts: dict[str, list[list[str]]] = {}
+    name = ""
+    for line in text.splitlines():
+        if line.startswith("["):
+            name = line.strip("[]")
+        elif line and not line.startswith("#"):
+            parts.setdefault(name, []).append(line.split())
+
+    def all_of(part: str) -> frozenset[str]:
+        return frozenset(word for line in parts[part] for word in line)
+
+    brands = {line[0]: frozenset(line[1:]) for line in parts["brands"]}
+    real = frozenset(domain for theirs in brands.values() for domain in theirs) - all_of("shared")
+    return Domains(all_of("known") | real, all_of("shared"), all_of("short"), brands)
