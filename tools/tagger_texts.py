@@ -12,17 +12,162 @@ from promptrails_scanners.personal import features
 Pieces = list[tuple[str, str]]
 """A text as pieces, each with its kind: PERSON, ADDRESS or nothing."""
 
-STARTS = "b br c ch d dr f fr g gr h j k kl kr l m n p r s sch sh st sv t th tr v w y z".split()
-MIDDLES = "a e i o u aa ai au ea ei ie oo ou ya io".split()
-ENDS = "n r l s t k m nd rt ck sson sen ski ova ov ez i o a e ini elli er mann ic in us is as yan enko wala".split()
-ENDINGS = "straat gatan strasse weg vej veien gade laan katu gasse vägen lund gata tie kuja plein kade".split()
+STARTS = [
+    "b",
+    "br",
+    "c",
+    "ch",
+    "d",
+    "dr",
+    "f",
+    "fr",
+    "g",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "kl",
+    "kr",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "sch",
+    "sh",
+    "st",
+    "sv",
+    "t",
+    "th",
+    "tr",
+    "v",
+    "w",
+    "y",
+    "z",
+]
+MIDDLES = ["a", "e", "i", "o", "u", "aa", "ai", "au", "ea", "ei", "ie", "oo", "ou", "ya", "io"]
+ENDS = [
+    "n",
+    "r",
+    "l",
+    "s",
+    "t",
+    "k",
+    "m",
+    "nd",
+    "rt",
+    "ck",
+    "sson",
+    "sen",
+    "ski",
+    "ova",
+    "ov",
+    "ez",
+    "i",
+    "o",
+    "a",
+    "e",
+    "ini",
+    "elli",
+    "er",
+    "mann",
+    "ic",
+    "in",
+    "us",
+    "is",
+    "as",
+    "yan",
+    "enko",
+    "wala",
+]
+ENDINGS = [
+    "straat",
+    "gatan",
+    "strasse",
+    "weg",
+    "vej",
+    "veien",
+    "gade",
+    "laan",
+    "katu",
+    "gasse",
+    "vägen",
+    "lund",
+    "gata",
+    "tie",
+    "kuja",
+    "plein",
+    "kade",
+]
 SUFFIXES = ("Ltd", "Inc.", "LLC", "GmbH", "Group", "Bank", "AG", "Systems", "Labs", "& Sons", "Partners", "")
-WORDS = (
-    "Green Blue Summer Winter Music Health Science River Ocean Digital Happy Street Golden Silver Night Morning Dream World "
-    "Fire Water History Art Peace Love Power Future Garden Mountain Light House Project Data Energy Finance Sports Culture "
-    "Account Settings Export Profile Network Storage Payment Report Global Central National Royal Modern Classic Daily"
-).split()
-MONTHS = "January February March April May June July August September October November December".split()
+WORDS = [
+    "Green",
+    "Blue",
+    "Summer",
+    "Winter",
+    "Music",
+    "Health",
+    "Science",
+    "River",
+    "Ocean",
+    "Digital",
+    "Happy",
+    "Street",
+    "Golden",
+    "Silver",
+    "Night",
+    "Morning",
+    "Dream",
+    "World",
+    "Fire",
+    "Water",
+    "History",
+    "Art",
+    "Peace",
+    "Love",
+    "Power",
+    "Future",
+    "Garden",
+    "Mountain",
+    "Light",
+    "House",
+    "Project",
+    "Data",
+    "Energy",
+    "Finance",
+    "Sports",
+    "Culture",
+    "Account",
+    "Settings",
+    "Export",
+    "Profile",
+    "Network",
+    "Storage",
+    "Payment",
+    "Report",
+    "Global",
+    "Central",
+    "National",
+    "Royal",
+    "Modern",
+    "Classic",
+    "Daily",
+]
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
 PLACEHOLDER = re.compile(r"\{([pgfascnowdi])\}")
 
 
@@ -119,7 +264,9 @@ class Writer:
         """A word that no list has."""
         pick = self._pick
         middle = "".join(pick.choice(STARTS) + pick.choice(MIDDLES) for _ in range(pick.choice([1, 1, 2])))
-        return (middle + pick.choice(STARTS)[:1] * pick.choice([0, 1]) + pick.choice(MIDDLES) + pick.choice(ENDS)).title()
+        return (
+            middle + pick.choice(STARTS)[:1] * pick.choice([0, 1]) + pick.choice(MIDDLES) + pick.choice(ENDS)
+        ).title()
 
     def street(self) -> str:
         """A street with its number, as one of several countries writes it."""
@@ -148,28 +295,50 @@ class Writer:
         parts = [self.street()]
         if pick.random() < 0.35:
             parts.append(f"{pick.choice(['Apt.', 'Suite', 'Apt', 'Unit', 'Floor', '#'])} {pick.randint(1, 999)}")
-        code = pick.choice([str(pick.randint(1000, 99999)), f"{pick.randint(100, 999)} {pick.randint(10, 99)}", "AB1 2CD"])
+        code = pick.choice(
+            [str(pick.randint(1000, 99999)), f"{pick.randint(100, 999)} {pick.randint(10, 99)}", "AB1 2CD"]
+        )
         if pick.random() < 0.7:
             parts.append(pick.choice([self.town(), f"{code} {self.town()}", f"{self.town()} {code}"]))
             if pick.random() < 0.5:
-                parts.append(pick.choice([self.country(), f"{self.country()} {code}", pick.choice(["TX", "NY", "CA", "WHT"])]))
+                parts.append(
+                    pick.choice([self.country(), f"{self.country()} {code}", pick.choice(["TX", "NY", "CA", "WHT"])])
+                )
         return pick.choice([", ", ", ", "\n", " ", "\n "]).join(parts)
 
     def town(self) -> str:
-        return self.unknown() if self._pick.random() < 0.8 else f"{self._pick.choice(['San', 'Bad', 'New', 'Port'])} {self.unknown()}"
+        return (
+            self.unknown()
+            if self._pick.random() < 0.8
+            else f"{self._pick.choice(['San', 'Bad', 'New', 'Port'])} {self.unknown()}"
+        )
 
     def country(self) -> str:
         return self._pick.choice(self._words["country"]).title()
 
     def company(self) -> str:
         pick = self._pick
+        chance = pick.random()
+        if chance < 0.2:
+            return f"{self.family()}, {self.family()} and {self.family()}"
+        if chance < 0.3:
+            return f"{self.family()}-{self.family()}"
+        if chance < 0.45:
+            return f"{pick.choice(WORDS)} {pick.choice([self.unknown(), *WORDS[:30]])}"
+        if chance < 0.6:
+            return self.unknown() + pick.choice(["", "com", "soft", "tech", "42", ".io", "Labs", "Works"])
         first = pick.choice([self.family(), self.unknown(), pick.choice(WORDS), f"{self.family()} and {self.family()}"])
         return f"{first} {pick.choice(SUFFIXES)}".strip()
 
     def date(self) -> str:
         pick = self._pick
         day, month, year = pick.randint(1, 28), pick.randint(1, 12), pick.randint(1930, 2026)
-        forms = (f"{year}-{month:02}-{day:02}", f"{MONTHS[month - 1]} {day}, {year}", f"{month}/{day}/{year}", str(year))
+        forms = (
+            f"{year}-{month:02}-{day:02}",
+            f"{MONTHS[month - 1]} {day}, {year}",
+            f"{month}/{day}/{year}",
+            str(year),
+        )
         return pick.choice(forms)
 
     def _made(self, key: str) -> str:
@@ -179,7 +348,9 @@ class Writer:
         if key == "w":
             return pick.choice(WORDS)
         if key == "c" and pick.random() < 0.3:
-            return pick.choice(["London", "Paris", "Berlin", "Madrid", "Tokyo", "Boston", "Chicago", "Oslo", "Rome", "Cairo"])
+            return pick.choice(
+                ["London", "Paris", "Berlin", "Madrid", "Tokyo", "Boston", "Chicago", "Oslo", "Rome", "Cairo"]
+            )
         makers = {"p": self.person, "g": self.given, "f": self.family, "a": self.address, "s": self.street}
         makers |= {"c": self.town, "n": self.country, "o": self.company, "d": self.date}
         return makers[key]()

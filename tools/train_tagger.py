@@ -26,9 +26,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scanners"), str(ROOT / "tools")]
 
+from tagger_texts import Pieces, Writer  # noqa: E402
+
 from promptrails_scanners.foundation.views import folded  # noqa: E402
 from promptrails_scanners.personal import features, tagger  # noqa: E402
-from tagger_texts import Pieces, Writer  # noqa: E402
 
 Row = dict[str, Any]
 PLACES = {"ADDRESS", "LOCATION", "ZIP_CODE"}
@@ -117,11 +118,14 @@ class Lexicon:
             at += len(piece)
         view = folded(text)
         for part in tagger.parts(view.text):
-            labels = []
+            labels: list[int] = []
             for token in part:
                 start, end = view.origin(token.start, token.end)
                 mark = int(marks[start])
-                begins = any(place in firsts for place in range(start, end)) or (labels or [0])[-1] not in (mark, mark + 1)
+                begins = any(place in firsts for place in range(start, end)) or (labels or [0])[-1] not in (
+                    mark,
+                    mark + 1,
+                )
                 labels.append(mark if not mark or begins else mark + 1)
             words = [features.NOTHING] * 2 + [self.word(token.text) for token in part] + [features.NOTHING] * 2
             fresh = [token.fresh for token in part]
@@ -148,7 +152,7 @@ def common_words(folder: Path, least: int = 4) -> bytes:
                 for start, end, _ in sorted(row.get("spans") or [], reverse=True):
                     if path.name[:4] in ("pii.", "sens", "anon"):
                         text = text[:start] + " " + text[end:]
-                count.update(set(re.findall(r"(?<![\w'’])[a-z]{2,20}(?![\w])", text)))
+                count.update(set(re.findall(r"(?<![\w'\u2019])[a-z]{2,20}(?![\w])", text)))
     table = bytearray(features.COMMON_BITS // 8)
     names = {word for word, bits in features.lists().items() if bits & features.NAMES}
     for word, times in count.items():
@@ -170,9 +174,11 @@ class Field:
         self.starts = np.zeros(N, dtype=np.float32)
         self._random = np.random.default_rng(seed)
         self._steps = 0
-        self._sums = [[np.zeros_like(one), np.zeros_like(one)] for one in (self.weights, self.moves, self.starts)]
+        self._moments = [[np.zeros_like(one), np.zeros_like(one)] for one in (self.weights, self.moves, self.starts)]
 
-    def learn(self, batch: Sequence[tuple[list[tuple[int, ...]], list[int]]], rate: float, drop: float, l2: float) -> None:
+    def learn(
+        self, batch: Sequence[tuple[list[tuple[int, ...]], list[int]]], rate: float, drop: float, l2: float
+    ) -> None:
         """One step; `drop` of the buckets are left out at random."""
         size, longest = len(batch), max(len(labels) for _, labels in batch)
         width = len(batch[0][0][0])
@@ -202,7 +208,7 @@ class Field:
 
     def _expect(self, emit: Any, real: Any) -> tuple[Any, Any]:
         """How likely each label is at each token, and how often each pair is expected."""
-        size, longest, _ = emit.shape
+        _, longest, _ = emit.shape
         score = np.exp(emit - emit.max(axis=2, keepdims=True))
         moves = np.exp(self.moves)
         forward = np.zeros_like(score)
@@ -226,21 +232,18 @@ class Field:
 
     def _step(self, slopes: Iterable[Any], rate: float) -> None:
         self._steps += 1
-        for value, slope, (first, second) in zip((self.weights, self.moves, self.starts), slopes, self._sums, strict=True):
-            first *= 0.9
-            first += 0.1 * slope
-            second *= 0.999
-            second += 0.001 * slope**2
-            scale = rate / (1 - 0.9**self._steps)
-            value -= scale * first / (np.sqrt(second / (1 - 0.999**self._steps)) + 1e-4)
+        for value, slope, moments in zip((self.weights, self.moves, self.starts), slopes, self._moments, strict=True):
+            moments[0] = 0.9 * moments[0] + 0.1 * slope
+            moments[1] = 0.999 * moments[1] + 0.001 * slope**2
+            step = rate / (1 - 0.9**self._steps)
+            value[...] -= step * moments[0] / (np.sqrt(moments[1] / (1 - 0.999**self._steps)) + 1e-4)
 
-    def packed(self, common: bytes, floor: float = 0.02) -> bytes:
-        """The file for the package; weights under `floor` of the largest count as nothing."""
+    def packed(self, common: bytes, step: int = 6) -> bytes:
+        """The file for the package; weights are rounded to multiples of `step`, which makes the file half as large."""
         weights = self.weights[: features.BUCKETS]
         top = float(np.quantile(np.abs(weights[weights != 0]), 0.9995))
-        scale = top / 127
-        whole = np.clip(np.rint(weights / scale), -127, 127).astype(np.int8)
-        whole[np.abs(weights) < floor * top] = 0
+        scale = top / 126
+        whole = np.clip(np.rint(weights / scale / step) * step, -126, 126).astype(np.int8)
         return tagger.pack(common, whole.tobytes(), scale, self.moves.tolist(), self.starts.tolist())
 
 
@@ -296,7 +299,8 @@ def figures(data: bytes, rows: Sequence[Row], least: float) -> dict[str, tuple[i
 def show(name: str, counts: Mapping[float, Mapping[str, Sequence[int]]]) -> None:
     for least, kinds in counts.items():
         said = [
-            f"{kind} R {c[0] / max(1, c[1]):.3f} P {c[3] / max(1, c[2]):.3f} ({c[1]} values)" for kind, c in kinds.items()
+            f"{kind} R {c[0] / max(1, c[1]):.3f} P {c[3] / max(1, c[2]):.3f} ({c[1]} values)"
+            for kind, c in kinds.items()
         ]
         print(f"{name:28} at {least}: {'; '.join(said)}", flush=True)
 
@@ -339,7 +343,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--write", type=Path)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--folds", type=int, default=4)
     given = parser.parse_args(argv)
     rows = read(given.folder)

@@ -1,7 +1,7 @@
 """Check digits: whether a number can have been issued at all.
 
-The formulas are public: Luhn (ISO/IEC 7812), ISO 7064 (mod 11,10; mod 97,10; mod 11,2), Verhoeff (1969), base58check and
-bech32 (BIP 173, BIP 350), and those that states publish for their numbers.  All functions take text without separators.
+The formulas are public: Luhn (ISO/IEC 7812), ISO 7064 (mod 11,10; mod 97,10; mod 11,2), Verhoeff (1969), base58check,
+bech32 (BIP 173, BIP 350), and those that states publish for their numbers.  They take text without separators.
 """
 
 from __future__ import annotations

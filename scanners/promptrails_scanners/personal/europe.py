@@ -122,7 +122,9 @@ def _ean13(value: str) -> bool:
 
 
 def _at(value: str) -> bool:
-    return weighted(value[:3] + value[4:], (3, 7, 9, 5, 8, 4, 2, 1, 6)) % 11 == int(value[3]) and short_date(value[4:], "dmy")
+    return weighted(value[:3] + value[4:], (3, 7, 9, 5, 8, 4, 2, 1, 6)) % 11 == int(value[3]) and short_date(
+        value[4:], "dmy"
+    )
 
 
 def _pps(value: str) -> bool:
@@ -158,9 +160,15 @@ def _amka(value: str) -> bool:
     return short_date(value[:6], "dmy") and luhn(value)
 
 
+def _turkish(value: str) -> bool:
+    digits = [int(char) for char in value]
+    tenth = (sum(digits[0:9:2]) * 7 - sum(digits[1:8:2])) % 10
+    return tenth == digits[9] and sum(digits[:10]) % 10 == digits[10]
+
+
 _PASS = "pass(?:port)?s?|passport (?:number|no)|reisepass|pass-?nr|ausweis(?:nummer)?|pasaporte|passaporto|passeport"
 _LICENCE = "driv(?:ing|er'?s?) licen[cs]e|licen[cs]e|f[uü]hrerschein(?:nummer)?|fahrerlaubnis|patente|permis"
-_PLATE = "plate|number plate|licen[cs]e plate|registration|reg|car|vehicles?|kennzeichen|plaka|plate number|bike"
+_PLATE = "plate|number plate|licen[cs]e plate|registration|reg|vehicles?|kennzeichen|plaka|plate number|bike"
 _ID = r"id|identity|identification|national|personal (?:code|number|identity)"
 
 _TABLE: dict[str, tuple[Row, ...]] = {
@@ -178,7 +186,8 @@ _TABLE: dict[str, tuple[Row, ...]] = {
         ("UK_VEHICLE_REGISTRATION", r"[A-Z]{2}\d{2}[ -]?[A-Z]{3}|[A-Z]\d{1,3} ?[A-Z]{3}", 0.2, None, _PLATE),
         (
             "UK_POSTCODE",
-            r"GIR ?0AA|[A-PR-UWYZ](?:\d{1,2}|[A-HK-Y]\d{1,2}|\d[A-HJKSTUW]|[A-HK-Y]\d[ABEHMNPRVWXY]) ?\d[ABD-HJLNP-UW-Z]{2}",
+            r"GIR ?0AA|[A-PR-UWYZ](?:\d{1,2}|[A-HK-Y]\d{1,2}|\d[A-HJKSTUW]|"
+            r"[A-HK-Y]\d[ABEHMNPRVWXY]) ?\d[ABD-HJLNP-UW-Z]{2}",
             0.3,
             None,
             "post ?codes?|address|live|lives|london|street|road|uk|england|scotland|wales",
@@ -186,14 +195,32 @@ _TABLE: dict[str, tuple[Row, ...]] = {
     ),
     "DE": (
         ("DE_TAX_ID", r"\d{2} ?\d{3} ?\d{3} ?\d{3}", 0.35, _de_tax, "steuer-?id|steuernummer|idnr|tin|tax|steuerliche"),
-        ("DE_SOCIAL_SECURITY", r"\d{2} ?\d{6} ?[A-Z] ?\d{3}", 0.6, _rvnr, "rvnr|sozialversicherung\\w{0,12}|rente\\w{0,20}"),
-        ("DE_HEALTH_INSURANCE", r"[A-Z]\d{9}", 0.45, _kvnr, "kvnr|krankenkasse|krankenversicher\\w{0,12}|versicherten\\w{0,8}"),
+        (
+            "DE_SOCIAL_SECURITY",
+            r"\d{2} ?\d{6} ?[A-Z] ?\d{3}",
+            0.6,
+            _rvnr,
+            "rvnr|sozialversicherung\\w{0,12}|rente\\w{0,20}",
+        ),
+        (
+            "DE_HEALTH_INSURANCE",
+            r"[A-Z]\d{9}",
+            0.45,
+            _kvnr,
+            "kvnr|krankenkasse|krankenversicher\\w{0,12}|versicherten\\w{0,8}",
+        ),
         ("DE_PASSPORT", r"[CFGHJK][CFGHJKLMNPRTVWXYZ0-9]{8}\d?", 0.2, _de_document, _PASS),
-        ("DE_ID_CARD", r"[LMNPRTVWXY][CFGHJKLMNPRTVWXYZ0-9]{8}\d?", 0.2, _de_document, f"{_ID}|personalausweis|ausweis"),
+        (
+            "DE_ID_CARD",
+            r"[LMNPRTVWXY][CFGHJKLMNPRTVWXYZ0-9]{8}\d?",
+            0.2,
+            _de_document,
+            f"{_ID}|personalausweis|ausweis",
+        ),
         ("DE_FUEHRERSCHEIN", r"[A-Z]{1,2}\d{1,8}[A-Z0-9]{1,3}", 0.2, lambda value: len(value) == 11, _LICENCE),
         ("DE_VAT_ID", r"DE[ .-]?\d{3}[ .-]?\d{3}[ .-]?\d{3}", 0.5, None, "ust-?id\\w{0,4}|vat|umsatzsteuer\\w{0,20}"),
         ("DE_TAX_NUMBER", r"\d{2,3}/\d{3,4}/\d{4,5}|\d{13}", 0.15, None, "steuernummer|st-?nr|finanzamt"),
-        ("DE_KFZ", r"[A-ZÄÖÜ]{1,3}[ -][A-Z]{1,2}[ -]?\d{1,4}[HE]?", 0.15, None, _PLATE),
+        ("DE_KFZ", r"(?-i:[A-ZÄÖÜ]{1,3}[ -][A-Z]{1,2}[ -]?\d{1,4}[HE]?)", 0.15, None, _PLATE),
         ("DE_LANR", r"\d{9}", 0.15, None, "lanr|arztnummer"),
     ),
     "ES": (
@@ -206,21 +233,57 @@ _TABLE: dict[str, tuple[Row, ...]] = {
         ("IT_VAT_CODE", r"\d{11}", 0.3, luhn, "partita iva|p\\.? ?iva|iva|vat"),
         ("IT_DRIVER_LICENSE", r"[A-Z]{2}\d{7}[A-Z]|U1[A-Z0-9]{7}[A-Z]", 0.3, None, _LICENCE),
         ("IT_PASSPORT", r"[A-Z]{2}\d{7}", 0.2, None, "passaporto"),
-        ("IT_IDENTITY_CARD", r"[A-Z]{2} ?\d{5}[A-Z]{2}|[A-Z]{2} ?\d{7}", 0.2, None, "carta d'identit[aà]|identit[aà]|cie"),
+        (
+            "IT_IDENTITY_CARD",
+            r"[A-Z]{2} ?\d{5}[A-Z]{2}|[A-Z]{2} ?\d{7}",
+            0.2,
+            None,
+            "carta d'identit[aà]|identit[aà]|cie",
+        ),
     ),
-    "FR": (("FR_NIR", r"[12] ?\d{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}", 0.7, _nir, "nir|insee|s[eé]curit[eé] sociale|vitale"),),
+    "FR": (
+        (
+            "FR_NIR",
+            r"[12] ?\d{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}",
+            0.7,
+            _nir,
+            "nir|insee|s[eé]curit[eé] sociale|vitale",
+        ),
+    ),
     "PL": (("PL_PESEL", r"\d{11}", 0.4, _pesel, "pesel"),),
-    "FI": (("FI_PERSONAL_IDENTITY_CODE", r"\d{6}[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]", 0.75, _fi, "hetu|henkil[oö]tunnus|identity"),),
+    "FI": (
+        (
+            "FI_PERSONAL_IDENTITY_CODE",
+            r"\d{6}[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]",
+            0.75,
+            _fi,
+            "hetu|henkil[oö]tunnus|identity",
+        ),
+    ),
     "SE": (
         ("SE_PERSONNUMMER", r"(?:19|20)?\d{6}[-+]\d{4}|(?:19|20)\d{10}", 0.55, _se, "personnummer|pnr|person-?nr"),
         ("SE_PERSONNUMMER", r"\d{10}", 0.3, _se, "personnummer|pnr|person-?nr"),
-        ("SE_ORGANISATIONSNUMMER", r"\d{6}-\d{4}", 0.5, _se_company, "org\\.?-?nr|organisationsnummer|f[oö]retag\\w{0,3}"),
+        (
+            "SE_ORGANISATIONSNUMMER",
+            r"\d{6}-\d{4}",
+            0.5,
+            _se_company,
+            "org\\.?-?nr|organisationsnummer|f[oö]retag\\w{0,3}",
+        ),
         ("SE_ORGANISATIONSNUMMER", r"\d{10}", 0.3, _se_company, "org\\.?-?nr|organisationsnummer"),
     ),
     "NO": (("NO_FODSELSNUMMER", r"\d{6} ?\d{5}", 0.6, _no, "f[oø]dselsnummer|personnummer|fnr"),),
     "DK": (("DK_CPR", r"\d{6}-\d{4}", 0.4, _dk, "cpr|personnummer|cpr-?nr"),),
     "NL": (("NL_BSN", r"\d{9}|\d{4}\.\d{2}\.\d{3}", 0.3, _bsn, "bsn|burgerservicenummer|sofi"),),
-    "BE": (("BE_NATIONAL_NUMBER", r"\d{2}\.?\d{2}\.?\d{2}-?\d{3}[.-]?\d{2}", 0.65, _be, "rijksregister\\w{0,8}|nn|registre"),),
+    "BE": (
+        (
+            "BE_NATIONAL_NUMBER",
+            r"\d{2}\.?\d{2}\.?\d{2}-?\d{3}[.-]?\d{2}",
+            0.65,
+            _be,
+            "rijksregister\\w{0,8}|nn|registre",
+        ),
+    ),
     "PT": (("PT_NIF", r"\d{9}|\d{3} \d{3} \d{3}", 0.3, _pt, "nif|contribuinte|fiscal"),),
     "CH": (("CH_AHV", r"756[. ]?\d{4}[. ]?\d{4}[. ]?\d{2}", 0.8, _ean13, "ahv|avs|oasi"),),
     "AT": (("AT_SVNR", r"\d{4} ?\d{6}", 0.4, _at, "svnr|sv-?nummer|sozialversicherung\\w{0,10}"),),
@@ -231,16 +294,16 @@ _TABLE: dict[str, tuple[Row, ...]] = {
     "EE": (("EE_ISIKUKOOD", r"[1-6]\d{10}", 0.45, _baltic, "isikukood|asmens kodas|ik"),),
     "GR": (("GR_AMKA", r"\d{11}", 0.3, _amka, "amka|αμκα"),),
     "TR": (
-        ("TR_NATIONAL_ID", r"[1-9]\d{10}", 0.6, lambda value: _turkish(value), "tc kimlik|kimlik|tckn|turkish id|t\\.c\\."),
+        (
+            "TR_NATIONAL_ID",
+            r"[1-9]\d{10}",
+            0.6,
+            _turkish,
+            "tc kimlik|kimlik|tckn|turkish id|t\\.c\\.",
+        ),
         ("TR_LICENSE_PLATE", r"(?:0[1-9]|[1-7]\d|8[01]) ?[A-Z]{1,3} ?\d{2,4}", 0.15, None, _PLATE),
     ),
 }
-
-
-def _turkish(value: str) -> bool:
-    digits = [int(char) for char in value]
-    tenth = (sum(digits[0:9:2]) * 7 - sum(digits[1:8:2])) % 10
-    return tenth == digits[9] and sum(digits[:10]) % 10 == digits[10]
 
 
 @cache

@@ -59,7 +59,7 @@ def lists() -> Mapping[str, int]:
     """For each word of the lists, which lists hold it, as bits in the order of GROUPS."""
     found: dict[str, int] = {}
     bit = 0
-    text = files(__package__).joinpath("data/words.txt").read_text(encoding="utf-8")
+    text = files("promptrails_scanners.personal").joinpath("data/words.txt").read_text(encoding="utf-8")
     for line in text.splitlines():
         if line.startswith("@"):
             bit = 1 << GROUPS.index(line[1:])

@@ -90,6 +90,21 @@ def label(kind: str) -> str:
 @cache
 def priorities() -> Mapping[str, int]:
     """What a joined place is called: that with checks before that with a shape, and names and addresses last."""
-    general = {"PERSON": 1, "ADDRESS": 2, "PHONE_NUMBER": 3, "DATE_OF_BIRTH": 4, "US_BANK_NUMBER": 3, "US_DRIVER_LICENSE": 3}
-    strong = {"EMAIL_ADDRESS": 9, "IBAN_CODE": 9, "CRYPTO": 9, "IP_ADDRESS": 8, "MAC_ADDRESS": 8, "CREDIT_CARD": 7, "US_SSN": 7}
+    general = {
+        "PERSON": 1,
+        "ADDRESS": 2,
+        "PHONE_NUMBER": 3,
+        "DATE_OF_BIRTH": 4,
+        "US_BANK_NUMBER": 3,
+        "US_DRIVER_LICENSE": 3,
+    }
+    strong = {
+        "EMAIL_ADDRESS": 9,
+        "IBAN_CODE": 9,
+        "CRYPTO": 9,
+        "IP_ADDRESS": 8,
+        "MAC_ADDRESS": 8,
+        "CREDIT_CARD": 7,
+        "US_SSN": 7,
+    }
     return {kind: 5 for kind in national()} | {kind: 5 for kind in PRESIDIO_ONLY} | general | strong

@@ -1,6 +1,6 @@
 """Values that are the same everywhere: mail and network addresses, cards, bank accounts, wallets, dates of birth.
 
-Lengths of account numbers are those of the IBAN registry (ISO 13616), issuers' ranges those that the card schemes publish.
+Lengths of account numbers are those of the IBAN registry (ISO 13616), issuers' ranges those that card schemes publish.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from promptrails_scanners.personal.rules import Hit, near
 # ------------------------------------------------------------------ mail
 
 _LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]", re.UNICODE)
-_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?![\w-])", re.IGNORECASE)
+_DOMAIN = re.compile(
+    r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?![\w-])", re.IGNORECASE
+)
 _BEFORE_MAIL = "'\"`*|/={}!#$%&?^~."
 
 
@@ -47,7 +49,10 @@ _MAC = re.compile(
     r"|(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])",
     re.IGNORECASE,
 )
-_NETWORK = r"ips?|ipv[46]|addr(?:ess(?:es)?)?|host|server|gateway|dns|subnet|ping|ssh|loopback|localhost|multicast|interface|unspecified"
+_NETWORK = (
+    r"ips?|ipv[46]|addr(?:ess(?:es)?)?|host|server|gateway|dns|subnet|ping|ssh|loopback|localhost|multicast|interface|"
+    r"unspecified"
+)
 _VERSIONS = r"versions?|v|ver|release|section|chapter|build"
 
 
@@ -64,8 +69,7 @@ def networks(text: str) -> Iterator[Hit]:
             sure += 0.3 * near(text, match.start(), match.end(), _NETWORK, 32, 24)
             yield Hit(match.start(), match.end(), "IP_ADDRESS", min(1.0, sure))
     for match in _MAC.finditer(text):
-        digits = set(match[0].lower()) - set(":-.")
-        if digits not in ({"f"}, {"0"}):
+        if set(match[0].lower()) - set(":-.") not in ({"f"}, {"0"}):
             yield Hit(match.start(), match.end(), "MAC_ADDRESS", 0.9)
 
 
@@ -79,10 +83,13 @@ def _is_ipv6(text: str) -> bool:
 
 # ------------------------------------------------------------------ cards
 
-_CARD = re.compile(r"(?<![\w.+-])(?<!\d[ ,])(?:\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}|\d(?:[ -]?\d){11,18})(?![\w-]|\.\d)")
+_CARD = re.compile(
+    r"(?<![\w.+-])(?<!\d[ ,])"
+    r"(?:\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}|\d(?:[ -]?\d){11,18})(?![\w-]|\.\d)"
+)
 _CARD_WORDS = (
-    r"cards?|credit|debit|cc|visa|master ?card|amex|american express|discover|diners|jcb|maestro|pan|cvv|cvc|kredit\w{0,8}|"
-    r"tarjetas?|carte|carta|kaart|kort|cart[aã]o|expir(?:es|y|ing|ation)"
+    r"cards?|credit|debit|cc|visa|master ?card|amex|american express|discover|diners|jcb|maestro|pan|cvv|cvc|"
+    r"kredit\w{0,8}|tarjetas?|carte|carta|kaart|kort|cart[aã]o|expir(?:es|y|ing|ation)"
 )
 _ISSUERS = (
     (re.compile(r"4"), {13, 16, 19}),
@@ -98,7 +105,8 @@ _ISSUERS = (
     (re.compile(r"1"), {15}),
     (re.compile(r"60|65|81|82|508"), {16}),
 )
-"""Leading digits and lengths: Visa, Mastercard, American Express, Diners, Discover, JCB, UnionPay, Maestro, Mir, UATP, RuPay."""
+"""Leading digits and lengths: Visa, Mastercard, American Express, Diners, Discover, JCB (both), UnionPay, Maestro, Mir,
+UATP, RuPay."""
 
 
 def cards(text: str) -> Iterator[Hit]:
@@ -166,7 +174,9 @@ def accounts(text: str) -> Iterator[Hit]:
 _BASE58 = re.compile(r"(?<![\w])[13LMD9AT][1-9A-HJ-NP-Za-km-z]{25,34}(?!\w)")
 _BECH32 = re.compile(r"(?<![\w])(?:bc|tb|ltc)1[ac-hj-np-z02-9]{11,87}(?!\w)", re.IGNORECASE)
 _HEXES = re.compile(r"(?<![\w])0x[0-9a-fA-F]{40}(?!\w)")
-_WALLET = r"wallets?|eth(?:er(?:eum)?)?|address(?:es)?|crypto|erc-?20|usdt|usdc|token|donat\w{1,5}|metamask|send|deposit"
+_WALLET = (
+    r"wallets?|eth(?:er(?:eum)?)?|address(?:es)?|crypto|erc-?20|usdt|usdc|token|donat\w{1,5}|metamask|send|deposit"
+)
 
 
 def wallets(text: str) -> Iterator[Hit]:
@@ -189,8 +199,9 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _BIRTH = (
-    r"born(?: on)?|birth ?dates?|birthdays?|dates? of birth|d\.?o\.?b\.?|geboren(?: am)?|geburts(?:datum|tag)|n[eé]e? le|"
-    r"date de naissance|fecha de nacimiento|nacid[oa]|data di nascita|nat[oa] il|data de nascimento|geboortedatum|"
+    r"born(?: on)?|birth ?dates?|birthdays?|dates? of birth|d\.?o\.?b\.?|geboren(?: am)?|geburts(?:datum|tag)|"
+    r"n[eé]e? le|date de naissance|"
+    r"fecha de nacimiento|nacid[oa]|data di nascita|nat[oa] il|data de nascimento|geboortedatum|"
     r"f[oö]delsedatum|f[oø]dselsdato|syntym[aä]aika|data urodzenia"
 )
 

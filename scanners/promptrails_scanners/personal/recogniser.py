@@ -147,10 +147,10 @@ def everywhere(text: str, found: Sequence[Finding], ranks: Mapping[str, int]) ->
     for match in _PIECE.finditer(text):
         for size, values in lengths.get(match[0], {}).items():
             start, end = match.start(), match.start() + size
-            one = values.get(text[start:end])
-            if one is None or (start, end) in known:
+            same = values.get(text[start:end])
+            if same is None or (start, end) in known:
                 continue
             before, after = text[max(0, start - 1) : start], text[end : end + 1]
             if not (before.isalnum() and text[start].isalnum()) and not (after.isalnum() and text[end - 1].isalnum()):
-                more.append(Finding(start, end, one.type, one.score))
+                more.append(Finding(start, end, same.type, same.score))
     return union([*found, *more], ranks) if more else tuple(found)

@@ -69,7 +69,7 @@ _DIGITS = re.compile(r"\d[\d\s.,/()-]{0,64}")
 
 
 def windows(text: str, margin: int = 24) -> list[tuple[int, int]]:
-    """The parts of a text that have digits in them, with what stands around; they end at white space where one is near."""
+    """The parts of a text with digits in them and what stands around; they end at white space where one is near."""
     found: list[tuple[int, int]] = []
     for match in _DIGITS.finditer(text):
         start = _edge(text, max(0, match.start() - margin), -1)

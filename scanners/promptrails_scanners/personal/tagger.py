@@ -1,13 +1,12 @@
 """Names of persons and addresses, told by a small linear model of tokens.
 
-A conditional random field over five labels.  The weights are whole numbers of one byte; the five of a bucket lie side by
-side in one int, so that the sum over a token's buckets is one sum of ints.
+A conditional random field over five labels.  The weights are whole numbers of one byte; the five of a bucket lie side
+by side in one int, so that the sum over a token's buckets is one sum of ints.
 """
 
 from __future__ import annotations
 
 import math
-import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -19,13 +18,13 @@ from promptrails_scanners.personal.features import BUCKETS, COMMON_BITS, NOTHING
 
 LABELS = ("O", "B-PERSON", "I-PERSON", "B-ADDRESS", "I-ADDRESS")
 MAGIC = b"PRTAG2"
-SOFT, WISHED, HARD = 96, 128, 256
-"""A part of a text ends at a line's end after so many tokens, at a sentence's end after so many, or after so many."""
+SOFT, WISHED, HARD, ENDLESS = 96, 128, 256, 2048
+"""A part of a text ends at a line's end after so many tokens, at a sentence's end after so many, at white space after
+so many, or after so many anywhere."""
 
 _N = len(LABELS)
 _LANE = 16
 _BIAS = 128
-_SENTENCE = re.compile(r"[.!?]")
 _EDGES = frozenset(",;:\"'“”‘’()[]{}<>|*_-–—.!?\\/=")
 
 
@@ -51,7 +50,9 @@ class Model:
     starts: tuple[float, ...]
 
 
-def pack(common: bytes, weights: bytes, scale: float, moves: Sequence[Sequence[float]], starts: Sequence[float]) -> bytes:
+def pack(
+    common: bytes, weights: bytes, scale: float, moves: Sequence[Sequence[float]], starts: Sequence[float]
+) -> bytes:
     """The file that `load` reads: weights are signed bytes, five for each bucket."""
     numbers = [scale, *(one for row in moves for one in row), *starts]
     return MAGIC + zlib.compress(struct.pack(f"<{len(numbers)}f", *numbers) + common + weights, 9)
@@ -75,7 +76,7 @@ def unpack(data: bytes) -> Model:
 @cache
 def model() -> Model:
     """The weights that come with the package, read once."""
-    return unpack(files(__package__).joinpath("data/tagger.bin").read_bytes())
+    return unpack(files("promptrails_scanners.personal").joinpath("data/tagger.bin").read_bytes())
 
 
 def parts(text: str) -> Iterator[list[Token]]:
@@ -83,7 +84,7 @@ def parts(text: str) -> Iterator[list[Token]]:
     part: list[Token] = []
     for token in tokens(text):
         size = len(part)
-        if size >= HARD or (size >= SOFT and token.fresh) or (size >= WISHED and _SENTENCE.match(part[-1].text)):
+        if size >= SOFT and _ends(part, token):
             yield part
             part = []
         part.append(token)
@@ -91,8 +92,16 @@ def parts(text: str) -> Iterator[list[Token]]:
         yield part
 
 
+def _ends(part: Sequence[Token], token: Token) -> bool:
+    """Whether a part of this size ends before the token."""
+    size = len(part)
+    if token.start == part[-1].end:
+        return size >= ENDLESS
+    return size >= HARD or token.fresh or (size >= WISHED and part[-1].text in ".!?")
+
+
 def tag(text: str, person: float, address: float) -> Iterator[Tagged]:
-    """Where names and addresses stand that are at least so likely, 0 to 1; a kind with more than 1 is not looked for."""
+    """Where names and addresses stand that are at least so likely; a kind with more than 1 is not looked for."""
     loaded = model()
     for part in parts(text):
         chances = marginals(loaded, part)

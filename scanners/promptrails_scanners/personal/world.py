@@ -166,7 +166,13 @@ _BANK = "bank account|account (?:number|no\\.?|#)|acct|checking|savings|bank"
 _TABLE: dict[str, tuple[Row, ...]] = {
     "US": (
         ("US_SSN", r"\d{3}-\d{2}-\d{4}", 0.85, _ssn, "ssn|social security|social"),
-        ("US_SSN", r"\d{3}([ .])\d{2}\1\d{4}|\d{3}-?\d{2}-?\d{4}", 0.35, _ssn, "ssns?|social security(?: number)?|social|soc sec"),
+        (
+            "US_SSN",
+            r"\d{3}([ .])\d{2}\1\d{4}|\d{3}-?\d{2}-?\d{4}",
+            0.35,
+            _ssn,
+            "ssns?|social security(?: number)?|social|soc sec",
+        ),
         ("US_ITIN", r"9\d{2}([- ])\d{2}\1\d{4}", 0.7, _itin, "itin|tax|taxpayer"),
         ("US_ITIN", r"9\d{2}-?\d{2}-?\d{4}", 0.3, _itin, "itin|tax id|taxpayer|individual"),
         ("US_NPI", r"[12]\d{9}", 0.3, _npi, "npi|provider identifier|provider"),
@@ -177,11 +183,23 @@ _TABLE: dict[str, tuple[Row, ...]] = {
             None,
             "mbi|medicare",
         ),
-        ("MEDICAL_LICENSE", r"[ABCDEFGHJKLMPRSTUX][A-Z9]\d{7}", 0.5, _dea, "dea|medical licen[cs]e|certificate|registration"),
+        (
+            "MEDICAL_LICENSE",
+            r"[ABCDEFGHJKLMPRSTUX][A-Z9]\d{7}",
+            0.5,
+            _dea,
+            "dea|medical licen[cs]e|certificate|registration",
+        ),
         ("ABA_ROUTING_NUMBER", r"[0-3678]\d{8}|[0-3678]\d{3}-\d{4}-\d", 0.2, _aba, "aba|routing(?: number)?|rtn"),
         ("US_BANK_NUMBER", r"\d{8,17}", 0.1, None, _BANK),
         ("US_PASSPORT", r"[A-Z]\d{8}|\d{9}", 0.15, None, _PASS),
-        ("US_DRIVER_LICENSE", r"[A-Z]{0,3}\d{5,14}[A-Z]?|\d{4}-\d{2}-\d{4}|[A-Z]\d{3}-\d{4}-\d{4}", 0.15, None, _LICENCE),
+        (
+            "US_DRIVER_LICENSE",
+            r"[A-Z]{0,3}\d{5,14}[A-Z]?|\d{4}-\d{2}-\d{4}|[A-Z]\d{3}-\d{4}-\d{4}",
+            0.15,
+            None,
+            _LICENCE,
+        ),
     ),
     "CA": (("CA_SIN", r"\d{3}([ -]?)\d{3}\1\d{3}", 0.35, _sin, "sin|social insurance|nas"),),
     "AU": (
@@ -217,7 +235,15 @@ _TABLE: dict[str, tuple[Row, ...]] = {
         ("TH_TNIN", r"[1-8]-\d{4}-\d{5}-\d{2}-\d", 0.65, _thai, "thai id|เลขประจำตัวประชาชน|บัตรประชาชน"),
         ("TH_TNIN", r"[1-8]\d{12}", 0.35, _thai, "thai id|citizen id|เลขประจำตัวประชาชน|บัตรประชาชน"),
     ),
-    "ZA": (("ZA_ID_NUMBER", r"\d{13}", 0.5, _south_african, "rsa id|id number|identity|refugee|permanent resident|south african"),),
+    "ZA": (
+        (
+            "ZA_ID_NUMBER",
+            r"\d{13}",
+            0.5,
+            _south_african,
+            "rsa id|id number|identity|refugee|permanent resident|south african",
+        ),
+    ),
     "CN": (("CN_RESIDENT_ID", r"[1-9]\d{16}[\dX]", 0.75, _chinese, "身份证|居民身份证|resident id"),),
     "TW": (("TW_NATIONAL_ID", r"[A-Z][1289]\d{8}", 0.6, _taiwanese, "身分證|national id"),),
     "HK": (("HK_ID", r"[A-Z]{1,2}\d{6}\([\dA]\)", 0.7, _hong_kong, "hkid|identity card|身份證"),),
@@ -228,7 +254,7 @@ _TABLE: dict[str, tuple[Row, ...]] = {
     "BR": (
         ("BR_CPF", r"\d{3}\.\d{3}\.\d{3}-\d{2}", 0.85, _cpf, "cpf"),
         ("BR_CPF", r"\d{9}-?\d{2}", 0.4, _cpf, "cpf"),
-        ("BR_CNPJ", r"\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2}", 0.8, lambda value: _cnpj(value), "cnpj"),
+        ("BR_CNPJ", r"\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2}", 0.8, _cnpj, "cnpj"),
     ),
     "MX": (
         ("MX_CURP", r"[A-Z]{4}\d{6}[HMX][A-Z]{5}[0-9A-Z]\d", 0.8, _curp, "curp"),
