@@ -325,8 +325,8 @@ def crossed(rows: Mapping[str, list[Row]], common: bytes, epochs: int, folds: in
                 for kind, counts in figures(data, of, least).items():
                     sums = total.setdefault(name, {}).setdefault(least, {}).setdefault(kind, [0] * 4)
                     sums[:] = [a + b for a, b in zip(sums, counts, strict=True)]
-    for name, counts in total.items():
-        show(f"{folds} folds, {name}", counts)
+    for name, found in total.items():
+        show(f"{folds} folds, {name}", found)
 
 
 def without_source(rows: Mapping[str, list[Row]], common: bytes, epochs: int) -> None:

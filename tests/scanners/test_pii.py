@@ -226,6 +226,16 @@ def test_outside_the_findings_nothing_changes_and_no_value_is_left(text: str) ->
     assert not any(text[one.start : one.end] in str(verdict.redacted) for one in verdict.findings if one.type in VALUES)
 
 
+ODD = st.text("0123456789" * 4 + "ABDEKPSTUXYZ -./:()+@_ſıKé٣\u200b\n", max_size=120)
+
+
+@settings(max_examples=400, deadline=None)
+@given(ODD)
+def test_no_text_makes_it_fail(text: str) -> None:
+    verdict = pii.scan(text, exclude=["person", "address"], thresholds={"national_id": 0})
+    assert all(0 <= one.start < one.end <= len(text) for one in verdict.findings)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(PARTS, min_size=1, max_size=400).map(" ".join), st.data())
 def test_what_is_settled_can_be_judged_apart(text: str, data: st.DataObject) -> None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 BEFORE, AFTER = 72, 32
 """So many characters before and after a place are searched for its context words."""
 
-_SEPARATORS = str.maketrans("", "", " .-/\t\u00a0\u202f")
+_SEPARATORS = str.maketrans("", "", " .-/:\t\u00a0\u202f")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Rule:
         """The places in a part of the text, with what speaks for them."""
         for match in self.pattern.finditer(text, start, end):
             value = match[0].translate(_SEPARATORS).upper()
-            if self.check is not None and not self.check(value):
+            if self.check is not None and not (value.isascii() and self.check(value)):
                 continue
             score = self.score + extra
             if self.context and near(text, match.start(), match.end(), self.context):

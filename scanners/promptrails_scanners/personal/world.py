@@ -166,9 +166,10 @@ _BANK = "bank account|account (?:number|no\\.?|#)|acct|checking|savings|bank"
 _TABLE: dict[str, tuple[Row, ...]] = {
     "US": (
         ("US_SSN", r"\d{3}-\d{2}-\d{4}", 0.85, _ssn, "ssn|social security|social"),
+        ("US_SSN", r"\d{3}([ .])\d{2}\1\d{4}", 0.5, _ssn, "ssns?|social security|social"),
         (
             "US_SSN",
-            r"\d{3}([ .])\d{2}\1\d{4}|\d{3}-?\d{2}-?\d{4}",
+            r"\d{3}-?\d{2}-?\d{4}",
             0.35,
             _ssn,
             "ssns?|social security(?: number)?|social|soc sec",
