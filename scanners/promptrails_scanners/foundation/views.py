@@ -48,10 +48,14 @@ def canonical(text: str) -> View:
 
     Offsets hold for every character.  Words of one script stay as they are, up to their accents.
     """
-    if text.isascii():
-        return _joined(View(text))
-    view = _folded(text)
-    return _joined(_latinised(view))
+    return _joined(folded(text))
+
+
+def folded(text: str) -> View:
+    """The text without what cannot be seen, with plain characters for styled and accented ones, and with Latin letters
+    for what is drawn like them in words of Latin letters.  Spelled words stay spelled, and so do numbers with dots.
+    """
+    return View(text) if text.isascii() else _latinised(_folded(text))
 
 
 def deleeted(view: View) -> View | None:

@@ -1,0 +1,156 @@
+"""The one search for personal data that the scanners share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+
+from promptrails_engine.ports.scanner import Finding
+from promptrails_scanners.foundation.places import union
+from promptrails_scanners.foundation.views import View, folded
+from promptrails_scanners.personal import presidio, tagger
+from promptrails_scanners.personal.addresses import addresses
+from promptrails_scanners.personal.europe import european
+from promptrails_scanners.personal.numbers import accounts, births, cards, mails, networks, wallets
+from promptrails_scanners.personal.options import DENIED, PersonalOptions, Wanted, is_allowed, wanted
+from promptrails_scanners.personal.phones import phones
+from promptrails_scanners.personal.rules import Hit, Rule, windows
+from promptrails_scanners.personal.world import worldwide
+
+_PIECE = re.compile(r"\w+|[^\w\s]")
+_CLOSED = {"(": ")", "[": "]", '"': '"'}
+Source = Callable[[str], Iterable[Hit]]
+
+_SOURCES: tuple[tuple[frozenset[str], Source], ...] = (
+    (frozenset({"EMAIL_ADDRESS"}), mails),
+    (frozenset({"IP_ADDRESS", "MAC_ADDRESS"}), networks),
+    (frozenset({"CREDIT_CARD"}), cards),
+    (frozenset({"IBAN_CODE"}), accounts),
+    (frozenset({"CRYPTO"}), wallets),
+    (frozenset({"DATE_OF_BIRTH"}), births),
+    (frozenset({"ADDRESS"}), addresses),
+)
+
+
+class Recogniser:
+    """Finds personal data as the options say; nothing of it changes after it was made."""
+
+    def __init__(self, options: PersonalOptions, scanner: str) -> None:
+        self.asked: Wanted = wanted(options, scanner)
+        self._options = options
+        named = self.asked.regions
+        self._rules: tuple[Rule, ...] = tuple(
+            rule
+            for rule in (*european(), *worldwide())
+            if rule.type in self.asked.kinds and (not named or rule.region in named)
+        )
+        self._sources = tuple(source for kinds, source in _SOURCES if kinds & self.asked.kinds)
+        self._presidio = presidio.chosen(options, self.asked.kinds)
+
+    @cached_property
+    def engine(self) -> str:
+        """What answers: builtin, presidio, or callable."""
+        if callable(self._options.engine):
+            return "callable"
+        return "presidio" if self._presidio else "builtin"
+
+    def find(self, text: str) -> tuple[Finding, ...]:
+        """The places in the text, in their order, none over another."""
+        if self._options.occurrences == "found":
+            found: list[Finding] = []
+            for start, end in pieces(text):
+                found += (
+                    Finding(one.start + start, one.end + start, one.type, one.score)
+                    for one in self._found(text[start:end])
+                )
+            return tuple(found)
+        return everywhere(text, self._found(text), self.asked.ranks)
+
+    def settled(self, text: str) -> int | None:
+        """Where the last piece begins that may still grow; None where a value counts wherever it stands."""
+        if self._options.occurrences != "found":
+            return None
+        start = 0
+        for start, _ in pieces(text):  # noqa: B007
+            pass
+        return start
+
+    def _found(self, text: str) -> tuple[Finding, ...]:
+        view = folded(text)
+        least = self.asked.least
+        findings: list[Finding] = []
+        for hit in self._hits(view):
+            if hit.type not in self.asked.kinds or hit.score < least(hit.type) or hit.end <= hit.start:
+                continue
+            start, end = view.origin(hit.start, hit.end)
+            if not is_allowed(self.asked, text[start:end]):
+                findings.append(Finding(start, end, hit.type, round(hit.score, 4)))
+        return union(findings, self.asked.ranks)
+
+    def _hits(self, view: View) -> Iterator[Hit]:
+        text = view.text
+        for source in self._sources:
+            yield from source(text)
+        if "PHONE_NUMBER" in self.asked.kinds:
+            yield from phones(text, self.asked.regions)
+        if self._rules:
+            yield from self._issued(text)
+        yield from self._tagged(text)
+        for rule in self.asked.rules:
+            yield from rule.hits(text, 0, len(text))
+        if self.asked.denied is not None:
+            for match in self.asked.denied.finditer(text):
+                yield Hit(match.start(), match.end(), DENIED, 1.0)
+        if self._presidio is not None:
+            yield from self._presidio.hits(text)
+        elif callable(self._options.engine):
+            yield from (Hit(*one) for one in self._options.engine(text))
+
+    def _issued(self, text: str) -> Iterator[Hit]:
+        for start, end in windows(text):
+            for rule in self._rules:
+                yield from rule.hits(text, start, end, rule.named if self.asked.regions else 0.0)
+
+    def _tagged(self, text: str) -> Iterator[Hit]:
+        person, address = (self.asked.least(k) if k in self.asked.kinds else 2.0 for k in ("PERSON", "ADDRESS"))
+        if person > 1 and address > 1:
+            return
+        for one in tagger.tag(text, person, address):
+            yield Hit(one.start, one.end, one.type, max(one.score, person if one.type == "PERSON" else address))
+
+
+def pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Parts of a text that are searched each on its own; where one ends depends on nothing that comes later."""
+    start = 0
+    for part in tagger.parts(text):
+        if part[0].start > start and start != part[0].start:
+            yield start, part[0].start
+            start = part[0].start
+    if start < len(text):
+        yield start, len(text)
+
+
+def everywhere(text: str, found: Sequence[Finding], ranks: Mapping[str, int]) -> tuple[Finding, ...]:
+    """The places, and all others where one of their values stands as words of its own."""
+    lengths: dict[str, dict[int, dict[str, Finding]]] = {}
+    for one in found:
+        value = text[one.start : one.end]
+        first = _PIECE.search(value)
+        if first is None or first.start() or len(value) < 2:
+            continue
+        lengths.setdefault(first[0], {}).setdefault(len(value), {}).setdefault(value, one)
+    if not lengths:
+        return tuple(found)
+    known = {(one.start, one.end) for one in found}
+    more: list[Finding] = []
+    for match in _PIECE.finditer(text):
+        for size, values in lengths.get(match[0], {}).items():
+            start, end = match.start(), match.start() + size
+            same = values.get(text[start:end])
+            if same is None or (start, end) in known:
+                continue
+            before, after = text[max(0, start - 1) : start], text[end : end + 1]
+            if not (before.isalnum() and text[start].isalnum()) and not (after.isalnum() and text[end - 1].isalnum()):
+                more.append(Finding(start, end, same.type, same.score))
+    return union([*found, *more], ranks) if more else tuple(found)
