@@ -60,6 +60,10 @@ class Anonymize(BaseScanner[Options]):
         self._recogniser = recogniser or Recogniser(options, META.type)
         self._labelled = frozenset(label(kind) for kind in self._recogniser.asked.kinds) | {_SPOOF}
 
+    def opened(self) -> Anonymize:
+        """This scanner with its vault: an empty one, unless its options name one."""
+        return self if self.options.vault is not None else self.bound(Vault())
+
     def bound(self, vault: Vault) -> Anonymize:
         """This scanner with a vault: one of a run, or of a conversation."""
         return Anonymize(self.options.model_copy(update={"vault": vault}), self._recogniser)

@@ -34,6 +34,8 @@ _FLOOD_KEPT = 2
 _MARKS_AFTER_A_LETTER = 64
 _NESTED = 2
 _INDENT = 16
+_BESIDE = 2
+"""So many characters on either side say whether a hidden one is of use."""
 _FEW = 2
 
 _MARK = re.compile(f"[{MARKS}]")
@@ -103,6 +105,11 @@ class Place:
         return any(script_of(char) in scripts for char in ends if kind_of(char) is None)
 
 
+def _is_seen(text: str) -> bool:
+    """Whether all of it is seen, and for itself."""
+    return all(kind_of(char) is None and not _MARK.match(char) for char in text)
+
+
 class Rules:
     """The rules, with the kinds that count and the scripts in which some of them are spelling."""
 
@@ -122,18 +129,17 @@ class Rules:
         return self._hidden(text)
 
     def settled(self, text: str) -> int:
-        """How much of a growing text is decided."""
-        at = len(text)
-        if at > 1 and kind_of(text[-1]) is None and kind_of(text[-2]) is not None:
-            at -= 1  # what stands next but one after a joiner may count
-        while at and (kind_of(text[at - 1]) is not None or _MARK.match(text[at - 1])):
-            at -= 1
+        """Where a growing text can be cut: between characters that are seen, for each hidden one is judged by what is
+        seen beside it, and by what stands next but one."""
+        at = len(text) - _BESIDE
         line = max((text.rfind(end) for end in "\n\r\u2029"), default=-1) + 1
         if "bidi" in self._kinds:
             at = min([at, *(text.find(char, line) for char in _DIRECTIONAL if char in text[line:])])
         if "fillers" in self._kinds:
             at = min([at, *(match.start() for match in _BRAILLE.finditer(text) if match.end() == len(text))])
-        return at
+        while at > 0 and not _is_seen(text[max(at - _BESIDE, 0) : at + _BESIDE]):
+            at -= 1
+        return max(at, 0)
 
     def _hidden(self, text: str) -> list[int]:
         if text.isascii() and "controls" not in self._kinds:

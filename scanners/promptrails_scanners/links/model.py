@@ -43,7 +43,7 @@ def features(address: Address) -> array[int]:
         found[f"P {word}"] = None
     labels = address.host.split(".")
     found[f"T {labels[-1]}"] = None
-    return array("H", [zlib.crc32(name.encode()) & _MASK for name in found])
+    return array("H", [zlib.crc32(name.encode("utf-8", "surrogatepass")) & _MASK for name in found])
 
 
 def _runs(kind: str, text: str) -> list[str]:
