@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
 from promptrails_scanners.foundation.classifier import Classifier, ClassifierOptions
-from promptrails_scanners.foundation.linear import buckets
+from promptrails_scanners.foundation.linear import features
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.hate.signals import signals
 
@@ -65,7 +65,7 @@ class Bias(Classifier[Options]):
         found = dict(signals(text))
         if self._groups is not None and self._groups.search(text):
             found["group"] = 1.0
-        score = self.heads()[META.type].score(buckets(text), found, handicap)
+        score = self.heads()[META.type].score(features(text), found, handicap)
         named = "group" in found or "slur" in found
         return {META.type: score if named else min(score, _HELD * self.threshold)}
 

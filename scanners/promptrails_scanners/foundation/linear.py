@@ -22,9 +22,9 @@ import json
 import re
 import zlib
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from math import exp, sqrt
 from threading import Lock
@@ -38,8 +38,11 @@ ZERO = 128
 _WORD = re.compile(r"[^\W_]{1,40}(?:['\u2019][^\W_]{1,8})?|[?!]")
 _DIGITS = re.compile(r"\d")
 _MASK = (1 << BITS) - 1
+_RUNS = (3, 4, 5)
+"""Lengths of the runs of characters."""
 _WORDS_KEPT = 8192
 """Of so many words the features are kept, for all models together: about 2 MB."""
+_SUMS_KEPT = 2048
 _TEXTS_KEPT = 128
 _KEPT_TEXT = 2048
 """The features of short texts are kept for the next model that is asked; longer ones would take too much room."""
@@ -56,33 +59,67 @@ def words(text: str) -> list[str]:
 def word_buckets(word: str) -> array[int]:
     """The buckets of a word and of the runs of 3 to 5 characters in it.  Digits are all alike."""
     plain = _DIGITS.sub("0", word).replace("\u2019", "'")
-    found = [zlib.crc32(b"w " + plain.encode()) & _MASK]
+    found = [zlib.crc32(f"w {plain}".encode()) & _MASK]
     if plain[0].isalnum():
         inside = f"<{plain}>"
-        runs = {inside[at : at + size] for size in (3, 4, 5) for at in range(len(inside) - size + 1)}
-        found += [zlib.crc32(run.encode()) & _MASK for run in sorted(runs)]
+        if plain.isascii():
+            raw = inside.encode()
+            runs = dict.fromkeys([raw[at : at + size] for size in _RUNS for at in range(len(raw) - size + 1)])
+        else:
+            runs = dict.fromkeys(
+                [inside[at : at + size].encode() for size in _RUNS for at in range(len(inside) - size + 1)]
+            )
+        found += [one & _MASK for one in map(zlib.crc32, runs)]
     return array("H", found)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """All features of a text."""
+
+    words: tuple[str, ...]
+    """Its distinct words."""
+    pairs: array[int]
+    """The buckets of the pairs of words in a row."""
+    size: int
+    """How many there are, those of the words included."""
+
+    def buckets(self) -> array[int]:
+        """The buckets of all; one stands twice where two features share it."""
+        found = array("H")
+        for word in self.words:
+            found.extend(word_buckets(word))
+        found.extend(self.pairs)
+        return found
+
+
+def features(text: str) -> Features:
+    """The features of a text."""
+    return _kept_features(text) if len(text) <= _KEPT_TEXT else _features(text)
 
 
 def buckets(text: str) -> array[int]:
     """The buckets of all features of a text; one stands twice where two features share it."""
-    return _kept_buckets(text) if len(text) <= _KEPT_TEXT else _buckets(text)
+    return features(text).buckets()
 
 
-def _buckets(text: str) -> array[int]:
-    found = array("H")
+def _features(text: str) -> Features:
     tokens = words(text)
-    for word in dict.fromkeys(tokens):
-        found.extend(word_buckets(word))
-    pairs = dict.fromkeys(zip(["^", *tokens], tokens, strict=False))
-    found.extend([zlib.crc32(f"p {first} {second}".encode()) & _MASK for first, second in pairs])
-    return found
+    ours = tuple(dict.fromkeys(tokens))
+    pairs = dict.fromkeys(map("p {} {}".format, ["^", *tokens], tokens))
+    found = array("H", [zlib.crc32(pair.encode()) & _MASK for pair in pairs])
+    return Features(ours, found, len(found) + sum(map(_word_size, ours)))
 
 
-_kept_buckets = lru_cache(maxsize=_TEXTS_KEPT)(_buckets)
+@lru_cache(maxsize=_WORDS_KEPT)
+def _word_size(word: str) -> int:
+    return len(word_buckets(word))
 
 
-@dataclass(frozen=True, slots=True)
+_kept_features = lru_cache(maxsize=_TEXTS_KEPT)(_features)
+
+
+@dataclass(frozen=True)
 class Head:
     """One answer of a model."""
 
@@ -94,15 +131,28 @@ class Head:
     weights: bytes
     """One for each of the 65,536 buckets."""
 
-    def total(self, features: array[int], signals: Mapping[str, float]) -> float:
+    def total(self, features: array[int] | Features, signals: Mapping[str, float]) -> float:
         """The sum before it is made a score: above 0 is above the point that was chosen."""
         added = sum(self.signals.get(name, 0.0) * value for name, value in signals.items())
-        if not features:
+        size = features.size if isinstance(features, Features) else len(features)
+        if not size:
             return self.bias + added
-        drawn = sum(map(self.weights.__getitem__, features)) - ZERO * len(features)
-        return self.bias + added + self.scale * drawn / sqrt(len(features))
+        drawn = self._drawn(features) - ZERO * size
+        return self.bias + added + self.scale * drawn / sqrt(size)
 
-    def score(self, features: array[int], signals: Mapping[str, float], handicap: float = 0.0) -> float:
+    def _drawn(self, features: array[int] | Features) -> int:
+        if not isinstance(features, Features):
+            return sum(map(self.weights.__getitem__, features))
+        return sum(map(self._of_word, features.words)) + sum(map(self.weights.__getitem__, features.pairs))
+
+    @cached_property
+    def _of_word(self) -> Callable[[str], int]:
+        """What the features of a word add up to; kept for so many words of each head."""
+        return lru_cache(maxsize=_SUMS_KEPT)(lambda word: sum(map(self.weights.__getitem__, word_buckets(word))))
+
+    def score(
+        self, features: array[int] | Features, signals: Mapping[str, float], handicap: float = 0.0
+    ) -> float:
         """0 to 1; a handicap is taken off the sum."""
         return logistic(self.slope * (self.total(features, signals) - handicap))
 

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import log1p
 from types import MappingProxyType
+
+from promptrails_scanners.foundation.rules import Rules
 
 _PERSON = (
     r"(?:someone|somebody|people|person|persons|humans?|my (?:\w+ )?(?:wife|husband|boss|boyfriend|"
@@ -164,16 +165,20 @@ _SAFE: Mapping[str, str] = {
     r"minister|ceo of|company|support|customer service|superhero\w{0,2}|wizards?|cartoon|white "
     r"house|museum|embassy)\b",
 }
-RULES: Mapping[str, re.Pattern[str]] = {name: re.compile(rule) for name, rule in {**_RULES, **_SAFE}.items()}
 KINDS = ("violence", "weapons", "self_harm", "sexual", "minors", "illicit", "cyber", "fraud", "hate", "private")
 _SAFE_KINDS = tuple(_SAFE)
+
+
+@cache
+def _rules() -> Rules:
+    return Rules({**_RULES, **_SAFE})
 
 
 @lru_cache(maxsize=64)
 def signals(text: str) -> Mapping[str, float]:
     """Which rules match a text as it is read, and how acts and contexts go together."""
     lowered = text.lower().replace("\u2019", "'")
-    found = {name: 1.0 for name, rule in RULES.items() if rule.search(lowered)}
+    found = dict.fromkeys(_rules().matching(lowered), 1.0)
     many = sum(kind in found for kind in KINDS)
     safe = any(kind in found for kind in _SAFE_KINDS)
     if many:
@@ -193,4 +198,4 @@ def signals(text: str) -> Mapping[str, float]:
 def categories(text: str) -> str:
     """The categories whose acts a text has, apart by spaces."""
     lowered = text.lower().replace("\u2019", "'")
-    return " ".join(kind for kind in KINDS if RULES[kind].search(lowered))
+    return " ".join(kind for kind in _rules().matching(lowered) if kind in KINDS)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import log1p
 from types import MappingProxyType
 
+from promptrails_scanners.foundation.rules import Rules
 from promptrails_scanners.injection.documents import is_document, strange_lines
 
 _DROP = (
@@ -105,7 +106,7 @@ _RULES: dict[str, str] = {
     r"audit)?\b"
     r"|\b(?:you (?:must|have to|are (?:required|obligated) to)|need you to) (?:answer|comply|obey|"
     r"tell|do) (?:all|any|me|with|every|everything|what)\b|\bi command you\b",
-    "spoofed": r"(?m)^\s{0,8}(?:\[|<\|?|#{1,4} ?|\*\*|---+ ?)?(?:system|assistant|developer|admin)(?:\]|"
+    "spoofed": r"(?m:^)\s{0,8}(?:\[|<\|?|#{1,4} ?|\*\*|---+ ?)?(?:system|assistant|developer|admin)(?:\]|"
     r"\|?>|\*\*| (?:message|prompt|override|note|instruction)s?)?\s{0,3}:\s"
     r"|<\|?(?:im_start|im_end|system|endoftext|end_of_turn|start_of_turn|eot_id)\|?>|\[/?(?:inst|"
     r"sys|system)\]|<</?sys>>|</(?:system|user|instructions?|context|document|data)>"
@@ -184,14 +185,19 @@ _SCRIPTS = re.compile(
 """The same of languages in other scripts."""
 _WEAK = frozenset({"forced", "code", "answer"})
 """Rules that many harmless tasks match as well: they do not count together."""
-RULES: Mapping[str, re.Pattern[str]] = {name: re.compile(rule) for name, rule in _RULES.items()}
+RULES = frozenset(_RULES)
+
+
+@cache
+def _rules() -> Rules:
+    return Rules(_RULES)
 
 
 @lru_cache(maxsize=64)
 def signals(text: str, documents: str = "auto") -> Mapping[str, float]:
     """What speaks for an injection in a text as it is read, for the model: rules that match, and how many."""
     lowered = text.lower()
-    found = {name: 1.0 for name, rule in RULES.items() if rule.search(lowered)}
+    found = dict.fromkeys(_rules().matching(lowered), 1.0)
     if not text.isascii() and _SCRIPTS.search(lowered):
         found["foreign"] = 1.0
     many = sum(name not in _WEAK for name in found)
