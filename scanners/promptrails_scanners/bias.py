@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
@@ -38,9 +38,6 @@ class Options(ClassifierOptions):
         if any(not term.strip() for term in value):
             raise ValueError("a term must not be blank")
         return value
-
-    include_prompt: bool = Field(default=False)
-    """For guards: whether the prompt is judged together with the answer."""
 
 
 META = ScannerMeta(

@@ -150,9 +150,7 @@ class Head:
         """What the features of a word add up to; kept for so many words of each head."""
         return lru_cache(maxsize=_SUMS_KEPT)(lambda word: sum(map(self.weights.__getitem__, word_buckets(word))))
 
-    def score(
-        self, features: array[int] | Features, signals: Mapping[str, float], handicap: float = 0.0
-    ) -> float:
+    def score(self, features: array[int] | Features, signals: Mapping[str, float], handicap: float = 0.0) -> float:
         """0 to 1; a handicap is taken off the sum."""
         return logistic(self.slope * (self.total(features, signals) - handicap))
 

@@ -58,9 +58,7 @@ class Rules:
     def __init__(self, rules: Mapping[str, str]) -> None:
         self.names = tuple(rules)
         sets: dict[frozenset[Stem], int] = {}
-        self._choices = tuple(
-            _choice(name, source, sets) for name, rule in rules.items() for source in _split(rule)
-        )
+        self._choices = tuple(_choice(name, source, sets) for name, rule in rules.items() for source in _split(rule))
         self._heads = sum(1 << head for head in {choice.head for choice in self._choices} if head is not None)
         self._stems: dict[Stem, int] = {}
         for stems, number in sets.items():
@@ -167,12 +165,7 @@ def _grown(so_far: str, items: list[tuple[str, Any]]) -> Iterator[Stem]:
         return
     (kind, value), rest = items[0], items[1:]
     if kind == "AT":
-        if so_far:
-            yield so_far, str(value) in ("AT_BOUNDARY", "AT_END", "AT_END_STRING")
-        elif str(value) == "AT_BOUNDARY":
-            yield from _grown(so_far, rest)
-        else:
-            yield so_far, False
+        yield from _at(so_far, str(value), rest)
     elif kind == "BRANCH":
         for branch in value[1]:
             yield from _grown(so_far, [*_flat(branch), *rest])
@@ -183,12 +176,20 @@ def _grown(so_far: str, items: list[tuple[str, Any]]) -> Iterator[Stem]:
         yield from _grown(so_far, [*_flat(inner), *(rest if most == 1 else _UNKNOWN)])
     else:
         for char in _characters(kind, value):
-            if not char:
-                yield so_far, False
-            elif char.isalnum() or char == "_":
+            if char.isalnum() or char == "_":
                 yield from _grown(so_far + char, rest)
             else:
-                yield so_far, True
+                yield so_far, bool(char)
+
+
+def _at(so_far: str, place: str, rest: list[tuple[str, Any]]) -> Iterator[Stem]:
+    """The same where a place follows, such as the edge of a word."""
+    if so_far:
+        yield so_far, place in ("AT_BOUNDARY", "AT_END", "AT_END_STRING")
+    elif place == "AT_BOUNDARY":
+        yield from _grown(so_far, rest)
+    else:
+        yield so_far, False
 
 
 def _characters(kind: str, value: Any) -> Iterator[str]:

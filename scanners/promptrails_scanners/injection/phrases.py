@@ -62,7 +62,7 @@ _RULES: dict[str, str] = {
     rf"|\b(?:about|is|of|for) (?:the |your )(?:secret )?{_SECRET}\b",
     "person": r"\b(?:tell|give|reveal|share|provide|what(?:'s| is| are| was| would)|where|when|who|need|"
     r"know|infer|guess|disclose|hint)\b[^.!?\n]{0,60}"
-    r"\b(?:the user'?s?|user|users|john doe|[a-z]{3,12}'s)\b[^.!?\n]{0,30}"
+    r"\b(?:the user'?s?|user|users|[a-z]{3,12}'s)\b[^.!?\n]{0,30}"
     r"\b(?:live|lives|living|address|city|residence|birth ?(?:day|date)|born|name|initials|e-?mail|"
     r"phone|ssn|social security|account|balance|salary|location|age|favou?rite colou?r|number)\b",
     "persona": r"\b(?:you are|you're|you will be|act|acting|pretend|behave|respond|answer|simulate|"
@@ -112,7 +112,7 @@ _RULES: dict[str, str] = {
     r"sys|system)\]|<</?sys>>|</(?:system|user|instructions?|context|document|data)>"
     r"|\bend of (?:prompt|instructions?|text|context|input|document)\b|={4,} ?(?:end|system|new)|"
     r"#{3,} ?(?:instruction|system)",
-    "payload": r"\bstring z\b|\bz ?= ?a ?\+ ?b\b|\b(?:part|string|variable|segment) ?(?:1|a|"
+    "payload": r"\b(?:part|string|variable|segment) ?(?:1|a|"
     r"one)\b[^\n]{0,80}\b(?:part|string|variable|segment) ?(?:2|b|two)\b|\b(?:combine|"
     r"concatenate|interlace|join|merge|put together)\b[^.!?\n]{0,30}\b(?:a,? b|parts?|strings?|"
     r"words?|letters?)\b"
@@ -137,7 +137,7 @@ _RULES: dict[str, str] = {
     r"language model|chatbot|assistant)s? (?:reading|processing|summari[sz]ing|reviewing) this\b",
     "answer": r"\b(?:in|to|into|with|of|at the end of|throughout|within) (?:your|the) (?:repl(?:y|ies)|"
     r"responses?|answers?|outputs?|solution|explanation|code)\b"
-    r"|\b(?:your|the) (?:repl(?:y|ies)|responses?|answers?|solution|elucidation|"
+    r"|\b(?:your|the) (?:repl(?:y|ies)|responses?|answers?|solution|"
     r"explanation)\b[^.!?\n]{0,40}\b(?:by (?:adding|mentioning|offering|including|recommending)|to "
     r"(?:include|highlight|mention|promote))\b",
     "verdict": r"\b(?:state|say|claim|answer|report|conclude|consider|assume|let's "
