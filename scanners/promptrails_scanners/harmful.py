@@ -73,8 +73,7 @@ class Harmful(Classifier[Options]):
         score = self.heads()[META.type].score(said, found, handicap)
         if score < _ASKED * min(self._least.values()):
             return {"other": score}
-        kinds = {name: head.score(said, found) for name, head in self.kinds().items()}
-        sure = [name for name, likely in kinds.items() if likely >= _SURE]
+        sure = [name for name, likely in self.kinds().scores(said, found).items() if likely >= _SURE]
         return dict.fromkeys(sure or ["other"], score)
 
     def telling(self, text: str) -> bool:

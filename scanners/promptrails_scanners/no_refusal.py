@@ -98,8 +98,7 @@ class NoRefusal(Classifier[Options]):
         if "en" not in self.options.languages:
             return {"full": 0.9 if "foreign" in found else 0.0, "partial": 0.0}
         score = self.heads()[META.type].score(said, found, handicap)
-        kinds = self.kinds()
-        partial = "partial" in kinds and kinds["partial"].score(said, found) >= 0.5
+        partial = self.kinds().scores(said, found).get("partial", 0.0) >= 0.5
         return {"full": 0.0 if partial else score, "partial": score if partial else 0.0}
 
     def top(self, scores: Mapping[str, float]) -> float:

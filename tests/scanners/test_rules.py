@@ -24,15 +24,13 @@ RULES: Mapping[str, str] = {
     "foreign": r"\bstra\u00dfe\b|\b\u043f\u0430\u0440\u043e\u043b\w{0,2}|\bcaf\u00e9s?\b",
     "inner": r"_\bx|\Bdog\b",
 }
-PARTS = (
-    (
-        "ignore ignoring ignored drop dropped set aside the rule rules orders a i i'm am un unfit dog dogs bulldog cat "
-        "cats x x_ 5 7yr 6 years ab1 abc1 how why however [sys] <!-- > || ()( c++ c+ very safe unsafe safely safe! "
-        "safe_ f - s s.o.b sob my your own other old stra\u00dfe stra\u00dfen caf\u00e9 \u043f\u0430\u0440\u043e\u043b\u044c . , \n"
-    )
-    .replace("\n", "")
-    .split(" ")
-)
+_WORDS = """
+ignore ignoring ignored drop dropped set aside the rule rules orders a i i'm am un unfit dog dogs
+bulldog cat cats x x_ 5 7yr 6 years ab1 abc1 how why however [sys] <!-- > || ()( c++ c+ very
+safe unsafe safely safe! safe_ f - s s.o.b sob my your own other old . ,
+stra\u00dfe stra\u00dfen caf\u00e9 \u043f\u0430\u0440\u043e\u043b\u044c
+"""
+PARTS = _WORDS.split()
 TEXTS = st.lists(
     st.tuples(st.sampled_from([*PARTS, "\n", "\t"]), st.sampled_from([" ", " ", " ", "", "-", "\n"])), max_size=14
 ).map(lambda drawn: "".join(part + between for part, between in drawn))

@@ -43,6 +43,9 @@ _RUNS = (3, 4, 5)
 _WORDS_KEPT = 8192
 """Of so many words the features are kept, for all models together: about 2 MB."""
 _SUMS_KEPT = 2048
+_LANE = 40
+_LANE_MASK = (1 << _LANE) - 1
+"""Bits for the sum of one head, enough for any text that fits into memory."""
 _TEXTS_KEPT = 128
 _KEPT_TEXT = 2048
 """The features of short texts are kept for the next model that is asked; longer ones would take too much room."""
@@ -133,12 +136,15 @@ class Head:
 
     def total(self, features: array[int] | Features, signals: Mapping[str, float]) -> float:
         """The sum before it is made a score: above 0 is above the point that was chosen."""
-        added = sum(self.signals.get(name, 0.0) * value for name, value in signals.items())
         size = features.size if isinstance(features, Features) else len(features)
+        return self.weighed(self._drawn(features) if size else 0, size, signals)
+
+    def weighed(self, drawn: int, size: int, signals: Mapping[str, float]) -> float:
+        """The same where the weights of all features, `size` in number, have been added up."""
+        added = sum(self.signals.get(name, 0.0) * value for name, value in signals.items())
         if not size:
             return self.bias + added
-        drawn = self._drawn(features) - ZERO * size
-        return self.bias + added + self.scale * drawn / sqrt(size)
+        return self.bias + added + self.scale * (drawn - ZERO * size) / sqrt(size)
 
     def _drawn(self, features: array[int] | Features) -> int:
         if not isinstance(features, Features):
@@ -155,6 +161,36 @@ class Head:
         return logistic(self.slope * (self.total(features, signals) - handicap))
 
 
+class Together:
+    """Several heads that are always asked at once: one number for each bucket holds the weights of all of them."""
+
+    def __init__(self, heads: Mapping[str, Head]) -> None:
+        self._heads = heads
+        ours = [head.weights for head in heads.values()]
+        bits = next(bits for bits in range(BITS + 1) if all(_repeats(weights, 1 << bits) for weights in ours))
+        self._mask = (1 << bits) - 1
+        lanes = [(weights, _LANE * at) for at, weights in enumerate(ours)]
+        self._all = tuple(sum(weights[at] << lane for weights, lane in lanes) for at in range(1 << bits))
+        self._of_word = lru_cache(maxsize=_SUMS_KEPT)(lambda word: self._sum(word_buckets(word)))
+
+    def scores(self, features: Features, signals: Mapping[str, float]) -> dict[str, float]:
+        """The score of each head, as it would give it alone."""
+        drawn = sum(map(self._of_word, features.words)) + self._sum(features.pairs)
+        found: dict[str, float] = {}
+        for at, (name, head) in enumerate(self._heads.items()):
+            total = head.weighed(drawn >> _LANE * at & _LANE_MASK, features.size, signals)
+            found[name] = logistic(head.slope * total)
+        return found
+
+    def _sum(self, features: array[int]) -> int:
+        mask, ours = self._mask, self._all
+        return sum([ours[feature & mask] for feature in features])
+
+
+def _repeats(weights: bytes, size: int) -> bool:
+    return weights[size:] == weights[:-size]
+
+
 def logistic(value: float) -> float:
     """0 to 1; values far away are held, so that nothing overflows."""
     return 1.0 / (1.0 + exp(-max(-40.0, min(40.0, value))))
@@ -164,6 +200,17 @@ def load(name: str) -> Mapping[str, Head]:
     """The heads of a model that ships with this package, by their names; read once, whoever asks first."""
     with _LOADING:
         return _loaded(name)
+
+
+def together(name: str) -> Together:
+    """The same heads, to be asked at once."""
+    with _LOADING:
+        return _joined(name)
+
+
+@cache
+def _joined(name: str) -> Together:
+    return Together(_loaded(name))
 
 
 @cache

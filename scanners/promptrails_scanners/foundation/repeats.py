@@ -1,4 +1,4 @@
-"""Open repeats of a pattern that share characters: with each one more, the ways to part a text between them multiply."""
+"""Open repeats of a pattern that share characters: each one more multiplies the ways to part a text."""
 
 from __future__ import annotations
 
