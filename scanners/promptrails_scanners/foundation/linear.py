@@ -154,7 +154,11 @@ class Head:
     @cached_property
     def _of_word(self) -> Callable[[str], int]:
         """What the features of a word add up to; kept for so many words of each head."""
-        return lru_cache(maxsize=_SUMS_KEPT)(lambda word: sum(map(self.weights.__getitem__, word_buckets(word))))
+
+        def drawn(word: str) -> int:
+            return sum(map(self.weights.__getitem__, word_buckets(word)))
+
+        return lru_cache(maxsize=_SUMS_KEPT)(drawn)
 
     def score(self, features: array[int] | Features, signals: Mapping[str, float], handicap: float = 0.0) -> float:
         """0 to 1; a handicap is taken off the sum."""
@@ -171,7 +175,7 @@ class Together:
         self._mask = (1 << bits) - 1
         lanes = [(weights, _LANE * at) for at, weights in enumerate(ours)]
         self._all = tuple(sum(weights[at] << lane for weights, lane in lanes) for at in range(1 << bits))
-        self._of_word = lru_cache(maxsize=_SUMS_KEPT)(lambda word: self._sum(word_buckets(word)))
+        self._of_word = lru_cache(maxsize=_SUMS_KEPT)(self._word_sum)
 
     def scores(self, features: Features, signals: Mapping[str, float]) -> dict[str, float]:
         """The score of each head, as it would give it alone."""
@@ -181,6 +185,9 @@ class Together:
             total = head.weighed(drawn >> _LANE * at & _LANE_MASK, features.size, signals)
             found[name] = logistic(head.slope * total)
         return found
+
+    def _word_sum(self, word: str) -> int:
+        return self._sum(word_buckets(word))
 
     def _sum(self, features: array[int]) -> int:
         mask, ours = self._mask, self._all

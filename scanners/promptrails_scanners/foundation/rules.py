@@ -74,7 +74,7 @@ class Rules:
         about, begins, short = self._about, self._begins, self._short
         for word in _RUN.finditer(lowered):
             known = word[1]
-            if known[:_FIRST] in begins or known[0] in short or known[:2] in short:
+            if known[:_FIRST] in begins or (short and not short.isdisjoint((known[0], known[:2]))):
                 bits, heads = about(known)
                 marks |= bits
                 for head in heads:
