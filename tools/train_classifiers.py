@@ -124,7 +124,7 @@ def sums(recipe: Recipe, heads: Heads, texts: Iterable[str]) -> Any:
     """What the scanner makes of texts, as a sum whose scale is that of the first head."""
     scanner = recipe.scanner(dict(recipe.options))
     scanner.heads = lambda: heads
-    scanner.kinds = dict
+    scanner.kinds = lambda: linear.Together({})
     scanner.certain = 1.0
     found = []
     for text in texts:

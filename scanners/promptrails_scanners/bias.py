@@ -11,12 +11,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
 from promptrails_scanners.foundation.classifier import Classifier, ClassifierOptions
-from promptrails_scanners.foundation.linear import buckets
+from promptrails_scanners.foundation.linear import features
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.hate.signals import signals
 
@@ -38,9 +38,6 @@ class Options(ClassifierOptions):
         if any(not term.strip() for term in value):
             raise ValueError("a term must not be blank")
         return value
-
-    include_prompt: bool = Field(default=False)
-    """For guards: whether the prompt is judged together with the answer."""
 
 
 META = ScannerMeta(
@@ -65,7 +62,7 @@ class Bias(Classifier[Options]):
         found = dict(signals(text))
         if self._groups is not None and self._groups.search(text):
             found["group"] = 1.0
-        score = self.heads()[META.type].score(buckets(text), found, handicap)
+        score = self.heads()[META.type].score(features(text), found, handicap)
         named = "group" in found or "slur" in found
         return {META.type: score if named else min(score, _HELD * self.threshold)}
 

@@ -16,7 +16,7 @@ from pydantic import field_validator
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
 from promptrails_scanners.foundation.classifier import Classifier, ClassifierOptions
-from promptrails_scanners.foundation.linear import buckets
+from promptrails_scanners.foundation.linear import features
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.harm.signals import signals
 
@@ -69,12 +69,11 @@ class Harmful(Classifier[Options]):
 
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:
         """The score of the text for each category that it may belong to."""
-        found, features = signals(text), buckets(text)
-        score = self.heads()[META.type].score(features, found, handicap)
+        found, said = signals(text), features(text)
+        score = self.heads()[META.type].score(said, found, handicap)
         if score < _ASKED * min(self._least.values()):
             return {"other": score}
-        kinds = {name: head.score(features, found) for name, head in self.kinds().items()}
-        sure = [name for name, likely in kinds.items() if likely >= _SURE]
+        sure = [name for name, likely in self.kinds().scores(said, found).items() if likely >= _SURE]
         return dict.fromkeys(sure or ["other"], score)
 
     def telling(self, text: str) -> bool:

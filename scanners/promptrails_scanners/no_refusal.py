@@ -16,7 +16,7 @@ from pydantic import AliasChoices, Field, field_validator
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
 from promptrails_scanners.foundation.classifier import Classifier, ClassifierOptions, Part
-from promptrails_scanners.foundation.linear import buckets
+from promptrails_scanners.foundation.linear import features
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.foundation.views import canonical
 from promptrails_scanners.refusals.phrases import HEAD, TAIL, shown, signals
@@ -94,12 +94,11 @@ class NoRefusal(Classifier[Options]):
             return {"full": 1.0, "partial": 0.0}
         if self.options.phrases_replace is not None:
             return {"full": 0.0, "partial": 0.0}
-        features, found = buckets(text), signals(text)
+        said, found = features(text), signals(text)
         if "en" not in self.options.languages:
             return {"full": 0.9 if "foreign" in found else 0.0, "partial": 0.0}
-        score = self.heads()[META.type].score(features, found, handicap)
-        kinds = self.kinds()
-        partial = "partial" in kinds and kinds["partial"].score(features, found) >= 0.5
+        score = self.heads()[META.type].score(said, found, handicap)
+        partial = self.kinds().scores(said, found).get("partial", 0.0) >= 0.5
         return {"full": 0.0 if partial else score, "partial": score if partial else 0.0}
 
     def top(self, scores: Mapping[str, float]) -> float:

@@ -16,7 +16,7 @@ from pydantic import AliasChoices, Field
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
 from promptrails_scanners.foundation.classifier import Classifier, ClassifierOptions
-from promptrails_scanners.foundation.linear import buckets
+from promptrails_scanners.foundation.linear import features
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.foundation.patterns import compiled
 from promptrails_scanners.injection.phrases import RULES, signals
@@ -69,13 +69,13 @@ class PromptInjection(Classifier[Options]):
         if any(pattern.search(text) for pattern in self._patterns):
             return {META.type: 1.0}
         found = signals(text, self.options.documents)
-        if RULES.keys().isdisjoint(found):
+        if RULES.isdisjoint(found):
             handicap += _UNRULED
-        score = self.heads()[META.type].score(buckets(text), found, handicap)
+        score = self.heads()[META.type].score(features(text), found, handicap)
         return {META.type: max(score, self.certain) if found.get("told") or found.get("asked") else score}
 
     def telling(self, text: str) -> bool:
-        return bool(self._patterns) or not RULES.keys().isdisjoint(signals(text, self.options.documents))
+        return bool(self._patterns) or not RULES.isdisjoint(signals(text, self.options.documents))
 
 
 def build(config: Mapping[str, Any]) -> Scanner:

@@ -15,7 +15,7 @@ from pydantic import AliasChoices, Field, field_validator
 from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
 from promptrails_scanners.foundation.classifier import Classifier, ClassifierOptions, Part
-from promptrails_scanners.foundation.linear import buckets
+from promptrails_scanners.foundation.linear import features
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.foundation.places import replace, union
 from promptrails_scanners.foundation.views import View, canonical, deleeted
@@ -106,7 +106,7 @@ class Toxicity(Classifier[Options]):
         if self.options.mask == "stars":
             text = _STARS.sub(" ", text)
         found = signals(text)
-        score = self.heads()[META.type].score(buckets(text), found, handicap)
+        score = self.heads()[META.type].score(features(text), found, handicap)
         if self._words is not None and self._words.search(text):
             score = 1.0
         kinds = {label: score for label in LABELS if any(mark in found for mark in _MARKS[label])}
@@ -158,8 +158,10 @@ class Toxicity(Classifier[Options]):
 
     def _words_of(self, view: View) -> list[Finding]:
         found: list[Finding] = []
-        for match in _WORD.finditer(view.text.lower() if len(view.text.lower()) == len(view.text) else view.text):
-            kind = next((kind for kind in _CUT if kind in kinds_of(match[0])), None)
+        lowered = view.text.lower()
+        for match in _WORD.finditer(lowered if len(lowered) == len(view.text) else view.text):
+            kinds = kinds_of(match[0])
+            kind = next((kind for kind in _CUT if kind in kinds), None) if kinds else None
             if kind and self.options.words_replace is None:
                 found.append(Finding(*view.origin(match.start(), match.end()), kind))
         if self._words is not None:

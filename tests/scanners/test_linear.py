@@ -13,7 +13,9 @@ from promptrails_scanners.foundation.linear import (
     MAGIC,
     ZERO,
     Head,
+    Together,
     buckets,
+    features,
     load,
     logistic,
     read,
@@ -108,3 +110,22 @@ def test_shipped_models_load_once(name: str) -> None:
         thread.join()
     assert name in load(name)
     assert all(one == found[0] for one in found)
+
+
+@given(st.text(max_size=200))
+def test_features_add_up_to_what_their_buckets_do(text: str) -> None:
+    for name in MODELS:
+        for one in load(name).values():
+            assert one.total(features(text), {"length": 0.5}) == one.total(buckets(text), {"length": 0.5})
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_heads_that_are_asked_together_say_what_each_says_alone(bits: int) -> None:
+    text = "one two three, and a longer word beside them"
+    ours = {str(at): head(str(at), int(found), 30 * at - 90, bits) for at, found in enumerate(buckets(text)[:7])}
+    said, signals = features(text), {"rule": 1.0}
+    assert Together(ours).scores(said, signals) == {name: one.score(said, signals) for name, one in ours.items()}
+
+
+def test_no_heads_say_nothing() -> None:
+    assert Together({}).scores(features("a text"), {}) == {}

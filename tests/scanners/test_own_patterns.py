@@ -9,7 +9,21 @@ from promptrails_scanners.foundation.patterns import compiled
 
 
 @pytest.mark.parametrize(
-    "pattern", [r"secret project \w+", r"a{1,5}(?:b{1,5}){1,5}", r"(?:ab)+c", r"[a-z]+@[a-z]+", r"(?i)foo|bar"]
+    "pattern",
+    [
+        r"secret project \w+",
+        r"a{1,5}(?:b{1,5}){1,5}",
+        r"(?:ab)+c",
+        r"[a-z]+@[a-z]+",
+        r"(?i)foo|bar",
+        r"\w+\s+\w+",
+        r"[^,]+,[^,]+,[^,]+",
+        r"\d+\.\d+",
+        r".*,\w{1,9}",
+        r"key-\w+=\S{1,64}",
+        r"a+b+|a+",
+        r"\d+[^\d]+x",
+    ],
 )
 def test_patterns_are_compiled(pattern: str) -> None:
     assert compiled(pattern, "any", "patterns").pattern == pattern
@@ -22,6 +36,15 @@ def test_patterns_are_compiled(pattern: str) -> None:
         (r"(?:a*b*)*c", "empty|bound"),
         (r"(?:(?:ab)*x{2,}){3,}y", "bound the inner repeat"),
         (r"(?:a|aa)+b", "choice"),
+        (r"\d+\w+x", "share characters"),
+        (r"a+a+a+b", "share characters"),
+        (r"a+[b-z]?(?:\w)+!", "share characters"),
+        (r".+@.+\..+", "share characters"),
+        (r".*,\w+,.*", "share characters"),
+        (r"[A-F]+[a-f]+x", "share characters"),
+        (r"(?:x+|y)x+z", "share characters"),
+        (r"[^,]{5,100}\s{0,3}[^;]+!", "share characters"),
+        (r"\u0416+.+x", "share characters"),
         (r"x*", "empty"),
         (r"|a", "empty"),
         (r"(", "syntax"),

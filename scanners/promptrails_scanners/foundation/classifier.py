@@ -12,7 +12,7 @@ from pydantic import Field
 from promptrails_engine.ports.scanner import Finding, Verdict
 from promptrails_scanners.foundation.base import BaseScanner
 from promptrails_scanners.foundation.encoded import decoded
-from promptrails_scanners.foundation.linear import Head, load
+from promptrails_scanners.foundation.linear import Head, Together, load, together
 from promptrails_scanners.foundation.options import ScannerOptions
 from promptrails_scanners.foundation.places import replace, union
 from promptrails_scanners.foundation.sentences import sentences, windows
@@ -68,9 +68,9 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
         """The heads of the model, the one of its name first."""
         return load(self.model)
 
-    def kinds(self) -> Mapping[str, Head]:
+    def kinds(self) -> Together:
         """The heads that say of which kind a text is; a smaller model of its own."""
-        return load(f"{self.model}_kinds")
+        return together(f"{self.model}_kinds")
 
     @abstractmethod
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:

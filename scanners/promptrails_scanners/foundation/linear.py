@@ -22,9 +22,9 @@ import json
 import re
 import zlib
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from math import exp, sqrt
 from threading import Lock
@@ -38,8 +38,14 @@ ZERO = 128
 _WORD = re.compile(r"[^\W_]{1,40}(?:['\u2019][^\W_]{1,8})?|[?!]")
 _DIGITS = re.compile(r"\d")
 _MASK = (1 << BITS) - 1
+_RUNS = (3, 4, 5)
+"""Lengths of the runs of characters."""
 _WORDS_KEPT = 8192
 """Of so many words the features are kept, for all models together: about 2 MB."""
+_SUMS_KEPT = 2048
+_LANE = 40
+_LANE_MASK = (1 << _LANE) - 1
+"""Bits for the sum of one head, enough for any text that fits into memory."""
 _TEXTS_KEPT = 128
 _KEPT_TEXT = 2048
 """The features of short texts are kept for the next model that is asked; longer ones would take too much room."""
@@ -56,33 +62,67 @@ def words(text: str) -> list[str]:
 def word_buckets(word: str) -> array[int]:
     """The buckets of a word and of the runs of 3 to 5 characters in it.  Digits are all alike."""
     plain = _DIGITS.sub("0", word).replace("\u2019", "'")
-    found = [zlib.crc32(b"w " + plain.encode()) & _MASK]
+    found = [zlib.crc32(f"w {plain}".encode()) & _MASK]
     if plain[0].isalnum():
         inside = f"<{plain}>"
-        runs = {inside[at : at + size] for size in (3, 4, 5) for at in range(len(inside) - size + 1)}
-        found += [zlib.crc32(run.encode()) & _MASK for run in sorted(runs)]
+        if plain.isascii():
+            raw = inside.encode()
+            runs = dict.fromkeys([raw[at : at + size] for size in _RUNS for at in range(len(raw) - size + 1)])
+        else:
+            runs = dict.fromkeys(
+                [inside[at : at + size].encode() for size in _RUNS for at in range(len(inside) - size + 1)]
+            )
+        found += [one & _MASK for one in map(zlib.crc32, runs)]
     return array("H", found)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """All features of a text."""
+
+    words: tuple[str, ...]
+    """Its distinct words."""
+    pairs: array[int]
+    """The buckets of the pairs of words in a row."""
+    size: int
+    """How many there are, those of the words included."""
+
+    def buckets(self) -> array[int]:
+        """The buckets of all; one stands twice where two features share it."""
+        found = array("H")
+        for word in self.words:
+            found.extend(word_buckets(word))
+        found.extend(self.pairs)
+        return found
+
+
+def features(text: str) -> Features:
+    """The features of a text."""
+    return _kept_features(text) if len(text) <= _KEPT_TEXT else _features(text)
 
 
 def buckets(text: str) -> array[int]:
     """The buckets of all features of a text; one stands twice where two features share it."""
-    return _kept_buckets(text) if len(text) <= _KEPT_TEXT else _buckets(text)
+    return features(text).buckets()
 
 
-def _buckets(text: str) -> array[int]:
-    found = array("H")
+def _features(text: str) -> Features:
     tokens = words(text)
-    for word in dict.fromkeys(tokens):
-        found.extend(word_buckets(word))
-    pairs = dict.fromkeys(zip(["^", *tokens], tokens, strict=False))
-    found.extend([zlib.crc32(f"p {first} {second}".encode()) & _MASK for first, second in pairs])
-    return found
+    ours = tuple(dict.fromkeys(tokens))
+    pairs = dict.fromkeys(map("p {} {}".format, ["^", *tokens], tokens))
+    found = array("H", [zlib.crc32(pair.encode()) & _MASK for pair in pairs])
+    return Features(ours, found, len(found) + sum(map(_word_size, ours)))
 
 
-_kept_buckets = lru_cache(maxsize=_TEXTS_KEPT)(_buckets)
+@lru_cache(maxsize=_WORDS_KEPT)
+def _word_size(word: str) -> int:
+    return len(word_buckets(word))
 
 
-@dataclass(frozen=True, slots=True)
+_kept_features = lru_cache(maxsize=_TEXTS_KEPT)(_features)
+
+
+@dataclass(frozen=True)
 class Head:
     """One answer of a model."""
 
@@ -94,17 +134,68 @@ class Head:
     weights: bytes
     """One for each of the 65,536 buckets."""
 
-    def total(self, features: array[int], signals: Mapping[str, float]) -> float:
+    def total(self, features: array[int] | Features, signals: Mapping[str, float]) -> float:
         """The sum before it is made a score: above 0 is above the point that was chosen."""
-        added = sum(self.signals.get(name, 0.0) * value for name, value in signals.items())
-        if not features:
-            return self.bias + added
-        drawn = sum(map(self.weights.__getitem__, features)) - ZERO * len(features)
-        return self.bias + added + self.scale * drawn / sqrt(len(features))
+        size = features.size if isinstance(features, Features) else len(features)
+        return self.weighed(self._drawn(features) if size else 0, size, signals)
 
-    def score(self, features: array[int], signals: Mapping[str, float], handicap: float = 0.0) -> float:
+    def weighed(self, drawn: int, size: int, signals: Mapping[str, float]) -> float:
+        """The same where the weights of all features, `size` in number, have been added up."""
+        added = sum(self.signals.get(name, 0.0) * value for name, value in signals.items())
+        if not size:
+            return self.bias + added
+        return self.bias + added + self.scale * (drawn - ZERO * size) / sqrt(size)
+
+    def _drawn(self, features: array[int] | Features) -> int:
+        if not isinstance(features, Features):
+            return sum(map(self.weights.__getitem__, features))
+        return sum(map(self._of_word, features.words)) + sum(map(self.weights.__getitem__, features.pairs))
+
+    @cached_property
+    def _of_word(self) -> Callable[[str], int]:
+        """What the features of a word add up to; kept for so many words of each head."""
+
+        def drawn(word: str) -> int:
+            return sum(map(self.weights.__getitem__, word_buckets(word)))
+
+        return lru_cache(maxsize=_SUMS_KEPT)(drawn)
+
+    def score(self, features: array[int] | Features, signals: Mapping[str, float], handicap: float = 0.0) -> float:
         """0 to 1; a handicap is taken off the sum."""
         return logistic(self.slope * (self.total(features, signals) - handicap))
+
+
+class Together:
+    """Several heads that are always asked at once: one number for each bucket holds the weights of all of them."""
+
+    def __init__(self, heads: Mapping[str, Head]) -> None:
+        self._heads = heads
+        ours = [head.weights for head in heads.values()]
+        bits = next(bits for bits in range(BITS + 1) if all(_repeats(weights, 1 << bits) for weights in ours))
+        self._mask = (1 << bits) - 1
+        lanes = [(weights, _LANE * at) for at, weights in enumerate(ours)]
+        self._all = tuple(sum(weights[at] << lane for weights, lane in lanes) for at in range(1 << bits))
+        self._of_word = lru_cache(maxsize=_SUMS_KEPT)(self._word_sum)
+
+    def scores(self, features: Features, signals: Mapping[str, float]) -> dict[str, float]:
+        """The score of each head, as it would give it alone."""
+        drawn = sum(map(self._of_word, features.words)) + self._sum(features.pairs)
+        found: dict[str, float] = {}
+        for at, (name, head) in enumerate(self._heads.items()):
+            total = head.weighed(drawn >> _LANE * at & _LANE_MASK, features.size, signals)
+            found[name] = logistic(head.slope * total)
+        return found
+
+    def _word_sum(self, word: str) -> int:
+        return self._sum(word_buckets(word))
+
+    def _sum(self, features: array[int]) -> int:
+        mask, ours = self._mask, self._all
+        return sum([ours[feature & mask] for feature in features])
+
+
+def _repeats(weights: bytes, size: int) -> bool:
+    return weights[size:] == weights[:-size]
 
 
 def logistic(value: float) -> float:
@@ -116,6 +207,17 @@ def load(name: str) -> Mapping[str, Head]:
     """The heads of a model that ships with this package, by their names; read once, whoever asks first."""
     with _LOADING:
         return _loaded(name)
+
+
+def together(name: str) -> Together:
+    """The same heads, to be asked at once."""
+    with _LOADING:
+        return _joined(name)
+
+
+@cache
+def _joined(name: str) -> Together:
+    return Together(_loaded(name))
 
 
 @cache

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from promptrails_engine.errors import ConfigurationError
+from promptrails_scanners.foundation.repeats import WIDE, share
 
 _parser: Any = re._parser  # type: ignore[attr-defined]  # the standard library's own reading of a pattern
-_WIDE = 64
-"""A repeat of more than that is as good as one without an end."""
 
 
 def compiled(pattern: str, scanner: str, option: str, *, flags: re.RegexFlag = re.IGNORECASE) -> re.Pattern[str]:
     """The pattern, ready for use.
 
     Raises:
-        ConfigurationError: it is no pattern, can match nothing at all, or has an open repeat within another one.
+        ConfigurationError: it is no pattern, can match nothing at all, has an open repeat within another one, or
+            open repeats in a row that can share characters.
     """
     said = f"scanner '{scanner}': '{option}': the pattern of {len(pattern)} characters"
     try:
@@ -27,26 +27,29 @@ def compiled(pattern: str, scanner: str, option: str, *, flags: re.RegexFlag = r
         raise ConfigurationError(f"{said} cannot be compiled: {type(error).__name__}; check its syntax") from None
     if made.match("") or parsed.getwidth()[0] == 0:
         raise ConfigurationError(f"{said} can match an empty text; have it match one character at least")
-    problem = _problem(parsed, False)
+    problem = _problem(parsed, False, pattern)
     if problem:
         raise ConfigurationError(f"{said} {problem}")
     return made
 
 
-def _problem(items: Iterable[Any], inside: bool) -> str:
+def _problem(items: Sequence[Any], inside: bool, pattern: str) -> str:
     """What could make a pattern slow; nothing if all is well."""
-    return next((said for kind, value in items if (said := _item(str(kind), value, inside))), "")
+    said = next((said for kind, value in items if (said := _item(str(kind), value, inside, pattern))), "")
+    if not said and share(items, pattern):
+        return "has repeats without an end that can share characters; bound all but one of them, such as {0,100}"
+    return said
 
 
-def _item(kind: str, value: Any, inside: bool) -> str:
+def _item(kind: str, value: Any, inside: bool, pattern: str) -> str:
     if kind in ("MAX_REPEAT", "MIN_REPEAT"):
-        open_ended = int(value[1]) > _WIDE
+        open_ended = int(value[1]) > WIDE
         if open_ended and inside:
             return "repeats something that repeats without an end; bound the inner repeat"
-        return _problem(value[2], inside or open_ended)
+        return _problem(value[2], inside or open_ended, pattern)
     if kind == "BRANCH" and inside:
         return "repeats a choice without an end; bound the repeat, or write the choice as a set of characters"
-    return next((said for part in _children(kind, value) if (said := _problem(part, inside))), "")
+    return next((said for part in _children(kind, value) if (said := _problem(part, inside, pattern))), "")
 
 
 def _children(kind: str, value: Any) -> Sequence[Any]:

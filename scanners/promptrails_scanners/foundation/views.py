@@ -17,8 +17,12 @@ from promptrails_scanners.foundation.lookalikes import LOOKALIKES
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
 _TOKEN = re.compile(r"[^\W\d_]+")
 _SPACED = re.compile(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_]){2,})(?![^\W_])")
-_LEET_TOKEN = re.compile(r"[A-Za-z0-9@$!|+()]*[A-Za-z][A-Za-z0-9@$!|+()]*")
+_LEET_TOKEN = re.compile(r"[A-Za-z0-9@$!|+()]+")
+_LEET_SIGN = re.compile(r"[0-9@$!|+()]")
 _LEET = str.maketrans("013457@$!|+", "oieastasiit")
+_TEXTS_KEPT = 16
+_KEPT_TEXT = 4096
+"""The views of short texts are kept for the next scanner that is asked; longer ones would take too much room."""
 _HANGUL = range(0xAC00, 0xD7A4)
 _TAGS = range(0xE0020, 0xE007F)
 _MARKS = ((0x300, 0x370), (0x483, 0x48A), (0x1AB0, 0x1B00), (0x1DC0, 0x1E00), (0x20D0, 0x2100), (0xFE20, 0xFE30))
@@ -48,7 +52,14 @@ def canonical(text: str) -> View:
 
     Offsets hold for every character.  Words of one script stay as they are, up to their accents.
     """
+    return _kept_canonical(text) if len(text) <= _KEPT_TEXT else _canonical(text)
+
+
+def _canonical(text: str) -> View:
     return _joined(folded(text))
+
+
+_kept_canonical = lru_cache(maxsize=_TEXTS_KEPT)(_canonical)
 
 
 def folded(text: str) -> View:
@@ -61,6 +72,8 @@ def folded(text: str) -> View:
 def deleeted(view: View) -> View | None:
     """The view with digits and signs inside words read as the letters that they are drawn like; None without any."""
     text = view.text
+    if not _LEET_SIGN.search(text):
+        return None
     parts: list[str] = []
     after = 0
     for match in _LEET_TOKEN.finditer(text):

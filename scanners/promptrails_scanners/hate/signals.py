@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import cache, lru_cache
+from itertools import chain
 from math import log1p
 from types import MappingProxyType
 
 from promptrails_scanners.foundation.linear import words
+from promptrails_scanners.foundation.rules import Rules
 from promptrails_scanners.hate.words import KINDS
 
-_YOU = re.compile(r"\b(?:you|u|ur|your|you're|youre|yourself|ya|yall|y'all|thou)\b")
-_THEM = re.compile(r"\b(?:he|she|they|him|her|them|their|his|these|those|this|that|it)\b")
-_COUNTER = re.compile(
+_YOU = r"\b(?:you|u|ur|your|you're|youre|yourself|ya|yall|y'all|thou)\b"
+_THEM = r"\b(?:he|she|they|him|her|them|their|his|these|those|this|that|it)\b"
+_COUNTER = (
     r"\b(?:no respect for (?:people|anyone|those)|how (?:can|dare|could) you (?:say|call|think)|"
     r"hurts? (?:to|when|me|that)|should not be called|(?:is|are|was) (?:so )?(?:hateful|hurtful|"
-    r"racist|sexist|unacceptable|vile things)|"
+    r"racist|sexist|unacceptable)|"
     r"will get (?:you )?(?:banned|blocked|reported|arrested|thrown)|(?:you deserve|to be in|thrown "
     r"in) (?:jail|prison)|consequences for|never (?:say|said|condone|accept)|don'?t (?:say|call|"
     r"condone)|not okay|it'?s okay to (?:call|say)|stop (?:saying|calling)|"
@@ -27,42 +29,44 @@ _COUNTER = re.compile(
     r"condone|myth|stereotypes?|discriminat\w{2,5}|prejudice|bigotry|racism|sexism|hate speech)\b"
 )
 _QUOTE = re.compile(r"[\"\u201c\u00ab][^\"\u201d\u00bb]{3,200}[\"\u201d\u00bb]")
-_AIMED = re.compile(
+_AIMED = (
     r"\b(?:you|u|ur|your|you're|youre|he|she|they|they're|he's|she's|them|him|her|these|those|"
     r"people|guy|man|woman|men|women|all)\b[\w' ,]{0,25}?"
     r"\b(?:are|is|r|'re|a|an|such|act like|nothing but|being|bunch of|fucking|stupid|little|piece "
     r"of|just|like|complete|absolute|total|so|ugly|dirty)\b"
 )
-_THREAT = re.compile(
+_THREAT = (
     r"\b(?:i(?:'ll| will|'m going to| am going to|'m gonna| want to|'d like to| would| hope)|we "
     r"(?:should|will|must|need to)|(?:should|must|deserves?|needs?|ought)(?: all)?(?: to)?(?: be)?|"
-    r"going to|gonna|someone should|let's|just|everybody's interest to|hope (?:you|they|he|"
+    r"going to|gonna|someone should|let's|just|hope (?:you|they|he|"
     r"she))\b[^.!?\n]{0,30}"
-    r"\b(?:kill|killed|die|dead|murder\w{0,3}|murdr|slaughter|shoot|shot|hang|hanged|lynch\w{0,3}|"
+    r"\b(?:kill|killed|die|dead|murder\w{0,3}|slaughter|shoot|shot|hang|hanged|lynch\w{0,3}|"
     r"burn\w{0,2}|rape\w{0,1}|behead\w{0,3}|execut\w{1,3}|exterminated?|eradicated?|gassed|"
     r"drown\w{0,2}|beat|punch|slap|smash|hurt|suffer|bomb\w{0,2}|cut|snap|deported?|castrated|"
     r"destroyed|wiped|stab\w{0,4}|choke|strangle)\b|\bdeath to\b|\bkill (?:your|them|him|her|"
     r"him)s?e?l?f?\b|\bgo (?:die|kill|hang)\b|\bdrop dead\b|\bkys\b"
 )
-_ORDER = re.compile(
+_ORDER = (
     r"\b(?:shut (?:the \w{2,8} )?up|stfu|fuck (?:you|off|u|this|them|him|her|the|all)|f u|screw you|"
     r"go (?:to hell|back to)|kiss my|suck (?:my|a|it)|get (?:lost|a life|fucked|the fuck)|eat shit|"
     r"piss off|grow up|crawl back|up your|your mom|your mother|rot in)\b"
 )
-_MASKED = re.compile(
-    r"\b[a-z]{1,5}[*#@$%&!^+]{1,6}[a-z]{1,6}\b|\b(?:f|s|b|c|a)[*#@$%&!^+-]{2,6}\b|[@#$%&*!]{4,12}|"
-    r"\b[fs]\s?-\s(?=\w)|\bs\.?o\.?b\b"
-)
+_MASKED = r"\b(?:f|s|b|c|a)[*#@$%&!^+-]{2,6}\b|\b[fs]\s?-\s(?=\w)|\bs\.?o\.?b\b"
+_SIGN = re.compile(r"[*#@$%&!^+]")
+_SIGNS = re.compile(r"\b[a-z]{1,5}[*#@$%&!^+]{1,6}[a-z]{1,6}\b|[@#$%&*!]{4,12}")
+"""Words that signs stand in; only looked for where there is a sign."""
 _FUSED = re.compile(
     r"\b\w{1,12}(?:tard|tards|fuck\w{0,5}|fuks?|craps?|shit\w{0,3}|scum|ass|whore|bitch|idiots?|"
     r"diot|hole|cunt\w{0,4})\b"
 )
-_TYPICAL = re.compile(
+_FUSED_PARTS = ("tard", "fuck", "fuk", "crap", "shit", "scum", "ass", "whore", "bitch", "diot", "hole", "cunt")
+"""Of these, one is in whatever `_FUSED` matches."""
+_TYPICAL = (
     r"\b(?:typical|that'?s \w+ for you|what do you expect|what a|these kind of|bunch of|piece of|"
     r"full of|no better than|nothing but|such an?|as dumb as|wtf|how stupid|too stupid|brain|lock "
     r"(?:him|her|them) up|no wonder|worst)\b"
 )
-_GENERAL = re.compile(
+_GENERAL = (
     r"\b(?:all|every|no|most|any|only|typical|always|never|those|these|you|such|many|more|too many|"
     r"pretty much all|none of)\b[\w' ]{0,30}|\b(?:are|is) (?:all|just|always|never|naturally|"
     r"basically|nothing|only|so|not|the|a|an|inherently|born|known)\b|\b(?:should(?:n't| not)?|"
@@ -71,50 +75,63 @@ _GENERAL = re.compile(
 
 
 @cache
-def kinds() -> Mapping[str, tuple[frozenset[str], tuple[str, ...]]]:
-    """Each kind as its words, and the beginnings of words that belong to it."""
-    made: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {}
+def _rules() -> Rules:
+    return Rules(
+        {
+            "you": _YOU,
+            "them": _THEM,
+            "counter": _COUNTER,
+            "aimed": _AIMED,
+            "threat": _THREAT,
+            "order": _ORDER,
+            "general": _GENERAL,
+            "masked": _MASKED,
+            "typical": _TYPICAL,
+        }
+    )
+
+
+@cache
+def _kinds() -> tuple[Mapping[str, frozenset[str]], Mapping[str, frozenset[str]], range]:
+    """The kinds of words, and of beginnings of words, and how long beginnings are."""
+    whole, begins = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
     for kind, listed in KINDS.items():
-        ours = listed.split()
-        made[kind] = (
-            frozenset(word for word in ours if not word.endswith("*")),
-            tuple(word[:-1] for word in ours if word.endswith("*")),
-        )
-    return made
+        for word in listed.split():
+            (begins[word[:-1]] if word.endswith("*") else whole[word]).add(kind)
+    lengths = sorted(map(len, begins))
+    return _frozen(whole), _frozen(begins), range(lengths[0], lengths[-1] + 1)
 
 
-def of_kind(kind: str, word: str) -> bool:
-    """Whether a word in lower case belongs to a kind."""
-    whole, begins = kinds()[kind]
-    return word in whole or word.startswith(begins)
+def _frozen(kinds: Mapping[str, set[str]]) -> Mapping[str, frozenset[str]]:
+    return MappingProxyType({word: frozenset(ours) for word, ours in kinds.items()})
+
+
+_NO_KINDS: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=8192)
 def kinds_of(word: str) -> frozenset[str]:
     """The kinds that a word in lower case belongs to."""
-    return frozenset(kind for kind in KINDS if of_kind(kind, word))
+    whole, begins, lengths = _kinds()
+    found = whole.get(word, _NO_KINDS)
+    for size in lengths[: max(0, len(word) - lengths.start + 1)]:
+        found |= begins.get(word[:size], _NO_KINDS)
+    return found if found else _NO_KINDS
 
 
 @lru_cache(maxsize=64)
 def signals(text: str) -> Mapping[str, float]:
     """Kinds of words in a text as it is read, and how they go together."""
     lowered = text.lower().replace("\u2019", "'")
-    said = Counter(kind for word in set(words(lowered)) for kind in kinds_of(word))
+    said = Counter(chain.from_iterable(map(kinds_of, dict.fromkeys(words(lowered)))))
     found = {kind: min(1.0, many / 2 + 0.5) for kind, many in said.items()}
-    marks = {
-        "you": _YOU,
-        "them": _THEM,
-        "counter": _COUNTER,
-        "quote": _QUOTE,
-        "aimed": _AIMED,
-        "threat": _THREAT,
-        "order": _ORDER,
-        "general": _GENERAL,
-        "masked": _MASKED,
-        "fused": _FUSED,
-        "typical": _TYPICAL,
-    }
-    found |= {name: 1.0 for name, mark in marks.items() if mark.search(lowered)}
+    found |= dict.fromkeys(_rules().matching(lowered), 1.0)
+    if _QUOTE.search(lowered):
+        found["quote"] = 1.0
+    if _SIGN.search(lowered) and _SIGNS.search(lowered):
+        found["masked"] = 1.0
+    if any(part in lowered for part in _FUSED_PARTS) and _FUSED.search(lowered):
+        found["fused"] = 1.0
     found |= {f"{one} and {other}": 1.0 for one, other in _TOGETHER if one in found and other in found}
     if any(found.get(kind) for kind in ("slur", "insult", "obscene")):
         found["abuse"] = 1.0

@@ -12,7 +12,7 @@ SLURS = (
     "nigger* niggah niggaz nigga* kike* chink chinks gook gooks spic spics spick* wetback* beaner* "
     "faggot* fagot* fags fagg* dykes tranny trannies trannie* shemale* "
     "retard retards retarded retart* libtard* spastic mongoloid* mong mongs raghead* towelhead* "
-    "camelfuck* camel-fuck* sandnigger* paki pakis muzzie* muzzy muzrat* coon coons "
+    "sandnigger* paki pakis muzzie* muzzy coon coons "
     "darkie* darky jigaboo* porchmonkey* negroid* halfbreed* half-breed* gyppo* redskin* injun* "
     "zipperhead* slanteye* cunt cunts whore whores slut sluts slutty hoe hoes thot thots "
     "rapefugee* jihadi jihadis heeb heebs yid yids tard tards fudgepacker* carpetmuncher* polack* "
@@ -30,7 +30,7 @@ INSULTS = (
     "pathetically disgusting despicable repulsive vile ugly fatass fat-ass fatso lardass douche "
     "douches douchebag* jerk jerks jackass* asshole* assholes arsehole* ass-hole* a-hole ahole "
     "bastard bastards bitch bitches bitchy "
-    "prick pricks dick dicks dickhead* dickhed* wanker* tosser* twat twats knobhead* bellend* git "
+    "prick pricks dick dicks dickhead* wanker* tosser* twat twats knobhead* bellend* git "
     "muppet clown clowns buffoon* ignorant ignoramus* coward cowards cowardly hypocrite* liar "
     "liars crook crooks thug thugs "
     "psycho psychopath* lunatic* nutjob* nutcase* nutbag* crackpot* wacko* whacko* weirdo* creep "
@@ -46,18 +46,18 @@ INSULTS = (
     "wingnut* lackey puppet"
 )
 OBSCENE = (
-    "fuck* fuk fukin* fck* fuckin* fking f-ing effing fucc* shit* sh1t bullshit* bullsiht bs crap "
+    "fuck* fuk fukin* fck* fuckin* fking f-ing effing fucc* shit* bullshit* bs crap "
     "crappy damn damned goddamn* ass asses arse bitchass piss pissed pissing cock cocks cum "
     "cumming jizz tits titties boobs pussy "
     "wtf stfu gtfo kys lmfao af bollocks bugger balls ballsack nutsack blowjob* blow-job* handjob* "
     "dildo* boner anal butt butthole* buttfuck* suck sucks sucked screw screwed hell"
 )
 THREATS = (
-    "kill kills killed killing murder murdr murdered murdering slaughter* shoot shot shooting hang "
+    "kill kills killed killing murder murdered murdering slaughter* shoot shot shooting hang "
     "hanged hanging lynch* strangle* choke stab stabbed stabbing burn burned burnt rape raped "
     "raping rapist behead* execute* exterminat* eradicat* annihilat* "
     "gas gassed drown drowned beat beaten punch punched slap slapped smash crush destroy hurt "
-    "attack bomb bombed shove die dies died dead death deth deaht deport deported castrat* "
+    "attack bomb bombed shove die dies died dead death deport deported castrat* "
     "decapitat* massacre* torture* cut throats bleed suffer"
 )
 SEXUAL = (
@@ -66,7 +66,7 @@ SEXUAL = (
     "groomer* molest*"
 )
 HATE = (
-    "hate hates hated hatred hatrd haet despise despises loathe loathes abhor abhors detest "
+    "hate hates hated hatred despise despises loathe loathes abhor abhors detest "
     "detests contempt disgust disgusts disgusted sick sickening sickens repulsed hateful revolting "
     "intolerable"
 )
@@ -88,14 +88,14 @@ GROUPS = (
     "women woman female females girls girl wife wives feminist* mothers lady ladies men man males "
     "boys black blacks african* africans negro* colored white whites caucasian* asian asians "
     "chinese japanese korean koreans vietnamese filipino* indian indians "
-    "mexican mexicans latino* latina* latinx hispanic* immigrant* immigrnts migrant* migrants "
-    "refugee* foreigner* foreigners illegals aliens muslim* muslims musl1ms islam islamic arab "
+    "mexican mexicans latino* latina* latinx hispanic* immigrant* migrant* migrants "
+    "refugee* foreigner* foreigners illegals aliens muslim* muslims islam islamic arab "
     "arabs arabic iraqi* iranian* syrian* afghan* pakistani* turk turks turkish "
     "jew jews jewish judaism zionist* israeli* christian* christians catholic* protestant* mormon* "
-    "buddhist* hindu* sikh* atheist* gay gays gey lesbian* bisexual* bi homosexual* homosexuality "
+    "buddhist* hindu* sikh* atheist* gay gays lesbian* bisexual* bi homosexual* homosexuality "
     "queer queers lgbt* lgbtq transgender* trans transsexual* nonbinary asexual* pansexual* "
     "straight heterosexual* "
-    "disabled disabld disability disabilities handicapped deaf blind wheelchair* autis* paralyzed "
+    "disabled disability disabilities handicapped deaf blind wheelchair* autis* paralyzed "
     "downs retarded bipolar schizophren* depressed mentally native natives indigenous tribe* "
     "tribes aborigin* roma romani gypsy gypsies "
     "elderly old older young boomer* millenn* millenial* teenager* teen grandma grandmother "
@@ -116,10 +116,10 @@ SCORN = (
     "terrorist* puppet* sheep* cult cultist* brainwash* indoctrinat* propaganda lunatic* crazy "
     "insane mental unhinged deranged hypocri* clown* circus dumpster swamp cesspool bunch "
     "imposter* impostor* fake "
-    "prison jail hang noose guillotine executed firing lashes rot karma scumbags dirtbag* sob "
+    "prison jail hang noose guillotine executed firing rot karma scumbags dirtbag* sob "
     "karen karens narcissis* egomaniac* arrogant selfish spoiled entitled whiny whining crybab* "
     "crying babies snowflak* pedophil* pedo* groom* pathological repulsive nutty nut nuts fools "
-    "gullible ignorance bimbo* floozy toad turtle pig"
+    "gullible ignorance bimbo* pig"
 )
 POLITICS = (
     "biden* trump* obama* hillary clinton* pelosi* kamala* harris* aoc fauci* brandon democrat* "

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import log1p
 from types import MappingProxyType
 
+from promptrails_scanners.foundation.rules import Rules
 from promptrails_scanners.injection.documents import is_document, strange_lines
 
 _DROP = (
@@ -61,7 +62,7 @@ _RULES: dict[str, str] = {
     rf"|\b(?:about|is|of|for) (?:the |your )(?:secret )?{_SECRET}\b",
     "person": r"\b(?:tell|give|reveal|share|provide|what(?:'s| is| are| was| would)|where|when|who|need|"
     r"know|infer|guess|disclose|hint)\b[^.!?\n]{0,60}"
-    r"\b(?:the user'?s?|user|users|john doe|[a-z]{3,12}'s)\b[^.!?\n]{0,30}"
+    r"\b(?:the user'?s?|user|users|[a-z]{3,12}'s)\b[^.!?\n]{0,30}"
     r"\b(?:live|lives|living|address|city|residence|birth ?(?:day|date)|born|name|initials|e-?mail|"
     r"phone|ssn|social security|account|balance|salary|location|age|favou?rite colou?r|number)\b",
     "persona": r"\b(?:you are|you're|you will be|act|acting|pretend|behave|respond|answer|simulate|"
@@ -105,13 +106,13 @@ _RULES: dict[str, str] = {
     r"audit)?\b"
     r"|\b(?:you (?:must|have to|are (?:required|obligated) to)|need you to) (?:answer|comply|obey|"
     r"tell|do) (?:all|any|me|with|every|everything|what)\b|\bi command you\b",
-    "spoofed": r"(?m)^\s{0,8}(?:\[|<\|?|#{1,4} ?|\*\*|---+ ?)?(?:system|assistant|developer|admin)(?:\]|"
+    "spoofed": r"(?m:^)\s{0,8}(?:\[|<\|?|#{1,4} ?|\*\*|---+ ?)?(?:system|assistant|developer|admin)(?:\]|"
     r"\|?>|\*\*| (?:message|prompt|override|note|instruction)s?)?\s{0,3}:\s"
     r"|<\|?(?:im_start|im_end|system|endoftext|end_of_turn|start_of_turn|eot_id)\|?>|\[/?(?:inst|"
     r"sys|system)\]|<</?sys>>|</(?:system|user|instructions?|context|document|data)>"
     r"|\bend of (?:prompt|instructions?|text|context|input|document)\b|={4,} ?(?:end|system|new)|"
     r"#{3,} ?(?:instruction|system)",
-    "payload": r"\bstring z\b|\bz ?= ?a ?\+ ?b\b|\b(?:part|string|variable|segment) ?(?:1|a|"
+    "payload": r"\b(?:part|string|variable|segment) ?(?:1|a|"
     r"one)\b[^\n]{0,80}\b(?:part|string|variable|segment) ?(?:2|b|two)\b|\b(?:combine|"
     r"concatenate|interlace|join|merge|put together)\b[^.!?\n]{0,30}\b(?:a,? b|parts?|strings?|"
     r"words?|letters?)\b"
@@ -136,7 +137,7 @@ _RULES: dict[str, str] = {
     r"language model|chatbot|assistant)s? (?:reading|processing|summari[sz]ing|reviewing) this\b",
     "answer": r"\b(?:in|to|into|with|of|at the end of|throughout|within) (?:your|the) (?:repl(?:y|ies)|"
     r"responses?|answers?|outputs?|solution|explanation|code)\b"
-    r"|\b(?:your|the) (?:repl(?:y|ies)|responses?|answers?|solution|elucidation|"
+    r"|\b(?:your|the) (?:repl(?:y|ies)|responses?|answers?|solution|"
     r"explanation)\b[^.!?\n]{0,40}\b(?:by (?:adding|mentioning|offering|including|recommending)|to "
     r"(?:include|highlight|mention|promote))\b",
     "verdict": r"\b(?:state|say|claim|answer|report|conclude|consider|assume|let's "
@@ -184,14 +185,19 @@ _SCRIPTS = re.compile(
 """The same of languages in other scripts."""
 _WEAK = frozenset({"forced", "code", "answer"})
 """Rules that many harmless tasks match as well: they do not count together."""
-RULES: Mapping[str, re.Pattern[str]] = {name: re.compile(rule) for name, rule in _RULES.items()}
+RULES = frozenset(_RULES)
+
+
+@cache
+def _rules() -> Rules:
+    return Rules(_RULES)
 
 
 @lru_cache(maxsize=64)
 def signals(text: str, documents: str = "auto") -> Mapping[str, float]:
     """What speaks for an injection in a text as it is read, for the model: rules that match, and how many."""
     lowered = text.lower()
-    found = {name: 1.0 for name, rule in RULES.items() if rule.search(lowered)}
+    found = dict.fromkeys(_rules().matching(lowered), 1.0)
     if not text.isascii() and _SCRIPTS.search(lowered):
         found["foreign"] = 1.0
     many = sum(name not in _WEAK for name in found)
