@@ -20,7 +20,7 @@ from promptrails_engine.store.sql.database import Database
 from promptrails_engine.store.sql.failures import is_conflict, is_of_one_write, translate
 from promptrails_engine.store.sql.retry import with_retries
 from promptrails_engine.store.sql.rows import Values
-from promptrails_engine.store.sql.statements import HotStatements
+from promptrails_engine.store.sql.statements import hot_statements
 from promptrails_engine.store.sql.writer import Outcome
 
 SYNC_S = 1.0
@@ -75,7 +75,7 @@ class GroupCommitter:
         self.in_transaction = threading.Lock()
         """Held while a transaction is open: no process may fork then."""
         self._database = database
-        self._statements = HotStatements(database.dialect)
+        self._statements = hot_statements(database.dialect)
         self._connection: Connection | None = None
         self._syncs = database.dialect == "sqlite" and database.durability == "relaxed"
         self._unsynced_since: float | None = None
