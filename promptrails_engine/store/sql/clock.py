@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double
+from sqlalchemy import Double
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
@@ -27,8 +27,3 @@ def _text(_element: _Now, compiler: Any, **_options: Any) -> str:
 
 NOW = _Now()
 """Seconds since the epoch; in SQLite in steps of a millisecond."""
-
-
-def now(_conn: object) -> ColumnElement[float]:
-    """The same, for statements that are built when they are run."""
-    return NOW

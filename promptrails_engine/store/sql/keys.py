@@ -7,9 +7,7 @@ parameters.  Those of the conditions here are `workspace`, `execution`, `root` a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from sqlalchemy import ColumnElement, and_, bindparam, select, text, union_all
+from sqlalchemy import and_, bindparam, select, text, union_all
 
 from promptrails_engine.ports.store import EXECUTION_TERMINAL
 from promptrails_engine.store.sql.tables import executions
@@ -43,23 +41,3 @@ TREES = and_(
 """These roots and all below them; two ways to find them, since no index serves both at once."""
 GOING_ON = text(f"pr_executions.status NOT IN ({_terminal})")
 """Those that have not ended."""
-
-
-def tree(workspace: str, roots: Sequence[str]) -> ColumnElement[bool]:
-    """These roots and all below them, for statements that are built when they are run."""
-    one, other = executions.alias("roots").c, executions.alias("members").c
-    found = union_all(
-        select(one.id).where(one.workspace_id == workspace, one.id.in_(roots), one.root_execution_id.is_(None)),
-        select(other.id).where(other.workspace_id == workspace, other.root_execution_id.in_(roots)),
-    )
-    return and_(E.workspace_id == workspace, E.id.in_(found))
-
-
-def below(workspace: str, roots: Sequence[str]) -> ColumnElement[bool]:
-    """All below these roots, likewise."""
-    return and_(E.workspace_id == workspace, E.root_execution_id.in_(roots))
-
-
-def going_on() -> ColumnElement[bool]:
-    """Those that have not ended, likewise."""
-    return and_(GOING_ON)
