@@ -17,6 +17,7 @@ D, V = definitions.c, versions.c
 Values = dict[str, Any]
 OFFSET, LIMIT = bindparam("offset", type_=Integer), bindparam("limit", type_=Integer)
 
+_STAMP = select(stamps.c.stamp).where(stamps.c.workspace_id == bindparam("workspace"))
 _VERSION = select(versions).where(
     V.workspace_id == bindparam("workspace"), V.kind == bindparam("kind"), V.id == bindparam("version")
 )
@@ -117,7 +118,7 @@ def list_versions(conn: Connection, workspace_id: str, kind: DefinitionKind, def
 
 def stamp(conn: Connection, workspace_id: str) -> int:
     """How often definitions of this workspace have changed."""
-    return conn.execute(select(stamps.c.stamp).where(stamps.c.workspace_id == escape(workspace_id))).scalar() or 0
+    return conn.execute(_STAMP, {"workspace": escape(workspace_id)}).scalar() or 0
 
 
 def _bump(conn: Connection, workspace_id: str) -> int:
@@ -126,7 +127,7 @@ def _bump(conn: Connection, workspace_id: str) -> int:
     conn.execute(
         statement.on_conflict_do_update(index_elements=[stamps.c.workspace_id], set_={"stamp": stamps.c.stamp + 1})
     )
-    found: int = conn.execute(select(stamps.c.stamp).where(stamps.c.workspace_id == workspace_id)).scalar_one()
+    found: int = conn.execute(_STAMP, {"workspace": workspace_id}).scalar_one()
     return found
 
 

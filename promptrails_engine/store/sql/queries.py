@@ -31,7 +31,7 @@ from promptrails_engine.ports.store import (
     SpanFilter,
 )
 from promptrails_engine.store.codec import dump_metadata, escape, load_json, metadata_lines
-from promptrails_engine.store.sql.definitions import contains, count, total
+from promptrails_engine.store.sql.definitions import LIMIT, OFFSET, contains, count, total
 from promptrails_engine.store.sql.keys import EXECUTION
 from promptrails_engine.store.sql.rows import DAY_SECONDS, events_of, execution_row, span_of
 from promptrails_engine.store.sql.tables import EXECUTION_ROW, KEY_LENGTH_LIMIT, events, executions, spans
@@ -51,6 +51,10 @@ _EVENTS = (
     .order_by(events.c.first_seq)
 )
 _LAST_EVENTS = select(E.events).where(EXECUTION)
+_SPANS_ORDER = (S.started_at.desc(), S.span_id.desc(), S.execution_id.desc())
+_OF_EXECUTION = and_(S.workspace_id == bindparam("workspace"), S.execution_id == bindparam("execution"))
+_SPANS = select(spans).where(_OF_EXECUTION).order_by(*_SPANS_ORDER).offset(OFFSET).limit(LIMIT)
+_NUMBER_OF_SPANS = select(func.count()).select_from(spans).where(_OF_EXECUTION)
 
 
 def get_execution(conn: Connection, workspace_id: str, execution_id: str) -> ExecutionRow | None:
@@ -111,6 +115,8 @@ def list_spans(
     conn: Connection, workspace_id: str, where: SpanFilter, *, offset: int, limit: int
 ) -> tuple[list[Span], int]:
     """One slice, newest first, and the count of all that match."""
+    if where.execution_id is not None and where == SpanFilter(execution_id=where.execution_id):
+        return _spans_of(conn, _execution(workspace_id, where.execution_id), offset, limit)
     mine = S.workspace_id == escape(workspace_id)
     conditions = [mine]
     if where.trace_id is not None:
@@ -130,10 +136,18 @@ def list_spans(
     )
     conditions += _callers(spans, session_id=where.session_id, user_id=where.user_id)
     conditions += _between(S.started_at, where.started_from, where.started_to)
-    query = select(spans).where(*conditions).order_by(S.started_at.desc(), S.span_id.desc(), S.execution_id.desc())
+    query = select(spans).where(*conditions).order_by(*_SPANS_ORDER)
     rows = conn.execute(query.offset(offset).limit(limit)).all()
     traces: dict[str, TraceInfo] = {}
     return [span_of(row, traces) for row in rows], total(rows, offset, limit, lambda: count(conn, spans, conditions))
+
+
+def _spans_of(conn: Connection, execution: dict[str, Any], offset: int, limit: int) -> tuple[list[Span], int]:
+    """As `list_spans`, of one execution: so whenever one goes on."""
+    rows = conn.execute(_SPANS, execution | {"offset": offset, "limit": limit}).all()
+    traces: dict[str, TraceInfo] = {}
+    number = total(rows, offset, limit, lambda: conn.execute(_NUMBER_OF_SPANS, execution).scalar_one())
+    return [span_of(row, traces) for row in rows], number
 
 
 def cost_totals(
