@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from itertools import chain
 from typing import Any
@@ -69,20 +70,26 @@ class HotStatements:
         """A running execution; one that is there already stays as it is."""
         self.finish = _compiled(_finish(dialect_name), dialect, executions)
         """The end of an execution: the whole row; of one that is there, is the owner's and has not ended, its end."""
-        self.spans = _compiled(new_spans(dialect_name), dialect, spans)
-        self.events = _compiled(longer_events(dialect_name), dialect, events)
-        self.journal = _compiled(new_entries(dialect_name), dialect, journal, JOURNAL_ROW)
+        self.spans = _compiled(_new_spans(dialect_name), dialect, spans)
+        self.events = _compiled(_longer_events(dialect_name), dialect, events)
+        self.journal = _compiled(_new_entries(dialect_name), dialect, journal, JOURNAL_ROW)
         self.fence = _fence(dialect)
         """Whether an execution is running and the owner's: with its workspace, id and owner.  It stays so until the
         transaction ends."""
 
 
-def new_spans(dialect_name: str) -> Any:
+@cache
+def hot_statements(dialect_name: str) -> HotStatements:
+    """Those of this dialect."""
+    return HotStatements(dialect_name)
+
+
+def _new_spans(dialect_name: str) -> Any:
     """Spans; those that are there already stay."""
     return insert_into(spans, dialect_name).on_conflict_do_nothing()
 
 
-def longer_events(dialect_name: str) -> Any:
+def _longer_events(dialect_name: str) -> Any:
     """A block of events: of two that begin alike the longer one counts."""
     block = insert_into(events, dialect_name)
     return block.on_conflict_do_update(
@@ -92,7 +99,7 @@ def longer_events(dialect_name: str) -> Any:
     )
 
 
-def new_entries(dialect_name: str) -> Any:
+def _new_entries(dialect_name: str) -> Any:
     """Journal entries: one replaces an intent of the same key, never an outcome."""
     entry = insert_into(journal, dialect_name).inline()
     entry = entry.values({column.name: bindparam(column.name) for column in JOURNAL_ROW})

@@ -20,7 +20,7 @@ from promptrails_engine.store.sql.database import Database
 from promptrails_engine.store.sql.failures import is_conflict, is_of_one_write, translate
 from promptrails_engine.store.sql.retry import with_retries
 from promptrails_engine.store.sql.rows import Values
-from promptrails_engine.store.sql.statements import HotStatements
+from promptrails_engine.store.sql.statements import hot_statements
 from promptrails_engine.store.sql.writer import Outcome
 
 SYNC_S = 1.0
@@ -46,7 +46,7 @@ class RunWrite:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """Any other write: a function of the connection, in a savepoint of its own."""
+    """Any other write: a function of the connection, in a savepoint of its own where others share its transaction."""
 
     run: Callable[[Connection], Any]
     conflict: str = ""
@@ -75,7 +75,7 @@ class GroupCommitter:
         self.in_transaction = threading.Lock()
         """Held while a transaction is open: no process may fork then."""
         self._database = database
-        self._statements = HotStatements(database.dialect)
+        self._statements = hot_statements(database.dialect)
         self._connection: Connection | None = None
         self._syncs = database.dialect == "sqlite" and database.durability == "relaxed"
         self._unsynced_since: float | None = None
@@ -89,7 +89,7 @@ class GroupCommitter:
         except Exception as error:
             if len(writes) > 1 and is_of_one_write(error):
                 return [self.commit([write])[0] for write in writes]
-            return [Outcome(error=translate(error, self._database.name)) for _ in writes]
+            return [Outcome(error=_told(write, error, self._database.name)) for write in writes]
         self._sync_at_times()
         for write, outcome in zip(writes, outcomes, strict=True):
             if isinstance(write, Call) and write.committed is not None and outcome.error is None:
@@ -191,7 +191,8 @@ class GroupCommitter:
         outcomes: list[Outcome] = []
         for is_call, part in groupby(writes, key=_is_call):
             if is_call:
-                outcomes += [_called(connection, cast("Call", write), again) for write in part]
+                run = _called if len(writes) > 1 else _applied
+                outcomes += [run(connection, cast("Call", write), again) for write in part]
             else:
                 outcomes += self._write_runs(raw, cast("list[RunWrite]", list(part)), again, apart)
         return outcomes
@@ -272,18 +273,27 @@ def _refuse_rivals(runs: list[RunWrite]) -> None:
         raise _RivalsError
 
 
-def _called(connection: Connection, write: Call, again: bool) -> Outcome:
+def _applied(connection: Connection, write: Call, again: bool) -> Outcome:
+    """In a transaction of its own, which ends with it if it fails."""
     if again and write.repeated is not None and (value := write.repeated(connection)) is not None:
         return Outcome(value)
+    return Outcome(write.run(connection))
+
+
+def _called(connection: Connection, write: Call, again: bool) -> Outcome:
     savepoint = connection.begin_nested()
     try:
-        value = write.run(connection)
+        outcome = _applied(connection, write, again)
         savepoint.commit()
-        return Outcome(value)
+        return outcome
     except Exception as error:
         if not is_of_one_write(error):
             raise  # the database may have ended the transaction by itself, and the savepoint with it
         savepoint.rollback()
-        if is_conflict(error):
-            return Outcome(error=ConflictError(write.conflict or "The store holds this row already."))
-        return Outcome(error=translate(error, connection.engine.url.render_as_string(hide_password=True)))
+        return Outcome(error=_told(write, error, connection.engine.url.render_as_string(hide_password=True)))
+
+
+def _told(write: Write, error: Exception, where: str) -> Exception:
+    if isinstance(write, Call) and is_conflict(error):
+        return ConflictError(write.conflict or "The store holds this row already.")
+    return translate(error, where)
