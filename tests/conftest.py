@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.network_guard import NetworkGuard
+from tests.warm.python import warm_python
 
 pytest_plugins = ["tests.databases"]
 
@@ -36,6 +37,14 @@ def network_guard(pytestconfig: pytest.Config) -> Iterator[NetworkGuard]:
     yield guard
     hosts, guard.refused[:] = list(guard.refused), []
     assert not hosts, f"the test tried to reach other machines: {hosts}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_python_ends() -> Iterator[None]:
+    """The interpreter from which tests fork processes, if one of them did, ends after the last one."""
+    yield
+    if warm_python.cache_info().currsize:
+        warm_python().close()
 
 
 @pytest.fixture(scope="session")
