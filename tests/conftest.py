@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ pytest_plugins = ["tests.databases"]
 
 ROOT = Path(__file__).resolve().parents[1]
 GUARD = pytest.StashKey[NetworkGuard]()
+
+# Tests start many interpreters: none of them compiles anew what another one has compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
