@@ -27,6 +27,7 @@ MODULES = (
     "alembic.command",
     "dbos",
     "jsonschema_rs",
+    "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",
 )
