@@ -129,6 +129,7 @@ class Kills:
 
     async def _all_ended(self, engine: AsyncEngine, roots: list[str]) -> None:
         deadline = time.monotonic() + _PATIENCE_S
+        await asyncio.wait_for(engine.idle(), _PATIENCE_S)
         for root in roots:
             while (await engine.executions.get(root)).status not in EXECUTION_TERMINAL:
                 assert time.monotonic() < deadline, f"{root} does not end: {await engine.executions.get(root)}"
