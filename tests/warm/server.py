@@ -90,6 +90,7 @@ class Server:
 
 def become(job: dict[str, Any]) -> None:
     """Run the script as `python -c` does."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell had the tests ignore it
     os.environ.clear()
     os.environ.update(job["env"])
     os.chdir(job["cwd"])
