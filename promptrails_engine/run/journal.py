@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promptrails_engine.errors import FencedError, JournalError, StoreError
@@ -34,6 +35,8 @@ class _Batch:
     events: Sequence[Event]
     first_span: int
     first_event: int
+    begun: bool = False
+    """Whether its write has begun; one that is cancelled before gives nothing back."""
 
 
 class Journal:
@@ -126,11 +129,13 @@ class Journal:
     def _fly(self, batch: _Batch) -> asyncio.Task[None]:
         flight = asyncio.get_running_loop().create_task(self._write(batch))
         self.flights.add(flight)
-        flight.add_done_callback(self._landed)
+        flight.add_done_callback(partial(self._landed, batch))
         return flight
 
-    def _landed(self, flight: asyncio.Task[None]) -> None:
+    def _landed(self, batch: _Batch, flight: asyncio.Task[None]) -> None:
         self.flights.discard(flight)
+        if not batch.begun:
+            self._give_back(batch)
         error = None if flight.cancelled() else flight.exception()
         if isinstance(error, FencedError):
             self._ctx.lose()
@@ -139,6 +144,7 @@ class Journal:
 
     async def _write(self, batch: _Batch) -> None:
         ctx = self._ctx
+        batch.begun = True
         try:
             await ctx.services.store.write_progress(ctx.row, batch.entries, batch.spans, batch.events)
         except BaseException as error:
@@ -147,8 +153,11 @@ class Journal:
             raise
 
     def _give_back(self, batch: _Batch) -> None:
-        """Let it go with the next write: whatever of it was written all the same is recognised there."""
+        """Let it go with the next write: whatever of it was written all the same is recognised there.
+
+        Intents are left out: without a write that has come through, their effects are not sent.
+        """
         ctx = self._ctx
-        self.pending = [*batch.entries, *self.pending]
+        self.pending = [*(entry for entry in batch.entries if entry.state != "intended"), *self.pending]
         ctx.spans_stored = min(ctx.spans_stored, batch.first_span)
         ctx.log.stored = min(ctx.log.stored, batch.first_event)
