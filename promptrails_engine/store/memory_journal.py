@@ -12,7 +12,7 @@ from promptrails_engine.events import ErrorEvent, Event
 from promptrails_engine.ports.journal import ApprovalRow, ApprovalStatus, Claims, Decided, JournalEntry
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import ExecutionRow
-from promptrails_engine.store.entries import CANCELLED, add_entries, fenced
+from promptrails_engine.store.entries import CANCELLED, add_entries, announce, fenced, to_be_cancelled
 from promptrails_engine.store.memory_run import Run, copied, ended_row
 from promptrails_engine.store.memory_runs import Runs, page
 from promptrails_engine.store.payload import copy_json
@@ -30,7 +30,11 @@ class MemoryJournal:
         self, row: ExecutionRow, entries: Sequence[JournalEntry], spans: Sequence[Span], events: Sequence[Event]
     ) -> None:
         """See the port."""
-        self._runs.progress(self._fenced(row), entries, spans, events)
+        run = self._fenced(row)
+        marked = self._marked(run) if announce(entries) else None
+        if marked is not None:
+            raise to_be_cancelled(row.id, marked.row.id)
+        self._runs.progress(run, entries, spans, events)
 
     async def suspend_execution(
         self,
@@ -66,6 +70,17 @@ class MemoryJournal:
         if run is None or run.status != "running" or run.owner != row.owner:
             raise fenced(row.id)
         return run
+
+    def _marked(self, run: Run) -> Run | None:
+        """The topmost one, of this and those above it, that somebody wants cancelled."""
+        found = None
+        above: Run | None = run
+        while above is not None:
+            row = above.row
+            found = found if row.cancel_requested_at is None else above
+            parent = row.parent_execution_id
+            above = None if parent is None else self._runs.find(row.workspace_id, parent)
+        return found
 
     # ------------------------------------------------------------------ who runs what
 

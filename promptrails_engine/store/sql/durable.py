@@ -14,6 +14,7 @@ from promptrails_engine.ports.journal import ApprovalRow, ApprovalStatus, Claims
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.store.codec import dump_json, escape
+from promptrails_engine.store.entries import announce
 from promptrails_engine.store.sql import approvals, claims, parking
 from promptrails_engine.store.sql.rows import end_values, events_values, fence_values, journal_values, span_values
 from promptrails_engine.store.sql.session import Session
@@ -54,6 +55,7 @@ class DurableStore(ABC):
                 events=events_values(row.workspace_id, row.id, events) if events else None,
                 journal=journal_values(row, entries),
                 fence=fence_values(row),
+                announces=announce(entries),
             )
         )
 
