@@ -158,12 +158,15 @@ class JournalStore(Protocol):
         lapsed: bool,
         execution_id: str | None = None,
         exclude: Sequence[str] = (),
+        served: Sequence[str] = (),
     ) -> Claims:
         """Take up to `limit` roots that nobody runs: those that are `pending`, and with `lapsed` also those whose
         owner's lease has lapsed or is unknown.
 
-        Fair between agents: of each the oldest first, in turns.  No execution goes to two who ask at the same time.
-        `execution_id` asks for that one only, `exclude` leaves some out.
+        Fair between agents: of each the oldest first, in turns.  `served` are agents by when who asks has last taken up
+        one of theirs, the latest last: in a turn the others come before them, then they in this order, then the older
+        before the younger.  So agents take turns also where one is claimed at a time.  No execution goes to two who ask
+        at the same time.  `execution_id` asks for that one only, `exclude` leaves some out.
         """
         ...
 

@@ -52,3 +52,8 @@ def to_be_cancelled(execution_id: str, marked_id: str) -> RunCancelledError:
         f"Execution {marked_id} is to be cancelled, so no further effect of {execution_id} begins.",
         details={"execution_id": marked_id},
     )
+
+
+def turns_of(served: Sequence[str]) -> dict[str, int]:
+    """By agent its place within a turn, from 1 on; those that are not in it come before."""
+    return {agent: place for place, agent in enumerate(served, start=1)}

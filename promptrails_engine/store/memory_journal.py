@@ -12,7 +12,7 @@ from promptrails_engine.events import ErrorEvent, Event
 from promptrails_engine.ports.journal import ApprovalRow, ApprovalStatus, Claims, Decided, JournalEntry
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import ExecutionRow
-from promptrails_engine.store.entries import CANCELLED, add_entries, announce, fenced, to_be_cancelled
+from promptrails_engine.store.entries import CANCELLED, add_entries, announce, fenced, to_be_cancelled, turns_of
 from promptrails_engine.store.memory_run import Run, copied, ended_row
 from promptrails_engine.store.memory_runs import Runs, page
 from promptrails_engine.store.payload import copy_json
@@ -101,10 +101,12 @@ class MemoryJournal:
         lapsed: bool,
         execution_id: str | None = None,
         exclude: Sequence[str] = (),
+        served: Sequence[str] = (),
     ) -> Claims:
         """See the port."""
         if execution_id is None:
-            found = self._runs.owners.claimable(workspace_id, limit + len(exclude), lapsed=lapsed)
+            most = limit + len(exclude)
+            found = self._runs.owners.claimable(workspace_id, most, lapsed=lapsed, order=turns_of(served))
             roots = [run for run in found if run.row.id not in exclude][:limit]
         else:
             one = self._runs.find(workspace_id, execution_id)

@@ -98,7 +98,7 @@ class Cancels:
             assert "was cancelled" in ended, ended
         else:
             assert ended == "cancelled", ended
-        assert done(lambda: _check(desk, root_id)) == [ended.split(":")[0]]
+        assert done(lambda: _check(desk, root_id)) == [ended.partition(":")[0]]
         return {
             "effects_at_cancel": before,
             "effects_in_the_end": len(written),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Any
 
 from sqlalchemy import (
@@ -99,6 +100,8 @@ class Wanted:
     only: str | None
     exclude: frozenset[str]
     """Ids as they are stored."""
+    order: Mapping[str, int]
+    """The place in a turn of agents that are not among the first, by id as it is stored."""
 
 
 def claim(conn: Connection, workspace_id: str, owner: str, wanted: Wanted, token: str) -> Claims:
@@ -146,9 +149,7 @@ def _take_roots(conn: Connection, workspace: str, wanted: Wanted) -> dict[str, b
     """Up to `limit` roots, locked, in turns between agents; and whether their owner has died."""
     limit = wanted.limit
     if wanted.only is None:
-        most = limit + len(wanted.exclude) + SLACK
-        found = _candidates(conn, workspace, most, lapsed=wanted.lapsed)
-        candidates = [one for one in found if one not in wanted.exclude]
+        candidates = [one for one in _candidates(conn, workspace, wanted) if one not in wanted.exclude]
     else:
         candidates = [escape(wanted.only)]
     taken: dict[str, bool] = {}
@@ -184,22 +185,27 @@ def _take_members(conn: Connection, workspace: str, roots: Sequence[str]) -> tup
     return [row.id for row in locked.values() if row.dead and row.root_execution_id not in busy], busy
 
 
-def _candidates(conn: Connection, workspace: str, wanted: int, *, lapsed: bool) -> list[str]:
-    """Ids of roots that nobody runs: of each agent the oldest first, in turns."""
+def _candidates(conn: Connection, workspace: str, wanted: Wanted) -> list[str]:
+    """Ids of roots that nobody runs, some more than wanted: of each agent the oldest first, in turns."""
+    most = wanted.limit + len(wanted.exclude) + SLACK
     places: defaultdict[str, list[_Place]] = defaultdict(list)
     firsts = _first_of_agents(conn, workspace)
-    if len(firsts) >= wanted:
+    if len(firsts) >= most:
         places.update({agent: [place] for agent, place in firsts.items()})
     else:
         for agent in firsts:
             oldest = select(E.created_at, E.id).where(E.workspace_id == workspace, E.agent_id == agent, _WAITING)
-            found = conn.execute(oldest.order_by(E.created_at, E.id).limit(wanted))
+            found = conn.execute(oldest.order_by(E.created_at, E.id).limit(most))
             places[agent] = [(row.created_at, row.id) for row in found]
-    if lapsed:
-        for agent, place in _lapsed(conn, workspace, wanted):
+    if wanted.lapsed:
+        for agent, place in _lapsed(conn, workspace, most):
             places[agent].append(place)
-    turns = [(turn, place) for queue in places.values() for turn, place in enumerate(sorted(queue))]
-    return [place[1] for _turn, place in sorted(turns)[:wanted]]
+    turns = [
+        (turn, wanted.order.get(agent, 0), place)
+        for agent, queue in places.items()
+        for turn, place in enumerate(sorted(queue))
+    ]
+    return [place[1] for _turn, _order, place in nsmallest(most, turns)]
 
 
 def _first_of_agents(conn: Connection, workspace: str) -> dict[str, _Place]:
@@ -220,9 +226,11 @@ def _first_of_agents(conn: Connection, workspace: str) -> dict[str, _Place]:
     }
 
 
-def _lapsed(conn: Connection, workspace: str, wanted: int) -> list[tuple[str, _Place]]:
+def _lapsed(conn: Connection, workspace: str, most: int) -> list[tuple[str, _Place]]:
+    """Of each agent the oldest roots whose owner has died: one if there are so many agents, else so many."""
     turn = func.row_number().over(partition_by=E.agent_id, order_by=(E.created_at, E.id)).label("turn")
     dead = and_(E.workspace_id == workspace, _ROOT, _is_dead(conn))
-    ranked = select(E.agent_id, E.created_at, E.id, turn).where(dead).subquery()
-    first = select(ranked).where(ranked.c.turn <= wanted).order_by(ranked.c.turn, ranked.c.created_at).limit(wanted)
+    ranked = select(E.agent_id, E.created_at, E.id, turn).where(dead).cte("ranked")
+    agents = select(func.count()).select_from(ranked).where(ranked.c.turn == 1).scalar_subquery()
+    first = select(ranked).where(ranked.c.turn <= case((agents < most, most), else_=1))
     return [(row.agent_id, (row.created_at, row.id)) for row in conn.execute(first)]

@@ -227,7 +227,7 @@ class GroupCommitter:
         return [Outcome(error=refused.get(run)) for run in runs] if refused else [Outcome() for _ in runs]
 
     def _refused(self, cursor: Any, runs: list[RunWrite]) -> dict[RunWrite, RunError]:
-        """Those that are no longer their owner's, and those that announce an effect of a run that is to be cancelled."""
+        """Those that are no longer their owner's, or announce an effect although they are to be cancelled."""
         refused: dict[RunWrite, RunError] = {}
         for run in sorted(runs, key=_lock_order) if len(runs) > 1 else runs:
             workspace, _root, is_below, key, owner = cast("Values", run.fence)
