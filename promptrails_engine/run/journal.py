@@ -79,7 +79,8 @@ class Journal:
             RunCancelledError, RunTimeoutError: the run, or one above it, has been stopped.
             JournalError: it could not be written, so the effect must not be sent.
         """
-        ctx, lease = self._ctx, self._ctx.lease
+        ctx = self._ctx
+        lease = ctx.lease
         if lease is None:
             return
         intent = JournalEntry(key, kind, "effect", "intended", source)
