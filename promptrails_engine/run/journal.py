@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from promptrails_engine.errors import FencedError, JournalError, StoreError
+from promptrails_engine.errors import FencedError, JournalError, RunCancelledError, StoreError
 from promptrails_engine.events import Event
 from promptrails_engine.ports.journal import EntryKind, JournalEntry, as_it_is
 from promptrails_engine.ports.sink import Span
@@ -80,23 +80,32 @@ class Journal:
 
         Raises:
             FencedError: the run is somebody else's by now.
+            RunCancelledError, RunTimeoutError: the run, or one above it, has been stopped.
             JournalError: it could not be written, so the effect must not be sent.
         """
-        lease = self._ctx.lease
+        ctx = self._ctx
+        lease = ctx.lease
         if lease is None:
             return
-        self.pending.append(JournalEntry(key, kind, "effect", "intended", source))
+        intent = JournalEntry(key, kind, "effect", "intended", source)
+        self.pending.append(intent)
         try:
             await self._fly(self._take())  # as what is on its way already, and so behind it
             while not lease.is_sure:
-                # The process has slept, or the store was slow: somebody may have taken over since the write.
+                # The process has slept, or the store was slow: somebody may have taken over, or cancelled, meanwhile.
                 await lease.renew()
+                self.pending.append(intent)
                 await self._write(self._take())
         except FencedError:
-            self._ctx.lose()
+            ctx.lose()
             raise
+        except RunCancelledError as error:  # in another process
+            ctx.cancel_line(error.details["execution_id"])
+            raise ctx.stopped() from error
         except StoreError as error:
             raise JournalError(f"'{key}' was not run, for it could not be put on record: {error.message}") from error
+        if ctx.ends_early:  # in another branch, while this one waited
+            raise ctx.stopped()
 
     async def flush(self) -> None:
         """Write what there is, so that others can see it.
@@ -139,7 +148,7 @@ class Journal:
         error = None if flight.cancelled() else flight.exception()
         if isinstance(error, FencedError):
             self._ctx.lose()
-        elif error is not None:
+        elif error is not None and not isinstance(error, RunCancelledError):  # that one says itself
             _log.warning("the progress of execution %s is written late: %s", self._ctx.row.id, error)
 
     async def _write(self, batch: _Batch) -> None:

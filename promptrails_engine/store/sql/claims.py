@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from heapq import nsmallest
 from typing import Any
 
 from sqlalchemy import (
@@ -112,6 +113,8 @@ class Wanted:
     only: str | None
     exclude: frozenset[str]
     """Ids as they are stored."""
+    order: Mapping[str, int]
+    """The place in a turn of agents that are not among the first, by id as it is stored."""
 
 
 _TAKE = (
@@ -192,9 +195,7 @@ def _take_roots(conn: Connection, workspace: str, wanted: Wanted) -> dict[str, b
     """Up to `limit` roots, locked, in turns between agents; and whether their owner has died."""
     limit = wanted.limit
     if wanted.only is None:
-        most = limit + len(wanted.exclude) + SLACK
-        found = _candidates(conn, workspace, most, lapsed=wanted.lapsed)
-        candidates = [one for one in found if one not in wanted.exclude]
+        candidates = [one for one in _candidates(conn, workspace, wanted) if one not in wanted.exclude]
     else:
         candidates = [escape(wanted.only)]
     taken: dict[str, bool] = {}
@@ -242,10 +243,11 @@ def _firsts() -> Select[Any, Any, Any]:
 
 
 def _lapsed_first() -> Select[Any]:
-    """Those whose owner has died, in turns between agents."""
+    """Of each agent the oldest roots whose owner has died: one if there are so many agents, else so many."""
     turn = func.row_number().over(partition_by=E.agent_id, order_by=(E.created_at, E.id)).label("turn")
-    ranked = select(E.agent_id, E.created_at, E.id, turn).where(WORKSPACE, _TOP, _DEAD).subquery()
-    return select(ranked).where(ranked.c.turn <= _MOST).order_by(ranked.c.turn, ranked.c.created_at).limit(_MOST)
+    ranked = select(E.agent_id, E.created_at, E.id, turn).where(WORKSPACE, _TOP, _DEAD).cte("ranked")
+    agents = select(func.count()).select_from(ranked).where(ranked.c.turn == 1).scalar_subquery()
+    return select(ranked).where(ranked.c.turn <= case((agents < _MOST, _MOST), else_=1))
 
 
 _FIRSTS = _firsts()
@@ -258,21 +260,26 @@ _OLDEST = (
 _LAPSED = _lapsed_first()
 
 
-def _candidates(conn: Connection, workspace: str, wanted: int, *, lapsed: bool) -> list[str]:
-    """Ids of roots that nobody runs: of each agent the oldest first, in turns."""
+def _candidates(conn: Connection, workspace: str, wanted: Wanted) -> list[str]:
+    """Ids of roots that nobody runs, some more than wanted: of each agent the oldest first, in turns."""
+    most = wanted.limit + len(wanted.exclude) + SLACK
     places: defaultdict[str, list[_Place]] = defaultdict(list)
     firsts = _first_of_agents(conn, workspace)
-    if len(firsts) >= wanted:
+    if len(firsts) >= most:
         places.update({agent: [place] for agent, place in firsts.items()})
     else:
         for agent in firsts:
-            found = conn.execute(_OLDEST, {"workspace": workspace, "agent": agent, "most": wanted})
+            found = conn.execute(_OLDEST, {"workspace": workspace, "agent": agent, "most": most})
             places[agent] = [(row.created_at, row.id) for row in found]
-    if lapsed:
-        for agent, place in _lapsed(conn, workspace, wanted):
+    if wanted.lapsed:
+        for agent, place in _lapsed(conn, workspace, most):
             places[agent].append(place)
-    turns = [(turn, place) for queue in places.values() for turn, place in enumerate(sorted(queue))]
-    return [place[1] for _turn, place in sorted(turns)[:wanted]]
+    turns = [
+        (turn, wanted.order.get(agent, 0), place)
+        for agent, queue in places.items()
+        for turn, place in enumerate(sorted(queue))
+    ]
+    return [place[1] for _turn, _order, place in nsmallest(most, turns)]
 
 
 def _first_of_agents(conn: Connection, workspace: str) -> dict[str, _Place]:
@@ -281,6 +288,6 @@ def _first_of_agents(conn: Connection, workspace: str) -> dict[str, _Place]:
     return {agent: (created_at, oldest_id) for agent, created_at, oldest_id in firsts if oldest_id is not None}
 
 
-def _lapsed(conn: Connection, workspace: str, wanted: int) -> list[tuple[str, _Place]]:
-    first = conn.execute(_LAPSED, {"workspace": workspace, "most": wanted})
+def _lapsed(conn: Connection, workspace: str, most: int) -> list[tuple[str, _Place]]:
+    first = conn.execute(_LAPSED, {"workspace": workspace, "most": most})
     return [(row.agent_id, (row.created_at, row.id)) for row in first]

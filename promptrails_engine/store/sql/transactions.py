@@ -13,9 +13,9 @@ from typing import Any, cast
 
 from sqlalchemy import Connection
 
-from promptrails_engine.errors import ConflictError, FencedError
+from promptrails_engine.errors import ConflictError, RunError
 from promptrails_engine.store.codec import unescape
-from promptrails_engine.store.entries import fenced
+from promptrails_engine.store.entries import fenced, to_be_cancelled
 from promptrails_engine.store.sql.database import Database
 from promptrails_engine.store.sql.failures import is_conflict, is_of_one_write, translate
 from promptrails_engine.store.sql.retry import with_retries
@@ -40,6 +40,8 @@ class RunWrite:
     journal: Sequence[Values] = ()
     fence: Values | None = None
     """Of `fence_values`: whose the execution has to be, or nothing is written."""
+    announces: bool = False
+    """Whether an effect is to follow: then nothing is written where the execution is to be cancelled either."""
     exclusive: bool = False
     """Whether a `begin` that is there already is a conflict."""
 
@@ -211,9 +213,10 @@ class GroupCommitter:
                 written = statements.begin.execute(cursor, list(begins.values()))
                 if not again and written < len(begins):
                     _refuse_exclusive(runs)
-            lost = self._fenced(cursor, [run for run in runs if run.fence is not None])
+            refused = self._refused(cursor, [run for run in runs if run.fence is not None])
             left_out = self._write_ends(cursor, ends, apart) if ends else set[RunWrite]()
-            kept = [run for run in runs if run not in lost and run not in left_out] if lost or left_out else runs
+            out = left_out | refused.keys() if refused or left_out else left_out
+            kept = [run for run in runs if run not in out] if out else runs
             if spans := [row for run in kept for row in run.spans]:
                 statements.spans.execute(cursor, spans)
             if events := [run.events for run in kept if run.events is not None]:
@@ -222,17 +225,23 @@ class GroupCommitter:
                 statements.journal.execute(cursor, journal)
         finally:
             cursor.close()
-        return [Outcome(error=lost.get(run)) for run in runs] if lost else [Outcome() for _ in runs]
+        return [Outcome(error=refused.get(run)) for run in runs] if refused else [Outcome() for _ in runs]
 
-    def _fenced(self, cursor: Any, runs: list[RunWrite]) -> dict[RunWrite, FencedError]:
-        """Those that are no longer their owner's."""
-        lost: dict[RunWrite, FencedError] = {}
+    def _refused(self, cursor: Any, runs: list[RunWrite]) -> dict[RunWrite, RunError]:
+        """Those that are no longer their owner's, or announce an effect although they are to be cancelled."""
+        refused: dict[RunWrite, RunError] = {}
         for run in sorted(runs, key=_lock_order) if len(runs) > 1 else runs:
-            workspace, _root, _below, key, owner = cast("Values", run.fence)
-            cursor.execute(self._statements.fence, (workspace, key, owner))
-            if cursor.fetchone() is None:
-                lost[run] = fenced(unescape(key))
-        return lost
+            workspace, _root, is_below, key, owner = cast("Values", run.fence)
+            statement = self._statements.fence_below if run.announces and is_below else self._statements.fence
+            cursor.execute(statement, (workspace, key, owner))
+            line = cursor.fetchall()
+            if not line or line[-1][0] != key:
+                refused[run] = fenced(unescape(key))
+            elif run.announces:
+                marked = next((id for id, is_marked in line if is_marked), None)
+                if marked is not None:
+                    refused[run] = to_be_cancelled(unescape(key), unescape(marked))
+        return refused
 
     def _write_ends(self, cursor: Any, ends: list[RunWrite], apart: bool) -> set[RunWrite]:
         """Those that were left out: second ends, and those of others than the owner."""
