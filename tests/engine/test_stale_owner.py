@@ -27,7 +27,9 @@ class Held:
 
 async def lapse(path: Path, engine: Any) -> None:
     """Have the engine's lease lapse, as its process would find it after a long sleep."""
-    lease = engine._parts.runner.lease
+    runner = engine._parts.runner
+    lease = runner.lease
+    runner._tending.cancel()  # it sleeps
     other = SqlStore(str(path))
     await other.open()
     await other.end_lease(lease.owner)
