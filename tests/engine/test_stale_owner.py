@@ -51,6 +51,8 @@ async def test_a_child_is_not_begun_by_who_has_lost_the_run(tmp_path: Path) -> N
         agent = await first.agents.create("work", config=WorkflowAgentConfig(nodes))
         running = asyncio.ensure_future(first.agents.execute(agent.id, {}))
         await sleeper.asked.wait()
+        while not (await second.executions.list()).meta.total:
+            await asyncio.sleep(0.01)  # until it is on record, for which a plain run does not wait
         await lapse(path, first)
         [root] = (await second.recover()).resumed
         await heir.asked.wait()  # it has the run, and is not yet where the child begins
