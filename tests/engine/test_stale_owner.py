@@ -10,6 +10,7 @@ import pytest
 
 from promptrails_engine import FencedError, SimpleAgentConfig, WorkflowAgentConfig, WorkflowNode
 from promptrails_engine.store.sql.store import SqlStore
+from tests.durability.forks import until
 from tests.engine.crash_kit import engine_on
 
 
@@ -51,8 +52,11 @@ async def test_a_child_is_not_begun_by_who_has_lost_the_run(tmp_path: Path) -> N
         agent = await first.agents.create("work", config=WorkflowAgentConfig(nodes))
         running = asyncio.ensure_future(first.agents.execute(agent.id, {}))
         await sleeper.asked.wait()
-        while not (await second.executions.list()).meta.total:
-            await asyncio.sleep(0.01)  # until it is on record, for which a plain run does not wait
+
+        async def is_on_record() -> bool:
+            return bool((await second.executions.list()).meta.total)
+
+        await until(is_on_record, "the run is on record, for which a plain call does not wait")
         await lapse(path, first)
         [root] = (await second.recover()).resumed
         await heir.asked.wait()  # it has the run, and is not yet where the child begins
