@@ -15,21 +15,21 @@ async def test_no_event_of_a_run_is_lost_wherever_its_caller_gives_up(tmp_path: 
     calls = after = 0
     runs: asyncio.Task[object] | None = None
 
-    def give_up(steps: int) -> None:
-        """Cancel the run so many steps of the loop from now."""
-        assert runs is not None
+    def give_up(run: asyncio.Task[object], steps: int) -> None:
+        """Cancel the run so many steps of the loop from now, if it is still going on."""
         if steps:
-            asyncio.get_running_loop().call_soon(give_up, steps - 1)
+            asyncio.get_running_loop().call_soon(give_up, run, steps - 1)
         else:
-            runs.cancel()
+            run.cancel()
 
     @tool
     async def write(what: str) -> str:
         """Write it."""
         nonlocal calls
         calls += 1
+        assert runs is not None
         if calls % 2 == 0:
-            give_up(after)
+            give_up(runs, after)
         return "wrote it"
 
     node = WorkflowNode(
