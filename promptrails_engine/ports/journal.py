@@ -232,5 +232,6 @@ class JournalStore(Protocol):
         ...
 
     async def expire_approvals(self, workspace_id: str) -> list[ApprovalRow]:
-        """Mark the pending requests whose time is over as `expired`, and free their roots as a decision does."""
+        """Those requests, the oldest first, that were pending and whose time is over: they are `expired` now, and their
+        roots free as after a decision."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from promptrails_engine.errors import ConflictError
@@ -266,7 +267,7 @@ class MemoryJournal:
         for row in rows:
             row.status = "expired"
             self._decided(row)
-        return [_own(row) for row in rows]
+        return sorted(map(_own, rows), key=attrgetter("created_at", "id"))
 
     def _decided(self, row: ApprovalRow) -> None:
         """Free the root, if this was the last that its tree waited for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, exists, func, literal_column, not_, or_, select, update
@@ -169,7 +170,7 @@ _TREES_OVER = select(A.root_execution_id).where(_WORKSPACE, _OVER).distinct().or
 _OVER_OF_TREE = select(A.id).where(_OF_TREE, _OVER)
 _EXPIRE = update(approvals).where(_THESE, _OVER).values(status="expired", decided_at=NOW, decision=bindparam("call"))
 _EXPIRED_OF_TREE = select(approvals).where(_THESE, _BY_CALL)
-_EXPIRED = select(approvals).where(_WORKSPACE, _BY_CALL).order_by(A.created_at, A.id)
+_EXPIRED = select(approvals).where(_WORKSPACE, _BY_CALL)
 
 
 def are_over(conn: Connection, workspace_id: str) -> bool:
@@ -188,13 +189,13 @@ def expire(conn: Connection, workspace_id: str, decision: str) -> list[ApprovalR
         conn.execute(_EXPIRE, these)
         rows += map(_approval, conn.execute(_EXPIRED_OF_TREE, these))
         conn.execute(_FREE, root)
-    return rows
+    return sorted(rows, key=attrgetter("created_at", "id"))
 
 
 def expired(conn: Connection, workspace_id: str, decision: str) -> list[ApprovalRow] | None:
     """What this call has marked as expired, or None."""
     rows = conn.execute(_EXPIRED, {"workspace": escape(workspace_id), "call": decision}).all()
-    return [_approval(row) for row in rows] or None
+    return sorted(map(_approval, rows), key=attrgetter("created_at", "id")) or None
 
 
 def _approval(row: Row[Any]) -> ApprovalRow:
