@@ -38,6 +38,7 @@ _UNFIT_S = 30.0
 _CLOSE_S = 5.0
 _BATCH = 64
 _MOST_WAITING = 1000
+_MOST_SERVED = 1000
 _PLACES = 8
 _HERE = "this process"
 
@@ -66,6 +67,8 @@ class Dispatcher:
         self._lapsed = False
         self._waiting: deque[ExecutionRow] = deque()
         self._tasks: set[asyncio.Task[ExecutionRow]] = set()
+        self._served: dict[str, None] = {}
+        """Agents by when one of their executions was last taken up here, the latest last."""
         self._unfit: dict[str, float] = {}
         self._endless: dict[str, ExecutionRow] = {}
         self._tries: Counter[str] = Counter()
@@ -271,8 +274,15 @@ class Dispatcher:
             lapsed=lapsed,
             execution_id=execution_id,
             exclude=list(self._unfit) if execution_id is None else (),
+            served=list(self._served),
         )
-        return [row for row in claims.rows if row.parent_execution_id is None]
+        roots = [row for row in claims.rows if row.parent_execution_id is None]
+        for row in roots:
+            self._served.pop(row.agent_id, None)
+            self._served[row.agent_id] = None
+        while len(self._served) > _MOST_SERVED:
+            del self._served[next(iter(self._served))]
+        return roots
 
     def _keep(self, row: ExecutionRow, taken: Taken) -> None:
         if taken.run is not None:

@@ -106,8 +106,12 @@ class JournalStore(Protocol):
         here or with the end, with more events behind it: then the longer one counts.  Spans that are there already
         stay.  `entries` may be empty: then events and spans are written under the same guard.
 
+        Once `request_cancel` has returned, no effect of that execution, or of one below it, can be announced any more.
+
         Raises:
             FencedError: the run is no longer this owner's, or has ended; nothing was written.
+            RunCancelledError: an entry is the intent of an effect, and somebody wants the execution, or one above it,
+                cancelled; nothing was written.  `details["execution_id"]` says which, the topmost of several.
         """
         ...
 
@@ -154,12 +158,15 @@ class JournalStore(Protocol):
         lapsed: bool,
         execution_id: str | None = None,
         exclude: Sequence[str] = (),
+        served: Sequence[str] = (),
     ) -> Claims:
         """Take up to `limit` roots that nobody runs: those that are `pending`, and with `lapsed` also those whose
         owner's lease has lapsed or is unknown.
 
-        Fair between agents: of each the oldest first, in turns.  No execution goes to two who ask at the same time.
-        `execution_id` asks for that one only, `exclude` leaves some out.
+        Fair between agents: of each the oldest first, in turns.  `served` are agents by when who asks has last taken up
+        one of theirs, the latest last: in a turn the others come before them, then they in this order, then the older
+        before the younger.  So agents take turns also where one is claimed at a time.  No execution goes to two who ask
+        at the same time.  `execution_id` asks for that one only, `exclude` leaves some out.
         """
         ...
 
@@ -179,7 +186,8 @@ class JournalStore(Protocol):
 
     async def request_cancel(self, workspace_id: str, execution_id: str) -> ExecutionRow | None:
         """Cancel an execution: one that nobody runs has ended as `cancelled` when this returns, with all below it and
-        its requests withdrawn; one that is running is marked.  Returns the row as it then is, or None.
+        its requests withdrawn; one that is running is marked, and announces no further effect (see `write_progress`).
+        Returns the row as it then is, or None.
 
         Raises:
             ConflictError: it is part of a tree that waits; its root has to be cancelled.
@@ -224,5 +232,6 @@ class JournalStore(Protocol):
         ...
 
     async def expire_approvals(self, workspace_id: str) -> list[ApprovalRow]:
-        """Mark the pending requests whose time is over as `expired`, and free their roots as a decision does."""
+        """Those requests, the oldest first, that were pending and whose time is over: they are `expired` now, and their
+        roots free as after a decision."""
         ...

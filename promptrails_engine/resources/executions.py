@@ -141,7 +141,9 @@ class Executions(EngineResource[M_co]):
     async def cancel(self, execution_id: str) -> AgentExecution:
         """The execution, asked to stop: no new step begins, and it ends as cancelled, with all below it.
 
-        One that runs in another process hears of it there, within about half a second, and may begin steps until then.
+        Once this has returned, no call of a tool that is an `effect` begins that was not on record as about to be made.
+        One that runs in another process hears of it within about half a second, and may begin steps of other kinds
+        until then: it may ask models, and call tools that are `pure` or `idempotent`.
         A child fails the step of its parent that waits for it, and no more.
         One that has ended already is returned as it is.
 

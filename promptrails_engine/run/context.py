@@ -333,6 +333,12 @@ class RunContext(Totals):
         self.cancel_requested = True
         self._interrupt("the execution was cancelled")
 
+    def cancel_line(self, execution_id: str) -> None:
+        """Ask this run, or the one above it that has this id, to stop."""
+        for ctx in self.lineage():
+            if ctx.row.id == execution_id:
+                ctx.cancel()
+
     def let_go(self, *, at_once: bool) -> None:
         """Have the run stop at its next step, or at once, and go on elsewhere."""
         self.letting_go = self.watched = True

@@ -10,9 +10,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from promptrails_engine.errors import FencedError, JournalError, StoreError
+from promptrails_engine.errors import FencedError, JournalError, RunCancelledError, StoreError
 from promptrails_engine.events import Event
 from promptrails_engine.ports.journal import EntryKind, JournalEntry, as_it_is
 from promptrails_engine.ports.sink import Span
@@ -34,6 +35,8 @@ class _Batch:
     events: Sequence[Event]
     first_span: int
     first_event: int
+    begun: bool = False
+    """Whether its write has begun; one that is cancelled before gives nothing back."""
 
 
 class Journal:
@@ -77,23 +80,32 @@ class Journal:
 
         Raises:
             FencedError: the run is somebody else's by now.
+            RunCancelledError, RunTimeoutError: the run, or one above it, has been stopped.
             JournalError: it could not be written, so the effect must not be sent.
         """
-        lease = self._ctx.lease
+        ctx = self._ctx
+        lease = ctx.lease
         if lease is None:
             return
-        self.pending.append(JournalEntry(key, kind, "effect", "intended", source))
+        intent = JournalEntry(key, kind, "effect", "intended", source)
+        self.pending.append(intent)
         try:
             await self._fly(self._take())  # as what is on its way already, and so behind it
             while not lease.is_sure:
-                # The process has slept, or the store was slow: somebody may have taken over since the write.
+                # The process has slept, or the store was slow: somebody may have taken over, or cancelled, meanwhile.
                 await lease.renew()
+                self.pending.append(intent)
                 await self._write(self._take())
         except FencedError:
-            self._ctx.lose()
+            ctx.lose()
             raise
+        except RunCancelledError as error:  # in another process
+            ctx.cancel_line(error.details["execution_id"])
+            raise ctx.stopped() from error
         except StoreError as error:
             raise JournalError(f"'{key}' was not run, for it could not be put on record: {error.message}") from error
+        if ctx.ends_early:  # in another branch, while this one waited
+            raise ctx.stopped()
 
     async def flush(self) -> None:
         """Write what there is, so that others can see it.
@@ -126,19 +138,22 @@ class Journal:
     def _fly(self, batch: _Batch) -> asyncio.Task[None]:
         flight = asyncio.get_running_loop().create_task(self._write(batch))
         self.flights.add(flight)
-        flight.add_done_callback(self._landed)
+        flight.add_done_callback(partial(self._landed, batch))
         return flight
 
-    def _landed(self, flight: asyncio.Task[None]) -> None:
+    def _landed(self, batch: _Batch, flight: asyncio.Task[None]) -> None:
         self.flights.discard(flight)
+        if not batch.begun:
+            self._give_back(batch)
         error = None if flight.cancelled() else flight.exception()
         if isinstance(error, FencedError):
             self._ctx.lose()
-        elif error is not None:
+        elif error is not None and not isinstance(error, RunCancelledError):  # that one says itself
             _log.warning("the progress of execution %s is written late: %s", self._ctx.row.id, error)
 
     async def _write(self, batch: _Batch) -> None:
         ctx = self._ctx
+        batch.begun = True
         try:
             await ctx.services.store.write_progress(ctx.row, batch.entries, batch.spans, batch.events)
         except BaseException as error:
@@ -147,8 +162,11 @@ class Journal:
             raise
 
     def _give_back(self, batch: _Batch) -> None:
-        """Let it go with the next write: whatever of it was written all the same is recognised there."""
+        """Let it go with the next write: whatever of it was written all the same is recognised there.
+
+        Intents are left out: without a write that has come through, their effects are not sent.
+        """
         ctx = self._ctx
-        self.pending = [*batch.entries, *self.pending]
+        self.pending = [*(entry for entry in batch.entries if entry.state != "intended"), *self.pending]
         ctx.spans_stored = min(ctx.spans_stored, batch.first_span)
         ctx.log.stored = min(ctx.log.stored, batch.first_event)

@@ -251,9 +251,10 @@ class Runner:
             except PromptRailsError as error:
                 _log.warning("the lease of this engine is renewed late: %s", error)
             # Not of plain calls: nobody listens, and what is stored could not be taken back for another attempt.
-            for ctx in [ctx for ctx in self._live.values() if ctx.on_record and ctx.detached and not ctx.ending]:
-                with suppress(PromptRailsError):  # said in the log by the journal
-                    await ctx.journal.flush()
+            for ctx in [ctx for ctx in self._live.values() if ctx.on_record and ctx.detached]:
+                if not ctx.ending:  # nor since others were written: what comes after an end is refused as a stranger's
+                    with suppress(PromptRailsError):  # said in the log by the journal
+                        await ctx.journal.flush()
         self._tending = None
 
     async def _heed(self, owner: str) -> None:

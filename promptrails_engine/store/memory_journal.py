@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from promptrails_engine.errors import ConflictError
@@ -12,7 +13,7 @@ from promptrails_engine.events import ErrorEvent, Event
 from promptrails_engine.ports.journal import ApprovalRow, ApprovalStatus, Claims, Decided, JournalEntry
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import ExecutionRow
-from promptrails_engine.store.entries import CANCELLED, add_entries, fenced
+from promptrails_engine.store.entries import CANCELLED, add_entries, announce, fenced, to_be_cancelled, turns_of
 from promptrails_engine.store.memory_run import Run, copied, ended_row
 from promptrails_engine.store.memory_runs import Runs, page
 from promptrails_engine.store.payload import copy_json
@@ -30,7 +31,11 @@ class MemoryJournal:
         self, row: ExecutionRow, entries: Sequence[JournalEntry], spans: Sequence[Span], events: Sequence[Event]
     ) -> None:
         """See the port."""
-        self._runs.progress(self._fenced(row), entries, spans, events)
+        run = self._fenced(row)
+        marked = self._marked(run) if announce(entries) else None
+        if marked is not None:
+            raise to_be_cancelled(row.id, marked.row.id)
+        self._runs.progress(run, entries, spans, events)
 
     async def suspend_execution(
         self,
@@ -67,6 +72,17 @@ class MemoryJournal:
             raise fenced(row.id)
         return run
 
+    def _marked(self, run: Run) -> Run | None:
+        """The topmost one, of this and those above it, that somebody wants cancelled."""
+        found = None
+        above: Run | None = run
+        while above is not None:
+            row = above.row
+            found = found if row.cancel_requested_at is None else above
+            parent = row.parent_execution_id
+            above = None if parent is None else self._runs.find(row.workspace_id, parent)
+        return found
+
     # ------------------------------------------------------------------ who runs what
 
     async def renew_lease(self, owner: str, seconds: float) -> None:
@@ -86,10 +102,12 @@ class MemoryJournal:
         lapsed: bool,
         execution_id: str | None = None,
         exclude: Sequence[str] = (),
+        served: Sequence[str] = (),
     ) -> Claims:
         """See the port."""
         if execution_id is None:
-            found = self._runs.owners.claimable(workspace_id, limit + len(exclude), lapsed=lapsed)
+            most = limit + len(exclude)
+            found = self._runs.owners.claimable(workspace_id, most, lapsed=lapsed, order=turns_of(served))
             roots = [run for run in found if run.row.id not in exclude][:limit]
         else:
             one = self._runs.find(workspace_id, execution_id)
@@ -249,7 +267,7 @@ class MemoryJournal:
         for row in rows:
             row.status = "expired"
             self._decided(row)
-        return [_own(row) for row in rows]
+        return sorted(map(_own, rows), key=attrgetter("created_at", "id"))
 
     def _decided(self, row: ApprovalRow) -> None:
         """Free the root, if this was the last that its tree waited for."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from heapq import heappop, heappush
+from collections.abc import Iterator, Mapping
+from heapq import heappop, heappush, nsmallest
+from operator import itemgetter
 
 from promptrails_engine.store.memory_run import Run
 
@@ -64,8 +65,8 @@ class Owners:
         """All that the owner runs."""
         return list(self._owned.get(owner, {}).values())
 
-    def claimable(self, workspace_id: str, limit: int, *, lapsed: bool) -> list[Run]:
-        """Roots that nobody runs: of each agent the oldest first, in turns."""
+    def claimable(self, workspace_id: str, limit: int, *, lapsed: bool, order: Mapping[str, int]) -> list[Run]:
+        """Roots that nobody runs: of each agent the oldest first, in turns; `order` is the agents' place in a turn."""
         queues: defaultdict[str, list[Run]] = defaultdict(list)
         agents = self._queues.get(workspace_id, {})
         for agent, queue in list(agents.items()):
@@ -74,9 +75,12 @@ class Owners:
                 del agents[agent]
         for run in self._lapsed(workspace_id) if lapsed else ():
             queues[run.row.agent_id].append(run)
-        turns = [(turn, run) for queue in queues.values() for turn, run in enumerate(sorted(queue, key=_place))]
-        turns.sort(key=lambda one: (one[0], _place(one[1])))
-        return [run for _turn, run in turns[:limit]]
+        turns = [
+            (turn, order.get(agent, 0), _place(run), run)
+            for agent, queue in queues.items()
+            for turn, run in enumerate(sorted(queue, key=_place))
+        ]
+        return [run for *_turn, run in nsmallest(limit, turns, key=itemgetter(0, 1, 2))]
 
     def _first(self, workspace_id: str, queue: list[_Place], limit: int) -> list[Run]:
         """The first that still wait; they keep their places."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from promptrails_engine.cli import main
+from tests.warm.python import Child, warm_python
 
 ROOT = Path(__file__).resolve().parents[2]
 PROVIDER = """
@@ -77,38 +78,58 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+COMMAND = Path(sys.executable).parent / "promptrails-engine"
+"""The installed command."""
+_CODE = "import sys\nfrom promptrails_engine.cli import main\nsys.exit(main())"
+"""What it does."""
+
+
 @pytest.fixture
-def launch(plugins: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Starts the installed command in an empty folder, with the plugged provider and no keys."""
-    command = Path(sys.executable).parent / "promptrails-engine"
-    here = tmp_path / "here"
-    here.mkdir()
+def here(tmp_path: Path) -> Path:
+    """The empty folder in which commands run."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def bare(plugins: Path) -> dict[str, str]:
+    """Their environment: no keys, and the plugged provider."""
     kept = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "PYTHONPATH"))}
     path = os.pathsep.join((str(plugins), str(ROOT / "tests/subprocess_guard")))
+    return {**kept, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}
 
-    def start(*arguments: object, **env: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [str(part) for part in (command, *arguments)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding=env.get("PYTHONIOENCODING", "utf-8"),
-            cwd=here,
-            env={**kept, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", **env},
-        )
+
+@pytest.fixture
+def launch(plugins: Path, here: Path, bare: dict[str, str]) -> Callable[..., Child]:
+    """Starts the command, in a process that has loaded the package already."""
+
+    def start(*arguments: object) -> Child:
+        return warm_python().start(_CODE, *arguments, cwd=here, env=bare, path=[plugins], command=str(COMMAND))
 
     return start
 
 
 @pytest.fixture
-def shell(launch: Callable[..., subprocess.Popen[str]]) -> Callable[..., Ended]:
-    """As `launch`, to the end."""
+def shell(launch: Callable[..., Child], here: Path, bare: dict[str, str]) -> Callable[..., Ended]:
+    """As `launch`, to the end; with variables of its own it is the installed command in a new interpreter."""
 
     def run(*arguments: object, given: str = "", **env: str) -> Ended:
-        with launch(*arguments, **env) as process:
-            out, err = process.communicate(given, timeout=60)
-        return Ended(process.returncode, out, err)
+        if not env:
+            with launch(*arguments) as process:
+                out, err = process.communicate(given, timeout=60)
+            return Ended(process.returncode, out, err)
+        done = subprocess.run(
+            [str(part) for part in (COMMAND, *arguments)],
+            input=given,
+            capture_output=True,
+            check=False,
+            timeout=60,
+            cwd=here,
+            env={**bare, **env},
+            encoding=env.get("PYTHONIOENCODING", "utf-8"),
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
 
     return run
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 from promptrails_engine import ChainAgentConfig, Engine, PromptLink, SimpleAgentConfig
 from promptrails_engine.results import AgentExecution
 from promptrails_engine.testing.scripted import ScriptedProvider
+from tests.warm.python import Child
 
 T = TypeVar("T")
 DEADLINE_S = 60
@@ -21,6 +22,7 @@ TOOLS = '''
 import time
 from pathlib import Path
 from promptrails_engine import ToolContext, tool
+from tests.warm.python import Child
 
 @tool
 def record(text: str, ctx: ToolContext) -> str:
@@ -109,8 +111,7 @@ def until(look: Callable[[], T], good: Callable[[T], bool]) -> T:
 class Worker:
     """A worker that has said that it started."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        assert process.stderr is not None
+    def __init__(self, process: Child) -> None:
         self.process = process
         self.started = process.stderr.readline()
         assert self.started.startswith("worker started: "), self.started + process.stderr.read()

@@ -14,6 +14,7 @@ import pytest
 from promptrails_engine import __version__
 from promptrails_engine.cli.output import dollars, printable
 from tests.cli.conftest import Ended
+from tests.warm.python import Child
 
 Cli = Callable[..., Ended]
 _COMMANDS = ("demo", "render", "run", "worker", "recover", "version", "executions", "traces", "approvals")
@@ -81,13 +82,11 @@ def test_an_unknown_name_in_the_package_is_an_attribute_error() -> None:
 
 
 def test_a_reader_that_leaves_early_is_no_crash(
-    launch: Callable[..., subprocess.Popen[str]], definitions: Path, tmp_path: Path
+    launch: Callable[..., Child], definitions: Path, tmp_path: Path
 ) -> None:
     much = tmp_path / "input.json"
     much.write_text(json.dumps({"who": "x" * 1_000_000}), encoding="utf-8")  # more than a pipe holds
     with launch("run", "greeter", "--from", definitions, "--input-file", much) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
         process.stdout.close()
         complaint = process.stderr.read()
     assert process.returncode != 0
@@ -107,7 +106,7 @@ def test_an_unknown_cost_is_not_zero() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
 def test_colours_are_for_terminals_that_want_them(
-    launch: Callable[..., subprocess.Popen[str]],
+    launch: Callable[..., Child],
     shell: Callable[..., Ended],
     definitions: Path,
     tmp_path: Path,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from promptrails_engine.cli.demo_rows import read_messages
 from promptrails_engine.cli.demo_shop import Shop
 from tests.cli.conftest import Ended
+from tests.warm.python import Child
 
 Cli = Callable[..., Ended]
 
@@ -133,10 +133,9 @@ def test_a_folder_that_cannot_be_written_to_is_two(cli: Cli, tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="an interrupt is a signal here")
-def test_an_interrupt_keeps_what_is_finished(launch: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+def test_an_interrupt_keeps_what_is_finished(launch: Callable[..., Child], tmp_path: Path) -> None:
     out = tmp_path / "out"
     with launch("demo", "--model", "plugged/stuck", "--out", out) as process:  # it never answers the third message
-        assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("[3/"):
                 break

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ import pytest
 
 from tests.cli.conftest import Ended
 from tests.cli.queue import Shop, Worker, until
+from tests.warm.python import Child
 
 Cli = Callable[..., Ended]
-Launch = Callable[..., subprocess.Popen[str]]
+Launch = Callable[..., Child]
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Ended
 from tests.cli.queue import Shop, Worker, tally, until
+from tests.warm.python import Child
 
 Cli = Callable[..., Ended]
 Start = Callable[..., Worker]
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals")
 
 
 @pytest.fixture
-def shop(launch: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> Shop:
+def shop(launch: Callable[..., Child], tmp_path: Path) -> Shop:
     return Shop(tmp_path / "here")
 
 
 @pytest.fixture
-def start(launch: Callable[..., subprocess.Popen[str]], shop: Shop) -> Iterator[Start]:
+def start(launch: Callable[..., Child], shop: Shop) -> Iterator[Start]:
     """Starts a worker on the shop's store; none outlives the test."""
     with ExitStack() as stack:
 

@@ -27,11 +27,11 @@ def test_a_page_is_linked_from_the_readme_and_short(page: Path) -> None:
 
 
 @on_every_page
-def test_outputs_are_what_the_code_prints(page: Path, tmp_path: Path) -> None:
+def test_the_code_runs_and_prints_what_the_page_says(page: Path, tmp_path: Path) -> None:
     shown = shown_outputs(page)
     assert shown, "a page shows what its code prints"
     skip_without_packages(page)
-    done = run(CAPTURE, page, cwd=tmp_path)
+    done = run(CAPTURE, page, cwd=tmp_path)  # as tests/repo/test_snippets.py runs the other documents
     assert done.returncode == 0, done.stdout + done.stderr
     printed: list[str] = json.loads(done.stdout)
     wrong = [

@@ -17,6 +17,8 @@ from typing import Any
 from promptrails_engine import (
     AlreadyDecidedError,
     AsyncEngine,
+    CompositeAgentConfig,
+    CompositeStep,
     ConflictError,
     Limits,
     WorkflowAgentConfig,
@@ -27,7 +29,7 @@ from tests.durability.desk import Desk, make_agents
 from tests.durability.forks import Gate, Process, done, forked, told, until, waited
 from tests.durability.handover import load_all, members
 
-_ITEMS = 2_000
+_ITEMS = 10_000
 _CROWD = 40
 
 
@@ -42,11 +44,16 @@ class Cancels:
         async def set_up() -> None:
             async with self._desk("setup").engine() as engine:
                 await make_agents(engine)
-                each = WorkflowNode(
-                    "each", node_type="tool", tool="write", input_mapping={"what": "it"}, map_over="input.things",
-                    map_concurrency=1,
-                )  # fmt: skip
-                await engine.agents.create("long", config=WorkflowAgentConfig([each]), tools=["write"])
+                for name, at_once in (("long", 1), ("wide", 8)):
+                    each = WorkflowNode(
+                        "each", node_type="tool", tool="write", input_mapping={"what": "it"}, map_over="input.things",
+                        map_concurrency=at_once,
+                    )  # fmt: skip
+                    agent = await engine.agents.create(name, config=WorkflowAgentConfig([each]), tools=["write"])
+                for name in ("above", "top"):
+                    agent = await engine.agents.create(
+                        name, config=CompositeAgentConfig([CompositeStep("only", agent.id)])
+                    )
 
         done(set_up)
 
@@ -62,23 +69,41 @@ class Cancels:
 
     # -------------------------------------------------------------- one that runs
 
-    def busy(self) -> dict[str, int]:
-        """How many effects there were when `cancel` returned, and how many in the end, of one that is never idle."""
-        desk = self._desk("busy")
+    def busy(self, agent: str, depth: int = 0) -> dict[str, int]:
+        """Of a run that is never idle, cancelled so many levels below its root: how many effects there were when
+        `cancel` returned, how many in the end, and how many of these were not on record as announced before.
+        """
+        desk = self._desk(f"busy-{agent}-{depth}")
 
-        async def cancel(execution_id: str) -> int:
+        async def cancel(root_id: str) -> tuple[int, list[str]]:
             async with desk.engine() as engine:
-                await engine.executions.cancel(execution_id)
-                return len(desk.effects.lines())
+                target = await engine.executions.tree(root_id)
+                for _ in range(depth):
+                    [target] = target.children
+                await engine.executions.cancel(target.id)
+                effects = len(desk.effects.lines())
+                parts = members(await engine.executions.tree(root_id))
+                journals = [(part.id, await engine._store.read_journal("default", part.id)) for part in parts]
+                return effects, [f"{id}/{entry.key}" for id, entries in journals for entry in entries]
 
-        runner = _run(desk, "long", {"things": list(range(_ITEMS))})
-        execution_id = _begun(desk, effects=5)
-        before = done(lambda: cancel(execution_id))
-        assert (ended := told(runner)) == "cancelled", ended
-        after = len(desk.effects.lines())
-        assert after < _ITEMS, "it went on to its end"
-        assert done(lambda: _check(desk, execution_id)) == ["cancelled"]
-        return {"effects_at_cancel": before, "effects_in_the_end": after}
+        runner = _run(desk, agent, {"things": list(range(_ITEMS))})
+        root_id = _begun(desk, effects=5)
+        before, announced = done(lambda: cancel(root_id))
+        ended: str = told(runner)
+        written = [line.split(" ")[0] for line in desk.effects.lines()]
+        assert len(set(written)) == len(written)
+        assert len(written) < _ITEMS, "it went on to its end"
+        if depth:  # who waits for it goes on to an end of its own
+            assert ended.startswith("failed"), ended
+            assert "was cancelled" in ended, ended
+        else:
+            assert ended == "cancelled", ended
+        assert done(lambda: _check(desk, root_id)) == [ended.partition(":")[0]]
+        return {
+            "effects_at_cancel": before,
+            "effects_in_the_end": len(written),
+            "announced_later": len(set(written) - set(announced)),
+        }
 
     def hanging(self) -> None:
         """One that waits for a model: nothing more begins."""
@@ -268,7 +293,8 @@ def main(url: str, folder: str) -> None:
     cancels.left_behind()
     cancels.queued()
     cancels.waiting()
-    print(json.dumps({"busy": cancels.busy(), "crowd": cancels.crowd()}))
+    busy = [cancels.busy("long"), cancels.busy("wide"), cancels.busy("top"), cancels.busy("top", 1)]
+    print(json.dumps({"busy": busy, "crowd": cancels.crowd()}))
 
 
 if __name__ == "__main__":

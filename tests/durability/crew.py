@@ -67,28 +67,40 @@ class MortalStore(AroundWrites, SqlStore):
             self.dice.pass_by()
 
 
-def engine_on(url: str, ledger: Path, dice: Dice, **options: Any) -> AsyncEngine:
-    """An engine whose tools append to the ledger: the key of the call and what it was told."""
+class Tools:
+    """Tools that append to the ledger: the key of the call and what it was told."""
 
-    def append(what: str, key: str) -> str:
-        dice.pass_by()
-        handle = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    def __init__(self, ledger: Path) -> None:
+        self._ledger = ledger
+        self.dice = Dice()
+        """What they pass by; whoever forks makes the tools first, and then the dice."""
+
+        @tool
+        def write(what: str, ctx: ToolContext) -> str:
+            """Write to the ledger."""
+            return self._append(what, ctx.idempotency_key)
+
+        @tool(effect="pure")
+        def look(what: str) -> str:
+            """Look something up."""
+            return f"looked at {what}"
+
+        self.all = [write, look]
+
+    def _append(self, what: str, key: str) -> str:
+        self.dice.pass_by()
+        handle = os.open(self._ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             os.write(handle, f"{key} {what}\n".encode())
         finally:
             os.close(handle)
-        dice.pass_by()
+        self.dice.pass_by()
         return f"wrote {what}"
 
-    @tool
-    def write(what: str, ctx: ToolContext) -> str:
-        """Write to the ledger."""
-        return append(what, ctx.idempotency_key)
 
-    @tool(effect="pure")
-    def look(what: str) -> str:
-        """Look something up."""
-        return f"looked at {what}"
+def engine_on(url: str, tools: Tools, dice: Dice, **options: Any) -> AsyncEngine:
+    """An engine with these tools, whose process dies by the dice."""
+    tools.dice = dice
 
     def answer(request: ModelRequest) -> AnyReply:
         dice.pass_by()
@@ -103,7 +115,7 @@ def engine_on(url: str, ledger: Path, dice: Dice, **options: Any) -> AsyncEngine
         MortalStore(url, dice),
         providers=[ScriptedProvider(answer)],
         model="scripted/m",
-        tools=[write, look],
+        tools=tools.all,
         **options,
     )
 

@@ -19,7 +19,7 @@ from sqlalchemy import update
 from promptrails_engine import AlreadyDecidedError, AsyncEngine, WorkflowAgentConfig, WorkflowNode
 from promptrails_engine.ports.journal import ApprovalRow
 from promptrails_engine.store.codec import escape
-from promptrails_engine.store.sql.clock import now
+from promptrails_engine.store.sql.clock import NOW
 from promptrails_engine.store.sql.store import SqlStore
 from promptrails_engine.store.sql.tables import approvals
 from tests.durability.desk import Desk
@@ -157,7 +157,7 @@ def expiring(desk: Desk, folder: Path, rounds: int) -> dict[str, Any]:
 async def _expire_in(store: SqlStore, id: str, seconds: float) -> None:
     await store._call(
         lambda conn: conn.execute(
-            update(approvals).where(approvals.c.id == escape(id)).values(expires_at=now(conn) + seconds)
+            update(approvals).where(approvals.c.id == escape(id)).values(expires_at=NOW + seconds)
         )
     )
 

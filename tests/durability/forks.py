@@ -9,14 +9,13 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.warm.python import warm_python
+
 PATIENCE_S = 60.0
 
 
@@ -105,8 +104,8 @@ async def until(holds: Callable[[], Coroutine[Any, Any, bool]], what: str, patie
 
 def report_of(program: str, *arguments: object) -> Any:
     """What a program of this folder prints."""
-    command = [sys.executable, "-m", f"tests.durability.{program}", *map(str, arguments)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=110)
+    code = f"import sys\nfrom tests.durability.{program} import main\nmain(*sys.argv[1:])"
+    ended = warm_python().run(code, *arguments, timeout=110)
     assert ended.returncode == 0, ended.stderr
     assert "never retrieved" not in ended.stderr, ended.stderr
     return json.loads(ended.stdout)

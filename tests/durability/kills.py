@@ -21,7 +21,7 @@ from typing import Any
 
 from promptrails_engine import AsyncEngine
 from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionFilter, ExecutionRow
-from tests.durability.crew import EFFECTS, KINDS, Dice, MortalStore, engine_on, make_agents
+from tests.durability.crew import EFFECTS, KINDS, Dice, MortalStore, Tools, engine_on, make_agents
 from tests.durability.forks import forked, waited
 
 _PATIENCE_S = 30.0
@@ -55,10 +55,11 @@ class Kills:
         folder.mkdir(exist_ok=True)
         self.ledger = folder / "ledger"
         self.ledger.touch()
+        self._tools = Tools(self.ledger)
         self.report = Report()
 
     def engine(self, dice: Dice, **options: Any) -> AsyncEngine:
-        return engine_on(self.url, self.ledger, dice, **options)
+        return engine_on(self.url, self._tools, dice, **options)
 
     def set_up(self) -> None:
         async def work() -> None:
@@ -128,6 +129,7 @@ class Kills:
 
     async def _all_ended(self, engine: AsyncEngine, roots: list[str]) -> None:
         deadline = time.monotonic() + _PATIENCE_S
+        await asyncio.wait_for(engine.idle(), _PATIENCE_S)
         for root in roots:
             while (await engine.executions.get(root)).status not in EXECUTION_TERMINAL:
                 assert time.monotonic() < deadline, f"{root} does not end: {await engine.executions.get(root)}"
@@ -177,7 +179,7 @@ def at_random(kills: Kills, times: int, seed: int) -> None:
 
 
 def load_all(folder: Path) -> None:
-    """Have every module in memory before the first fork."""
+    """Have in memory before the first fork what runs and recoveries load and keep."""
     warm = Kills(f"sqlite:///{folder}/warm.db", folder / "warm")
 
     async def work() -> None:
@@ -185,6 +187,8 @@ def load_all(folder: Path) -> None:
             await make_agents(engine)
             for kind in KINDS:
                 await engine.agents.execute(kind, {"text": "hello"})
+                left = await engine.agents.execute(kind, {"text": "hello"}, sync=False)
+                await warm._all_ended(engine, [left.execution_id])
             await engine.recover()
 
     asyncio.run(work())

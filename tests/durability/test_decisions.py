@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.durability.forks import report_of
+
+pytestmark = pytest.mark.once
 
 
 def test_of_twenty_processes_that_decide_at_once_one_wins_and_the_others_learn_who(empty: str, tmp_path: Path) -> None:

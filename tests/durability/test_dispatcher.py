@@ -6,12 +6,21 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from promptrails_engine import AsyncEngine, EngineClosedError, SimpleAgentConfig, StoreUnavailableError
+from promptrails_engine import (
+    AsyncEngine,
+    EngineClosedError,
+    SimpleAgentConfig,
+    StoreUnavailableError,
+    WorkflowAgentConfig,
+    WorkflowNode,
+    tool,
+)
 from promptrails_engine.ports.journal import Claims, JournalEntry
-from promptrails_engine.store import SqlStore
+from promptrails_engine.store import MemoryStore, SqlStore
 from promptrails_engine.testing.scripted import ScriptedProvider
 
 
@@ -76,6 +85,31 @@ async def test_what_was_claimed_runs_once_the_store_is_there_again(tmp_path: Pat
         await engine.start_worker()
         await engine.idle()
         assert (await engine.executions.get(execution_id)).status == "completed"
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "postgres"])
+async def test_a_worker_that_runs_one_at_a_time_takes_turns_between_agents(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = str(tmp_path / "app.db") if kind == "sqlite" else request.getfixturevalue("postgres_url")
+    workspace = f"ws_{uuid4().hex}"
+    order: list[str] = []
+
+    @tool
+    async def note(what: str) -> str:
+        """Keep what has been run."""
+        order.append(what)
+        return "noted"
+
+    store = MemoryStore() if kind == "memory" else SqlStore(url, durability="relaxed")
+    async with engine_on(store, background=0, workspace_id=workspace, tools=[note]) as engine:
+        for name, count in (("A", 30), ("B", 5), ("C", 5)):
+            node = WorkflowNode("only", node_type="tool", tool="note", input_mapping={"what": name})
+            await engine.agents.create(name, config=WorkflowAgentConfig([node]), tools=["note"])
+            await asyncio.gather(*(engine.agents.execute(name, {}, sync=False) for _ in range(count)))
+        await engine.start_worker(concurrency=1)
+        await engine.idle()
+    assert order == ["A", "B", "C"] * 5 + ["A"] * 25
 
 
 async def test_an_engine_says_when_there_is_nothing_more_to_do_and_what_it_did(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 from tests.durability.crew import KINDS
 from tests.durability.forks import report_of
 
+pytestmark = pytest.mark.once
+
 
 def killed(url: str, folder: Path, how: str, number: int) -> dict[str, Any]:
     report: dict[str, Any] = report_of("kills", url, folder, how, number)

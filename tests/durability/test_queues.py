@@ -14,3 +14,10 @@ def test_two_workers_run_each_queued_run_once_although_one_is_killed(postgres_ur
     # One after another would be 540, 594 and 600.
     assert report["last_place"]["small"] < 200
     assert report["last_place"]["middling"] < 400
+
+
+def test_a_worker_that_runs_one_at_a_time_is_fair_too(tmp_path: Path) -> None:
+    report = report_of("queues", f"sqlite:///{tmp_path}/app.db", tmp_path, 200, "keep", 1)
+    # Of 180, 18 and 2 runs; one after another the last of them would be at 180, 198 and 200.
+    assert report["last_place"]["small"] < 20
+    assert report["last_place"]["middling"] < 60

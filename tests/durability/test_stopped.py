@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.durability.forks import report_of
+
+pytestmark = pytest.mark.once
 
 
 def test_who_sleeps_past_his_lease_has_no_say_any_more(empty: str, tmp_path: Path) -> None:

@@ -8,8 +8,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ import pytest
 from promptrails_engine import AsyncEngine, Engine, SimpleAgentConfig, event_to_dict
 from promptrails_engine.testing import Reply, ScriptedProvider
 from tests.store.postgres_server import PostgresServer
+from tests.warm.python import Child, warm_python
 
 PRELUDE = """
 import asyncio, json, os, sys
@@ -86,15 +85,9 @@ asyncio.run(main())
 
 
 @contextlib.contextmanager
-def process(script: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+def process(script: str, *arguments: object) -> Iterator[Child]:
     """A process of its own, which is gone afterwards."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", PRELUDE + textwrap.dedent(script), *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    child = warm_python().start(PRELUDE + textwrap.dedent(script), *arguments)
     try:
         yield child
     finally:

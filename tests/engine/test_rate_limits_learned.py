@@ -34,6 +34,7 @@ async def batch(model: LimitedModel, count: int) -> tuple[Counter[str], float]:
 # ------------------------------------------------------------------ a batch
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("says_retry_after", [False, True])
 def test_ten_thousand_runs_neither_storm_nor_stall(says_retry_after: bool):
     """500 requests a minute: the last of twenty windows begins after 1140 s."""

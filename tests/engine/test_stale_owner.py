@@ -10,6 +10,7 @@ import pytest
 
 from promptrails_engine import FencedError, SimpleAgentConfig, WorkflowAgentConfig, WorkflowNode
 from promptrails_engine.store.sql.store import SqlStore
+from tests.durability.forks import until
 from tests.engine.crash_kit import engine_on
 
 
@@ -27,7 +28,9 @@ class Held:
 
 async def lapse(path: Path, engine: Any) -> None:
     """Have the engine's lease lapse, as its process would find it after a long sleep."""
-    lease = engine._parts.runner.lease
+    runner = engine._parts.runner
+    lease = runner.lease
+    runner._tending.cancel()  # it sleeps
     other = SqlStore(str(path))
     await other.open()
     await other.end_lease(lease.owner)
@@ -49,6 +52,11 @@ async def test_a_child_is_not_begun_by_who_has_lost_the_run(tmp_path: Path) -> N
         agent = await first.agents.create("work", config=WorkflowAgentConfig(nodes))
         running = asyncio.ensure_future(first.agents.execute(agent.id, {}))
         await sleeper.asked.wait()
+
+        async def is_on_record() -> bool:
+            return bool((await second.executions.list()).meta.total)
+
+        await until(is_on_record, "the run is on record, for which a plain call does not wait")
         await lapse(path, first)
         [root] = (await second.recover()).resumed
         await heir.asked.wait()  # it has the run, and is not yet where the child begins

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT
+from tests.warm.python import Child, warm_python
 
 SQLITE_SERVES_DBOS = sys.version_info < (3, 12) or sqlite3.sqlite_version_info >= (3, 42)
 """On newer Pythons DBOS uses a function that older SQLites do not have."""
@@ -77,11 +76,10 @@ def stop(engine, agents):
 class Service:
     """A process that runs a script after the prelude; what it says comes as JSON, a list a line."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Child) -> None:
         self.process = process
 
     def hear(self) -> Any:
-        assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.errors()
         return json.loads(line)
@@ -96,7 +94,6 @@ class Service:
         assert self.process.wait() == 0, self.errors()
 
     def errors(self) -> str:
-        assert self.process.stderr is not None
         self.process.kill()
         return self.process.stderr.read()
 
@@ -105,15 +102,7 @@ class Service:
 def service(folder: Path, database: str, script: str) -> Iterator[Service]:
     """The service, which is gone afterwards: its store in the database, and DBOS's next to it."""
     system = f"sqlite:///{folder}/dbos.sqlite" if database.startswith("sqlite") else database
-    paths = [ROOT, ROOT / "providers", ROOT / "scanners", ROOT / "tests/subprocess_guard"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", PRELUDE + textwrap.dedent(script), str(folder), database, system],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={"PYTHONPATH": ":".join(map(str, paths))},
-    )
+    process = warm_python().start(PRELUDE + textwrap.dedent(script), folder, database, system, env={})
     try:
         yield Service(process)
     finally:

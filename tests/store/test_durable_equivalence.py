@@ -134,7 +134,7 @@ steps = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(preface, st.lists(steps, min_size=20, max_size=50))
 def test_memory_and_sqlite_run_durable_runs_alike(first: list[Step], then: list[Step]) -> None:
     asyncio.run(compared([*first, *then]))

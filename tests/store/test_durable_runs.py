@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from promptrails_engine.errors import FencedError
+from promptrails_engine.errors import FencedError, RunCancelledError
 from promptrails_engine.ports.journal import Claims
 from promptrails_engine.ports.store import ExecutionRow, SpanFilter
 from promptrails_engine.store import SqlStore
@@ -72,6 +72,34 @@ async def test_one_who_is_fenced_off_fails_alone_in_its_group(store: SqlStore, g
         assert len(await store.read_events(ws, row.id, 0)) == (n + 1) % 2
         assert await names_of(store, row) == ([] if n % 2 else ["p1"])
     assert await store.read_journal(ws, new.id) == [outcome("a")]
+
+
+async def test_an_effect_that_may_not_begin_fails_alone_in_its_group(store: SqlStore, gate: Gate) -> None:
+    ws = unique("ws")
+    rows = [await begun(store, owned(execution(ws), "p1")) for _ in range(6)]
+    for n, parent in enumerate(rows[:4]):
+        child = replace(owned(execution(ws), "p1"), parent_execution_id=parent.id, root_execution_id=parent.id)
+        rows[n] = await begun(store, child)
+        if n % 2:
+            await store.request_cancel(ws, parent.id)
+    await store.request_cancel(ws, rows[5].id)
+    results = await grouped(
+        gate,
+        store.state_set(ws, "s", "k", 1),
+        *(
+            store.write_progress(row, [outcome("a"), intent("b")], [span(trace_of(row))], events(row, last=False))
+            for row in rows
+        ),
+        store.write_progress(rows[5], [outcome("c")], (), ()),
+    )
+    assert gate.groups[-2:] == [1, 7]
+    refused = [False, True, False, True, False, True]
+    assert [isinstance(result, RunCancelledError) for result in results[1:]] == [*refused, False]
+    for row, without in zip(rows[:5], refused, strict=False):
+        assert await store.read_journal(ws, row.id) == ([] if without else [outcome("a"), intent("b")])
+        assert len(await store.read_events(ws, row.id, 0)) == (not without)
+        assert len(await names_of(store, row)) == (not without)
+    assert await store.read_journal(ws, rows[5].id) == [outcome("c")]
 
 
 async def test_an_end_that_is_left_out_takes_its_spans_along(store: SqlStore, gate: Gate) -> None:
@@ -205,6 +233,18 @@ async def test_turns_hold_with_more_agents_than_a_claim_takes(store: SqlStore) -
         assert len(found) <= limit
         order += [row.id for row in found]
     assert order == [row.id for row in rows]
+
+
+async def test_of_more_agents_than_a_claim_looks_at_those_come_first_that_were_not_served(store: SqlStore) -> None:
+    ws, heir = unique("ws"), unique("p")
+    await store.renew_lease(heir, 600.0)
+    agents = [f"agent_{n:02}" for n in range(claims.SLACK + 20)]
+    rows = [owned(execution(ws, agent=agent, created_at=MOMENT + n), "gone") for n, agent in enumerate(agents)]
+    await asyncio.gather(*(store.begin_execution(row, wait=True) for row in rows))
+    for last in (rows[-1], rows[-2]):
+        served = [row.agent_id for row in rows if row is not last]
+        found = await store.claim_executions(ws, heir, limit=1, lapsed=True, served=served)
+        assert [row.id for row in found.rows] == [last.id]
 
 
 async def test_leases_of_the_long_dead_are_forgotten(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -18,6 +15,7 @@ from promptrails_engine.store.sql.database import Database, parse_url
 from promptrails_engine.store.sql.schema import REVISIONS, prepare
 from promptrails_engine.store.sql.tables import METADATA, VERSION_TABLE
 from promptrails_engine.store.sql.upgrade import _MIGRATIONS
+from tests.warm.python import warm_python
 
 OPEN = (
     "import asyncio, sys\n"
@@ -56,12 +54,9 @@ def test_the_tables_are_those_of_the_code(empty: str) -> None:
 
 
 def test_many_processes_open_one_empty_database(empty: str) -> None:
-    processes = [
-        subprocess.Popen([sys.executable, "-c", OPEN, empty, f"k{i}"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-        for i in range(6)
-    ]
-    ends = [process.communicate(b"go\n", timeout=100) for process in processes]
-    assert [process.returncode for process in processes] == [0] * 6, [end[1].decode() for end in ends]
+    processes = [warm_python().start(OPEN, empty, f"k{i}") for i in range(6)]
+    ends = [process.communicate("go\n", timeout=100) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 6, [end[1] for end in ends]
 
 
 async def test_all_of_them_can_be_read_after(empty: str) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 from promptrails_engine.ports.store import ExecutionFilter, SpanFilter
 from promptrails_engine.store import SqlStore
 from promptrails_engine.testing.store_conformance.rows import definition, execution
+from tests.warm.python import Child, warm_python
 
 WRITE = """
 import asyncio, os, sys
@@ -35,13 +34,8 @@ asyncio.run(main())
 """
 
 
-def writer(path: Path, name: str, runs: int, durability: str = "relaxed") -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", WRITE, path, name, str(runs), durability],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def writer(path: Path, name: str, runs: int, durability: str = "relaxed") -> Child:
+    return warm_python().start(WRITE, path, name, runs, durability)
 
 
 async def holds(path: Path, ids: set[str]) -> None:
@@ -71,7 +65,6 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     acknowledged: set[str] = set()
     for round_ in range(4):
         process = writer(path, f"r{round_}", 100_000, "full")
-        assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(20 + 37 * round_)]
         process.send_signal(signal.SIGKILL)
         rest, _ = await asyncio.to_thread(process.communicate, timeout=60)
@@ -92,11 +85,9 @@ async def test_what_was_acknowledged_survives_the_kill_of_all_who_write(tmp_path
     for round_ in range(3):
         processes = [writer(path, f"r{round_}p{n}", 100_000, "full") for n in range(3)]
         for process in processes:
-            assert process.stdout is not None
             acknowledged |= {process.stdout.readline().strip() for _ in range(15)}
         for process in processes:  # one after another, so that the others go on beside a dead one
             process.send_signal(signal.SIGKILL)
-            assert process.stdout is not None
             rest = await asyncio.to_thread(process.communicate, timeout=60)
             acknowledged |= {line for line in rest[0].split("\n") if line}
     assert len(acknowledged) > 100
@@ -160,7 +151,7 @@ assert ends == [0] * 4, ends
 
 def test_a_forked_child_opens_its_own_connections(tmp_path: Path) -> None:
     path = tmp_path / "app.db"
-    done = subprocess.run([sys.executable, "-c", FORK, path], timeout=100, capture_output=True, text=True, check=False)
+    done = warm_python().run(FORK, path, timeout=100)
     assert done.returncode == 0, done.stderr
 
     async def check() -> None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, literal_column, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, exists, func, literal_column, not_, or_, select, update
 
 from promptrails_engine.ports.journal import ApprovalRow, ApprovalStatus, Decided
 from promptrails_engine.store.codec import dump_json, escape, index_key, load_json, unescape
-from promptrails_engine.store.sql.clock import now
-from promptrails_engine.store.sql.definitions import count
-from promptrails_engine.store.sql.keys import key
+from promptrails_engine.store.sql.clock import NOW
+from promptrails_engine.store.sql.definitions import LIMIT, OFFSET, total
+from promptrails_engine.store.sql.keys import ROOT
 from promptrails_engine.store.sql.statements import insert_into
 from promptrails_engine.store.sql.tables import approvals, executions
 
 A, E = approvals.c, executions.c
+_WORKSPACE = A.workspace_id == bindparam("workspace")
+_ONE = and_(_WORKSPACE, A.id == bindparam("approval"))
+_OF_TREE = and_(_WORKSPACE, A.root_execution_id == bindparam("root"))
 _PENDING = A.status == literal_column("'pending'")
+_LATE = A.expires_at <= NOW
 
 
 def approval_values(row: ApprovalRow) -> dict[str, Any]:
@@ -41,27 +47,46 @@ def approval_values(row: ApprovalRow) -> dict[str, Any]:
     }
 
 
-def request(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add requests; those that are there already stay as they are."""
-    for row in rows:
-        conn.execute(insert_into(approvals, conn.dialect.name).values(row).on_conflict_do_nothing())
+@cache
+def _new_request(dialect_name: str) -> Any:
+    return insert_into(approvals, dialect_name).on_conflict_do_nothing()
+
+
+def request(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether any is new; those that are there already stay as they are."""
+    new = _new_request(conn.dialect.name)
+    return sum(conn.execute(new, row).rowcount for row in rows) > 0
+
+
+_PENDING_OF_TREE = select(A.id).where(_OF_TREE, _PENDING).limit(1)
+_WITHDRAW = update(approvals).where(_OF_TREE, _PENDING).values(status="withdrawn", decided_at=NOW)
 
 
 def are_pending(conn: Connection, workspace: str, root: str) -> bool:
     """Whether a tree has requests that are pending."""
-    return conn.execute(select(A.id).where(_of_tree(workspace, root), _PENDING).limit(1)).first() is not None
+    return conn.execute(_PENDING_OF_TREE, {"workspace": workspace, "root": root}).first() is not None
 
 
 def withdraw(conn: Connection, workspace: str, root: str) -> None:
     """Close the pending requests of a tree that has ended."""
-    closed = update(approvals).where(_of_tree(workspace, root), _PENDING)
-    conn.execute(closed.values(status="withdrawn", decided_at=now(conn)))
+    conn.execute(_WITHDRAW, {"workspace": workspace, "root": root})
+
+
+_ROW = select(approvals).where(_ONE)
 
 
 def get_approval(conn: Connection, workspace_id: str, approval_id: str) -> ApprovalRow | None:
     """The request, or None."""
-    found = conn.execute(select(approvals).where(_key(escape(workspace_id), escape(approval_id)))).first()
+    found = conn.execute(_ROW, {"workspace": escape(workspace_id), "approval": escape(approval_id)}).first()
     return None if found is None else _approval(found)
+
+
+@cache
+def _listing(names: tuple[str, ...], *, pending: bool) -> tuple[Select[Any], Select[Any]]:
+    """One slice, and the count, of the requests that match in these columns."""
+    where = [_WORKSPACE, *(A[name] == bindparam(name) for name in names), *([_PENDING] if pending else [])]
+    rows = select(approvals).where(*where).order_by(A.created_at.desc(), A.id.desc())
+    return rows.offset(OFFSET).limit(LIMIT), select(func.count()).select_from(approvals).where(*where)
 
 
 def list_approvals(
@@ -75,16 +100,42 @@ def list_approvals(
     limit: int,
 ) -> tuple[list[ApprovalRow], int]:
     """One slice, newest first, and the count of all that match."""
-    where: list[ColumnElement[bool]] = [A.workspace_id == escape(workspace_id)]
-    if status is not None:
-        where.append(_PENDING if status == "pending" else A.status == escape(status))
-    if execution_id is not None:
-        where.append(A.execution_id == escape(execution_id))
-    if root_execution_id is not None:
-        where.append(A.root_execution_id == escape(root_execution_id))
-    query = select(approvals).where(*where).order_by(A.created_at.desc(), A.id.desc())
-    rows = conn.execute(query.offset(offset).limit(limit)).all()
-    return [_approval(row) for row in rows], count(conn, approvals, where)
+    pending = status == "pending"
+    wanted = {
+        "status": None if pending else status,  # an index is for those alone, and has to be asked for by that word
+        "execution_id": execution_id,
+        "root_execution_id": root_execution_id,
+    }
+    values = {name: escape(value) for name, value in wanted.items() if value is not None}
+    query, number = _listing(tuple(values), pending=pending)
+    values["workspace"] = escape(workspace_id)
+    rows = conn.execute(query, values | {"offset": offset, "limit": limit}).all()
+    return [_approval(row) for row in rows], total(
+        rows, offset, limit, lambda: conn.execute(number, values).scalar_one()
+    )
+
+
+_ROOT_OF = select(A.root_execution_id).where(_ONE)
+_LOCK_ROOT = select(E.id).where(ROOT).with_for_update()
+"""The root of a tree decides who sees that none of its requests is left."""
+_DECIDE = (
+    update(approvals)
+    .where(_ONE, _PENDING, or_(A.expires_at.is_(None), not_(_LATE)))
+    .values(
+        status=bindparam("outcome"),
+        reason=bindparam("why"),
+        decided_by=bindparam("who"),
+        decided_at=NOW,
+        decision=bindparam("call"),
+    )
+)
+_DECIDE_LATE = update(approvals).where(_ONE, _PENDING, _LATE).values(status="expired", decided_at=NOW)
+_FREE = (
+    update(executions)
+    .where(ROOT, E.status == literal_column("'awaiting_approval'"), not_(exists().where(_OF_TREE, _PENDING)))
+    .values(status="pending")
+)
+"""A root whose tree waits for nothing more."""
 
 
 def decide(
@@ -98,64 +149,53 @@ def decide(
     decision: str,
 ) -> Decided | None:
     """What became of the request, or None; `decision` names this call, also when it is made twice."""
-    workspace, own = escape(workspace_id), escape(approval_id)
-    chosen = _key(workspace, own)
-    root = conn.execute(select(A.root_execution_id).where(chosen)).scalar()
-    if root is None:
+    own = {"workspace": escape(workspace_id), "approval": escape(approval_id)}
+    root_id = conn.execute(_ROOT_OF, own).scalar()
+    if root_id is None:
         return None
-    _lock(conn, workspace, root)
-    clock = now(conn)
-    in_time = or_(A.expires_at.is_(None), A.expires_at > clock)
-    values = {"status": status, "reason": escape(reason), "decided_by": escape(decided_by)}
-    won = update(approvals).where(chosen, _PENDING, in_time).values(**values, decided_at=clock, decision=decision)
-    late = update(approvals).where(chosen, _PENDING, A.expires_at <= clock).values(status="expired", decided_at=clock)
-    if conn.execute(won).rowcount or conn.execute(late).rowcount:
-        _free(conn, workspace, root)
-    row = conn.execute(select(approvals).where(chosen)).one()
+    root = {"workspace": own["workspace"], "root": root_id}
+    conn.execute(_LOCK_ROOT, root)
+    made = own | {"outcome": status, "why": escape(reason), "who": escape(decided_by), "call": decision}
+    if conn.execute(_DECIDE, made).rowcount or conn.execute(_DECIDE_LATE, own).rowcount:
+        conn.execute(_FREE, root)
+    row = conn.execute(_ROW, own).one()
     return Decided(_approval(row), won=row.decision == decision)
+
+
+_OVER = and_(_PENDING, _LATE)
+_THESE = and_(_WORKSPACE, A.id.in_(bindparam("approvals", expanding=True)))
+_BY_CALL = A.decision == bindparam("call")
+_ANY_OVER = select(A.id).where(_WORKSPACE, _OVER).limit(1)
+_TREES_OVER = select(A.root_execution_id).where(_WORKSPACE, _OVER).distinct().order_by(A.root_execution_id)
+_OVER_OF_TREE = select(A.id).where(_OF_TREE, _OVER)
+_EXPIRE = update(approvals).where(_THESE, _OVER).values(status="expired", decided_at=NOW, decision=bindparam("call"))
+_EXPIRED_OF_TREE = select(approvals).where(_THESE, _BY_CALL)
+_EXPIRED = select(approvals).where(_WORKSPACE, _BY_CALL)
+
+
+def are_over(conn: Connection, workspace_id: str) -> bool:
+    """Whether the time of some is over: a look that takes no locks."""
+    return conn.execute(_ANY_OVER, {"workspace": escape(workspace_id)}).first() is not None
 
 
 def expire(conn: Connection, workspace_id: str, decision: str) -> list[ApprovalRow]:
     """The requests whose time was over; `decision` names this call."""
-    workspace, clock = escape(workspace_id), now(conn)
-    over = and_(A.workspace_id == workspace, _PENDING, A.expires_at <= clock)
-    roots = conn.execute(select(A.root_execution_id).where(over).distinct().order_by(A.root_execution_id)).scalars()
+    workspace = {"workspace": escape(workspace_id)}
     rows: list[ApprovalRow] = []
-    for root in roots.all():
-        _lock(conn, workspace, root)
-        ids = conn.execute(select(A.id).where(over, A.root_execution_id == root)).scalars().all()
-        these = and_(A.workspace_id == workspace, A.id.in_(ids))
-        closed = update(approvals).where(these, over)
-        conn.execute(closed.values(status="expired", decided_at=clock, decision=decision))
-        rows += map(_approval, conn.execute(select(approvals).where(these, A.decision == decision)))
-        _free(conn, workspace, root)
-    return rows
+    for root_id in conn.execute(_TREES_OVER, workspace).scalars().all():
+        root = workspace | {"root": root_id}
+        conn.execute(_LOCK_ROOT, root)
+        these = workspace | {"approvals": conn.execute(_OVER_OF_TREE, root).scalars().all(), "call": decision}
+        conn.execute(_EXPIRE, these)
+        rows += map(_approval, conn.execute(_EXPIRED_OF_TREE, these))
+        conn.execute(_FREE, root)
+    return sorted(rows, key=attrgetter("created_at", "id"))
 
 
 def expired(conn: Connection, workspace_id: str, decision: str) -> list[ApprovalRow] | None:
     """What this call has marked as expired, or None."""
-    mine = and_(A.workspace_id == escape(workspace_id), A.decision == decision)
-    rows = conn.execute(select(approvals).where(mine).order_by(A.created_at, A.id)).all()
-    return [_approval(row) for row in rows] or None
-
-
-def _lock(conn: Connection, workspace: str, root: str) -> None:
-    """The root of a tree decides who sees that none of its requests is left."""
-    conn.execute(select(E.id).where(key(workspace, root)).with_for_update())
-
-
-def _free(conn: Connection, workspace: str, root: str) -> None:
-    waiting = and_(key(workspace, root), E.status == literal_column("'awaiting_approval'"))
-    if not are_pending(conn, workspace, root):
-        conn.execute(update(executions).where(waiting).values(status="pending"))
-
-
-def _key(workspace: str, approval: str) -> ColumnElement[bool]:
-    return and_(A.workspace_id == workspace, A.id == approval)
-
-
-def _of_tree(workspace: str, root: str) -> ColumnElement[bool]:
-    return and_(A.workspace_id == workspace, A.root_execution_id == root)
+    rows = conn.execute(_EXPIRED, {"workspace": escape(workspace_id), "call": decision}).all()
+    return sorted(map(_approval, rows), key=attrgetter("created_at", "id")) or None
 
 
 def _approval(row: Row[Any]) -> ApprovalRow:

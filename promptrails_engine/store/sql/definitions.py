@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, Table, and_, bindparam, func, insert, select, update
 
 from promptrails_engine.errors import NotFoundError
 from promptrails_engine.ports.store import DefinitionChanges, DefinitionKind, DefinitionRow, VersionRow
@@ -15,6 +15,12 @@ from promptrails_engine.store.sql.tables import definitions, stamps, versions
 
 D, V = definitions.c, versions.c
 Values = dict[str, Any]
+OFFSET, LIMIT = bindparam("offset", type_=Integer), bindparam("limit", type_=Integer)
+
+_STAMP = select(stamps.c.stamp).where(stamps.c.workspace_id == bindparam("workspace"))
+_VERSION = select(versions).where(
+    V.workspace_id == bindparam("workspace"), V.kind == bindparam("kind"), V.id == bindparam("version")
+)
 
 
 def insert_definition(conn: Connection, values: Values, version: Values | None) -> int:
@@ -60,7 +66,7 @@ def list_definitions(
         where.append(contains(conn, D.name_folded, escape(name.casefold())))
     query = select(definitions).where(*where).order_by(D.created_at.desc(), D.id.desc())
     rows = conn.execute(query.offset(offset).limit(limit)).all()
-    return [_definition_row(row) for row in rows], count(conn, definitions, where)
+    return [_definition_row(row) for row in rows], total(rows, offset, limit, lambda: count(conn, definitions, where))
 
 
 def update_definition(
@@ -99,8 +105,8 @@ def version_inserted(conn: Connection, row: VersionRow) -> int | None:
 
 def get_version(conn: Connection, workspace_id: str, kind: DefinitionKind, version_id: str) -> VersionRow | None:
     """The version, or None."""
-    chosen = and_(_mine(versions, workspace_id, kind), V.id == escape(version_id))
-    found = conn.execute(select(versions).where(chosen)).first()
+    chosen = {"workspace": escape(workspace_id), "kind": kind, "version": escape(version_id)}
+    found = conn.execute(_VERSION, chosen).first()
     return None if found is None else _version_row(found)
 
 
@@ -112,7 +118,7 @@ def list_versions(conn: Connection, workspace_id: str, kind: DefinitionKind, def
 
 def stamp(conn: Connection, workspace_id: str) -> int:
     """How often definitions of this workspace have changed."""
-    return conn.execute(select(stamps.c.stamp).where(stamps.c.workspace_id == escape(workspace_id))).scalar() or 0
+    return conn.execute(_STAMP, {"workspace": escape(workspace_id)}).scalar() or 0
 
 
 def _bump(conn: Connection, workspace_id: str) -> int:
@@ -121,7 +127,7 @@ def _bump(conn: Connection, workspace_id: str) -> int:
     conn.execute(
         statement.on_conflict_do_update(index_elements=[stamps.c.workspace_id], set_={"stamp": stamps.c.stamp + 1})
     )
-    found: int = conn.execute(select(stamps.c.stamp).where(stamps.c.workspace_id == workspace_id)).scalar_one()
+    found: int = conn.execute(_STAMP, {"workspace": workspace_id}).scalar_one()
     return found
 
 
@@ -134,6 +140,12 @@ def contains(conn: Connection, column: ColumnElement[str], part: str) -> ColumnE
 def count(conn: Connection, table: Table, where: Sequence[ColumnElement[bool]]) -> int:
     """How many rows match."""
     return conn.execute(select(func.count()).select_from(table).where(*where)).scalar_one()
+
+
+def total(rows: Sequence[Any], offset: int, limit: int, count: Callable[[], int]) -> int:
+    """How many there are in all, of which these rows are one slice; counted only where they do not say it."""
+    is_last = len(rows) < limit and (len(rows) > 0 or offset == 0)
+    return offset + len(rows) if is_last else count()
 
 
 def _mine(table: Table, workspace_id: str, kind: DefinitionKind) -> ColumnElement[bool]:

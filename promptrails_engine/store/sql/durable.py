@@ -14,6 +14,7 @@ from promptrails_engine.ports.journal import ApprovalRow, ApprovalStatus, Claims
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.store.codec import dump_json, escape
+from promptrails_engine.store.entries import announce, turns_of
 from promptrails_engine.store.sql import approvals, claims, parking
 from promptrails_engine.store.sql.rows import end_values, events_values, fence_values, journal_values, span_values
 from promptrails_engine.store.sql.session import Session
@@ -54,6 +55,7 @@ class DurableStore(ABC):
                 events=events_values(row.workspace_id, row.id, events) if events else None,
                 journal=journal_values(row, entries),
                 fence=fence_values(row),
+                announces=announce(entries),
             )
         )
 
@@ -104,13 +106,15 @@ class DurableStore(ABC):
         lapsed: bool,
         execution_id: str | None = None,
         exclude: Sequence[str] = (),
+        served: Sequence[str] = (),
     ) -> Claims:
         """See the port.  Who asks often and finds nothing keeps nobody from writing."""
         if execution_id is None and not await self._read(
             lambda conn: claims.are_any(conn, workspace_id, lapsed=lapsed)
         ):
             return Claims()
-        wanted = claims.Wanted(limit, lapsed, execution_id, frozenset(map(escape, exclude)))
+        order = turns_of([escape(agent) for agent in served])
+        wanted = claims.Wanted(limit, lapsed, execution_id, frozenset(map(escape, exclude)), order)
         token = uuid4().hex
         found: Claims = await self._call(
             lambda conn: claims.claim(conn, workspace_id, owner, wanted, token),
@@ -193,7 +197,9 @@ class DurableStore(ABC):
         return found
 
     async def expire_approvals(self, workspace_id: str) -> list[ApprovalRow]:
-        """See the port."""
+        """See the port.  Who asks often and finds nothing keeps nobody from writing."""
+        if not await self._read(lambda conn: approvals.are_over(conn, workspace_id)):
+            return []
         call = uuid4().hex
         rows: list[ApprovalRow] = await self._call(
             lambda conn: approvals.expire(conn, workspace_id, call),

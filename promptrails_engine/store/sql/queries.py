@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from promptrails_engine.events import Event
 from promptrails_engine.ports.sink import Span, TraceInfo
@@ -19,16 +31,35 @@ from promptrails_engine.ports.store import (
     SpanFilter,
 )
 from promptrails_engine.store.codec import dump_metadata, escape, load_json, metadata_lines
-from promptrails_engine.store.sql.definitions import contains, count
+from promptrails_engine.store.sql.definitions import LIMIT, OFFSET, contains, count, total
+from promptrails_engine.store.sql.keys import EXECUTION
 from promptrails_engine.store.sql.rows import DAY_SECONDS, events_of, execution_row, span_of
 from promptrails_engine.store.sql.tables import EXECUTION_ROW, KEY_LENGTH_LIMIT, events, executions, spans
 
 E, S = executions.c, spans.c
 
+_ROW = select(*EXECUTION_ROW).where(EXECUTION)
+_LOCK_ROW = _ROW.with_for_update()
+_MERGE = update(executions).where(EXECUTION).values(metadata=bindparam("merged"))
+_EVENTS = (
+    select(events.c.data)
+    .where(
+        events.c.workspace_id == bindparam("workspace"),
+        events.c.execution_id == bindparam("execution"),
+        events.c.last_seq > bindparam("after"),
+    )
+    .order_by(events.c.first_seq)
+)
+_LAST_EVENTS = select(E.events).where(EXECUTION)
+_SPANS_ORDER = (S.started_at.desc(), S.span_id.desc(), S.execution_id.desc())
+_OF_EXECUTION = and_(S.workspace_id == bindparam("workspace"), S.execution_id == bindparam("execution"))
+_SPANS = select(spans).where(_OF_EXECUTION).order_by(*_SPANS_ORDER).offset(OFFSET).limit(LIMIT)
+_NUMBER_OF_SPANS = select(func.count()).select_from(spans).where(_OF_EXECUTION)
+
 
 def get_execution(conn: Connection, workspace_id: str, execution_id: str) -> ExecutionRow | None:
     """The execution, or None."""
-    found = conn.execute(select(*EXECUTION_ROW).where(_execution(workspace_id, execution_id))).first()
+    found = conn.execute(_ROW, _execution(workspace_id, execution_id)).first()
     return None if found is None else execution_row(found)
 
 
@@ -48,7 +79,7 @@ def list_executions(
         conditions.append(or_(*(contains(conn, E.metadata, line) for line in metadata_lines(key, value))))
     query = select(*EXECUTION_ROW).where(*conditions).order_by(E.created_at.desc(), E.id.desc())
     rows = conn.execute(query.offset(offset).limit(limit)).all()
-    return [execution_row(row) for row in rows], count(conn, executions, conditions)
+    return [execution_row(row) for row in rows], total(rows, offset, limit, lambda: count(conn, executions, conditions))
 
 
 def update_metadata(
@@ -56,11 +87,11 @@ def update_metadata(
 ) -> ExecutionRow | None:
     """The execution with these keys merged into its metadata, or None."""
     chosen = _execution(workspace_id, execution_id)
-    found = conn.execute(select(*EXECUTION_ROW).where(chosen).with_for_update()).first()
+    found = conn.execute(_LOCK_ROW, chosen).first()
     if found is None:
         return None
     merged = {**load_json(found.metadata), **metadata}
-    conn.execute(update(executions).where(chosen).values(metadata=dump_metadata(merged)))
+    conn.execute(_MERGE, chosen | {"merged": dump_metadata(merged)})
     row = execution_row(found)
     row.metadata = merged
     return row
@@ -68,10 +99,9 @@ def update_metadata(
 
 def read_events(conn: Connection, workspace_id: str, execution_id: str, after: int) -> list[Event]:
     """The events numbered above `after`, in order."""
-    e = events.c
-    chosen = and_(e.workspace_id == escape(workspace_id), e.execution_id == escape(execution_id), e.last_seq > after)
-    texts = [row.data for row in conn.execute(select(e.data).where(chosen).order_by(e.first_seq))]
-    last = conn.execute(select(E.events).where(_execution(workspace_id, execution_id))).scalar()
+    chosen = _execution(workspace_id, execution_id)
+    texts = [row.data for row in conn.execute(_EVENTS, chosen | {"after": after})]
+    last = conn.execute(_LAST_EVENTS, chosen).scalar()
     if last is not None:
         texts.append(last)
     found: dict[int, Event] = {}
@@ -85,6 +115,8 @@ def list_spans(
     conn: Connection, workspace_id: str, where: SpanFilter, *, offset: int, limit: int
 ) -> tuple[list[Span], int]:
     """One slice, newest first, and the count of all that match."""
+    if where.execution_id is not None and where == SpanFilter(execution_id=where.execution_id):
+        return _spans_of(conn, _execution(workspace_id, where.execution_id), offset, limit)
     mine = S.workspace_id == escape(workspace_id)
     conditions = [mine]
     if where.trace_id is not None:
@@ -104,10 +136,18 @@ def list_spans(
     )
     conditions += _callers(spans, session_id=where.session_id, user_id=where.user_id)
     conditions += _between(S.started_at, where.started_from, where.started_to)
-    query = select(spans).where(*conditions).order_by(S.started_at.desc(), S.span_id.desc(), S.execution_id.desc())
+    query = select(spans).where(*conditions).order_by(*_SPANS_ORDER)
     rows = conn.execute(query.offset(offset).limit(limit)).all()
     traces: dict[str, TraceInfo] = {}
-    return [span_of(row, traces) for row in rows], count(conn, spans, conditions)
+    return [span_of(row, traces) for row in rows], total(rows, offset, limit, lambda: count(conn, spans, conditions))
+
+
+def _spans_of(conn: Connection, execution: dict[str, Any], offset: int, limit: int) -> tuple[list[Span], int]:
+    """As `list_spans`, of one execution: so whenever one goes on."""
+    rows = conn.execute(_SPANS, execution | {"offset": offset, "limit": limit}).all()
+    traces: dict[str, TraceInfo] = {}
+    number = total(rows, offset, limit, lambda: conn.execute(_NUMBER_OF_SPANS, execution).scalar_one())
+    return [span_of(row, traces) for row in rows], number
 
 
 def cost_totals(
@@ -145,8 +185,8 @@ def _date(day: int) -> str:
     return datetime.fromtimestamp(day * DAY_SECONDS, UTC).date().isoformat()
 
 
-def _execution(workspace_id: str, execution_id: str) -> ColumnElement[bool]:
-    return and_(E.workspace_id == escape(workspace_id), E.id == escape(execution_id))
+def _execution(workspace_id: str, execution_id: str) -> dict[str, Any]:
+    return {"workspace": escape(workspace_id), "execution": escape(execution_id)}
 
 
 def _equal(table: Table, wanted: Mapping[str, str | None]) -> list[ColumnElement[bool]]:

@@ -9,11 +9,12 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Column, Integer, Table, and_, bindparam, literal_column, select, text
+from sqlalchemy import Column, Integer, Table, and_, bindparam, literal_column, or_, select, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine import Dialect
 
@@ -25,6 +26,12 @@ _POSITIONAL = {"sqlite": ("sqlite.pysqlite", "qmark"), "postgresql": ("postgresq
 BLOCKS = (64, 32, 16, 8, 7, 6, 5, 4, 3, 2)
 """Rows of one statement in SQLite.  After each one the thread has to wait for the interpreter's lock, which beside a
 busy loop costs more than the rows.  (PostgreSQL's driver sends many in one batch.)"""
+
+
+_E = executions.c
+_MARKED = (_E.id, _E.cancel_requested_at.is_not(None))
+_NAMED = (_E.workspace_id == bindparam("workspace_id"), _E.id == bindparam("id"))
+_OWNED = and_(_E.status == literal_column("'running'"), _E.owner.is_not_distinct_from(bindparam("owner")))
 
 
 def insert_into(table: Table, dialect_name: str) -> Any:
@@ -69,20 +76,28 @@ class HotStatements:
         """A running execution; one that is there already stays as it is."""
         self.finish = _compiled(_finish(dialect_name), dialect, executions)
         """The end of an execution: the whole row; of one that is there, is the owner's and has not ended, its end."""
-        self.spans = _compiled(new_spans(dialect_name), dialect, spans)
-        self.events = _compiled(longer_events(dialect_name), dialect, events)
-        self.journal = _compiled(new_entries(dialect_name), dialect, journal, JOURNAL_ROW)
+        self.spans = _compiled(_new_spans(dialect_name), dialect, spans)
+        self.events = _compiled(_longer_events(dialect_name), dialect, events)
+        self.journal = _compiled(_new_entries(dialect_name), dialect, journal, JOURNAL_ROW)
         self.fence = _fence(dialect)
-        """Whether an execution is running and the owner's: with its workspace, id and owner.  It stays so until the
-        transaction ends."""
+        """Of an execution that is running and the owner's, given with its workspace, id and owner: its id, and whether
+        somebody wants it cancelled.  It stays so until the transaction ends."""
+        self.fence_below = _fence_below(dialect)
+        """As `fence`, after those above it, the topmost first; they stay as they are too."""
 
 
-def new_spans(dialect_name: str) -> Any:
+@cache
+def hot_statements(dialect_name: str) -> HotStatements:
+    """Those of this dialect."""
+    return HotStatements(dialect_name)
+
+
+def _new_spans(dialect_name: str) -> Any:
     """Spans; those that are there already stay."""
     return insert_into(spans, dialect_name).on_conflict_do_nothing()
 
 
-def longer_events(dialect_name: str) -> Any:
+def _longer_events(dialect_name: str) -> Any:
     """A block of events: of two that begin alike the longer one counts."""
     block = insert_into(events, dialect_name)
     return block.on_conflict_do_update(
@@ -92,7 +107,7 @@ def longer_events(dialect_name: str) -> Any:
     )
 
 
-def new_entries(dialect_name: str) -> Any:
+def _new_entries(dialect_name: str) -> Any:
     """Journal entries: one replaces an intent of the same key, never an outcome."""
     entry = insert_into(journal, dialect_name).inline()
     entry = entry.values({column.name: bindparam(column.name) for column in JOURNAL_ROW})
@@ -117,14 +132,27 @@ def _finish(dialect_name: str) -> Any:
 
 
 def _fence(dialect: Dialect) -> str:
-    e = executions.c
-    statement = select(literal_column("1", Integer)).where(
-        e.workspace_id == bindparam("workspace_id"),
-        e.id == bindparam("id"),
-        e.status == literal_column("'running'"),
-        e.owner.is_not_distinct_from(bindparam("owner")),
-    )
-    return str(statement.with_for_update(read=True).compile(dialect=dialect))
+    statement = select(*_MARKED).where(*_NAMED, _OWNED)
+    return _text(statement.with_for_update(read=True), dialect)
+
+
+def _fence_below(dialect: Dialect) -> str:
+    columns = (_E.workspace_id, _E.id, _E.parent_execution_id)
+    line = select(*columns, literal_column("0", Integer).label("up")).where(*_NAMED).cte("line", recursive=True)
+    above = and_(_E.workspace_id == line.c.workspace_id, _E.id == line.c.parent_execution_id)
+    line = line.union_all(select(*columns, line.c.up + literal_column("1", Integer)).where(above))
+    joined = executions.join(line, and_(_E.workspace_id == line.c.workspace_id, _E.id == line.c.id))
+    # Asked of the locked row, which may be another one than the line was found with.
+    still = or_(line.c.up > literal_column("0", Integer), _OWNED)
+    statement = select(*_MARKED).select_from(joined).where(still).order_by(line.c.up.desc())
+    return _text(statement.with_for_update(read=True, of=executions), dialect)
+
+
+def _text(statement: Any, dialect: Dialect) -> str:
+    compiled = statement.compile(dialect=dialect)
+    if compiled.positiontup != ["workspace_id", "id", "owner"]:
+        raise AssertionError(f"parameters of a fence are not in their order: {compiled.positiontup}")
+    return str(compiled)
 
 
 def _compiled(

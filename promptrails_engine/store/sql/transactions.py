@@ -13,14 +13,14 @@ from typing import Any, cast
 
 from sqlalchemy import Connection
 
-from promptrails_engine.errors import ConflictError, FencedError
+from promptrails_engine.errors import ConflictError, RunError
 from promptrails_engine.store.codec import unescape
-from promptrails_engine.store.entries import fenced
+from promptrails_engine.store.entries import fenced, to_be_cancelled
 from promptrails_engine.store.sql.database import Database
 from promptrails_engine.store.sql.failures import is_conflict, is_of_one_write, translate
 from promptrails_engine.store.sql.retry import with_retries
 from promptrails_engine.store.sql.rows import Values
-from promptrails_engine.store.sql.statements import HotStatements
+from promptrails_engine.store.sql.statements import hot_statements
 from promptrails_engine.store.sql.writer import Outcome
 
 SYNC_S = 1.0
@@ -40,13 +40,15 @@ class RunWrite:
     journal: Sequence[Values] = ()
     fence: Values | None = None
     """Of `fence_values`: whose the execution has to be, or nothing is written."""
+    announces: bool = False
+    """Whether an effect is to follow: then nothing is written where the execution is to be cancelled either."""
     exclusive: bool = False
     """Whether a `begin` that is there already is a conflict."""
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """Any other write: a function of the connection, in a savepoint of its own."""
+    """Any other write: a function of the connection, in a savepoint of its own where others share its transaction."""
 
     run: Callable[[Connection], Any]
     conflict: str = ""
@@ -75,7 +77,7 @@ class GroupCommitter:
         self.in_transaction = threading.Lock()
         """Held while a transaction is open: no process may fork then."""
         self._database = database
-        self._statements = HotStatements(database.dialect)
+        self._statements = hot_statements(database.dialect)
         self._connection: Connection | None = None
         self._syncs = database.dialect == "sqlite" and database.durability == "relaxed"
         self._unsynced_since: float | None = None
@@ -89,7 +91,7 @@ class GroupCommitter:
         except Exception as error:
             if len(writes) > 1 and is_of_one_write(error):
                 return [self.commit([write])[0] for write in writes]
-            return [Outcome(error=translate(error, self._database.name)) for _ in writes]
+            return [Outcome(error=_told(write, error, self._database.name)) for write in writes]
         self._sync_at_times()
         for write, outcome in zip(writes, outcomes, strict=True):
             if isinstance(write, Call) and write.committed is not None and outcome.error is None:
@@ -191,7 +193,8 @@ class GroupCommitter:
         outcomes: list[Outcome] = []
         for is_call, part in groupby(writes, key=_is_call):
             if is_call:
-                outcomes += [_called(connection, cast("Call", write), again) for write in part]
+                run = _called if len(writes) > 1 else _applied
+                outcomes += [run(connection, cast("Call", write), again) for write in part]
             else:
                 outcomes += self._write_runs(raw, cast("list[RunWrite]", list(part)), again, apart)
         return outcomes
@@ -210,9 +213,10 @@ class GroupCommitter:
                 written = statements.begin.execute(cursor, list(begins.values()))
                 if not again and written < len(begins):
                     _refuse_exclusive(runs)
-            lost = self._fenced(cursor, [run for run in runs if run.fence is not None])
+            refused = self._refused(cursor, [run for run in runs if run.fence is not None])
             left_out = self._write_ends(cursor, ends, apart) if ends else set[RunWrite]()
-            kept = [run for run in runs if run not in lost and run not in left_out] if lost or left_out else runs
+            out = left_out | refused.keys() if refused or left_out else left_out
+            kept = [run for run in runs if run not in out] if out else runs
             if spans := [row for run in kept for row in run.spans]:
                 statements.spans.execute(cursor, spans)
             if events := [run.events for run in kept if run.events is not None]:
@@ -221,17 +225,23 @@ class GroupCommitter:
                 statements.journal.execute(cursor, journal)
         finally:
             cursor.close()
-        return [Outcome(error=lost.get(run)) for run in runs] if lost else [Outcome() for _ in runs]
+        return [Outcome(error=refused.get(run)) for run in runs] if refused else [Outcome() for _ in runs]
 
-    def _fenced(self, cursor: Any, runs: list[RunWrite]) -> dict[RunWrite, FencedError]:
-        """Those that are no longer their owner's."""
-        lost: dict[RunWrite, FencedError] = {}
+    def _refused(self, cursor: Any, runs: list[RunWrite]) -> dict[RunWrite, RunError]:
+        """Those that are no longer their owner's, or announce an effect although they are to be cancelled."""
+        refused: dict[RunWrite, RunError] = {}
         for run in sorted(runs, key=_lock_order) if len(runs) > 1 else runs:
-            workspace, _root, _below, key, owner = cast("Values", run.fence)
-            cursor.execute(self._statements.fence, (workspace, key, owner))
-            if cursor.fetchone() is None:
-                lost[run] = fenced(unescape(key))
-        return lost
+            workspace, _root, is_below, key, owner = cast("Values", run.fence)
+            statement = self._statements.fence_below if run.announces and is_below else self._statements.fence
+            cursor.execute(statement, (workspace, key, owner))
+            line = cursor.fetchall()
+            if not line or line[-1][0] != key:
+                refused[run] = fenced(unescape(key))
+            elif run.announces:
+                marked = next((id for id, is_marked in line if is_marked), None)
+                if marked is not None:
+                    refused[run] = to_be_cancelled(unescape(key), unescape(marked))
+        return refused
 
     def _write_ends(self, cursor: Any, ends: list[RunWrite], apart: bool) -> set[RunWrite]:
         """Those that were left out: second ends, and those of others than the owner."""
@@ -272,18 +282,27 @@ def _refuse_rivals(runs: list[RunWrite]) -> None:
         raise _RivalsError
 
 
-def _called(connection: Connection, write: Call, again: bool) -> Outcome:
+def _applied(connection: Connection, write: Call, again: bool) -> Outcome:
+    """In a transaction of its own, which ends with it if it fails."""
     if again and write.repeated is not None and (value := write.repeated(connection)) is not None:
         return Outcome(value)
+    return Outcome(write.run(connection))
+
+
+def _called(connection: Connection, write: Call, again: bool) -> Outcome:
     savepoint = connection.begin_nested()
     try:
-        value = write.run(connection)
+        outcome = _applied(connection, write, again)
         savepoint.commit()
-        return Outcome(value)
+        return outcome
     except Exception as error:
         if not is_of_one_write(error):
             raise  # the database may have ended the transaction by itself, and the savepoint with it
         savepoint.rollback()
-        if is_conflict(error):
-            return Outcome(error=ConflictError(write.conflict or "The store holds this row already."))
-        return Outcome(error=translate(error, connection.engine.url.render_as_string(hide_password=True)))
+        return Outcome(error=_told(write, error, connection.engine.url.render_as_string(hide_password=True)))
+
+
+def _told(write: Write, error: Exception, where: str) -> Exception:
+    if isinstance(write, Call) and is_conflict(error):
+        return ConflictError(write.conflict or "The store holds this row already.")
+    return translate(error, where)

@@ -116,6 +116,49 @@ class ClaimPromises(StoreCase):
 
         self.run(body)
 
+    def test_agents_take_turns_where_one_is_claimed_at_a_time(self) -> None:
+        async def body(store: Store) -> None:
+            ws, heir = unique("ws"), unique("p")
+            await store.renew_lease(heir, 600.0)
+            agents = ["busy", "calm\x00", "late"]
+            queues = {
+                "busy": [await begun(store, waiting(ws, "busy", MOMENT + n)) for n in range(12)],
+                "calm\x00": [
+                    await begun(store, owned(execution(ws, agent="calm\x00", created_at=MOMENT + 20 + n), "gone"))
+                    for n in range(3)
+                ],
+                "late": [
+                    await begun(store, owned(execution(ws, agent="late", created_at=MOMENT + 40), "gone")),
+                    await begun(store, waiting(ws, "late", MOMENT + 41)),
+                    await begun(store, owned(execution(ws, agent="late", created_at=MOMENT + 42), "gone")),
+                ],
+            }
+            order = [queues[agent][place] for place in range(3) for agent in agents] + queues["busy"][3:]
+            dead = [one.id for queue in queues.values() for one in queue if one.owner == "gone"]
+            served: list[str] = []
+            for row in order:
+                found = await store.claim_executions(ws, heir, limit=1, lapsed=True, served=served)
+                assert (ids(found), found.lapsed) == ([row.id], frozenset({row.id}) & {*dead})
+                served = [*(agent for agent in served if agent != row.agent_id), row.agent_id]
+            assert await store.claim_executions(ws, heir, limit=1, lapsed=True, served=served) == Claims()
+
+        self.run(body)
+
+    def test_agents_that_were_served_come_later_within_a_turn(self) -> None:
+        async def body(store: Store) -> None:
+            ws = unique("ws")
+            agents = ["a", "b", "c", "d"]
+            first, second = [
+                {agent: await begun(store, waiting(ws, agent, MOMENT + n + turn)) for n, agent in enumerate(agents)}
+                for turn in (0, 10)
+            ]
+            found = await store.claim_executions(ws, "p1", limit=5, lapsed=True, served=["nobody", "c", "a"])
+            assert ids(found) == [*(first[agent].id for agent in "bdca"), second["b"].id]
+            found = await store.claim_executions(ws, "p1", limit=9, lapsed=False, served=["d", "c", "a", "b"])
+            assert ids(found) == [second[agent].id for agent in "dca"]
+
+        self.run(body)
+
     def test_those_of_the_dead_take_their_turn_among_the_others(self) -> None:
         async def body(store: Store) -> None:
             ws = unique("ws")

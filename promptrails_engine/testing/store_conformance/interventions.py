@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from itertools import count
 from time import time
 
-from promptrails_engine.errors import ConflictError
+from promptrails_engine.errors import ConflictError, FencedError, RunCancelledError
 from promptrails_engine.events import ErrorEvent
 from promptrails_engine.ports.journal import Claims
-from promptrails_engine.ports.store import ExecutionRow, ExecutionStatus, Store
+from promptrails_engine.ports.store import ExecutionRow, ExecutionStatus, SpanFilter, Store
 from promptrails_engine.testing.store_conformance.case import StoreCase, refused
 from promptrails_engine.testing.store_conformance.claims import tree_of, waiting
 from promptrails_engine.testing.store_conformance.journal import begun
@@ -21,6 +22,8 @@ from promptrails_engine.testing.store_conformance.rows import (
     intent,
     outcome,
     owned,
+    span,
+    trace_of,
     unique,
 )
 
@@ -166,6 +169,64 @@ class InterventionPromises(StoreCase):
                     assert await store.request_cancel(*wrong) is None
 
         self.run(body)
+
+    def test_nothing_below_what_is_to_be_cancelled_announces_an_effect(self) -> None:
+        async def body(store: Store) -> None:
+            async with self.beside(store) as other:
+                ws, owner = unique("ws"), unique("p")
+                root, one, two, deep = await tree_of(store, ws, owner)
+                await store.write_progress(deep, [intent("before")], (), ())
+                await other.request_cancel(ws, one.id)
+                late = replace(owned(execution(ws), owner), parent_execution_id=deep.id, root_execution_id=root.id)
+                await store.begin_execution(late, wait=False)
+                for row in (one, deep, late):
+                    await self._announces_nothing(store, row, one)
+                for row in (root, two):
+                    await store.write_progress(row, [intent("a")], (), ())
+                await other.request_cancel(ws, root.id)
+                for row in (root, one, two, deep, late):
+                    await self._announces_nothing(store, row, root)
+                strange = owned(deep, "stranger")
+                await refused(FencedError, store.write_progress(strange, [intent("b")], (), ()))
+                harmless = [outcome("before"), intent("pure", effect="pure"), intent("keyed", effect="idempotent")]
+                await store.write_progress(deep, harmless, (), ())
+                assert await store.read_journal(ws, deep.id) == harmless
+                alone = await begun(store, owned(execution(ws), owner))
+                await store.write_progress(alone, [intent("a")], (), ())
+
+        self.run(body)
+
+    async def _announces_nothing(self, store: Store, row: ExecutionRow, marked: ExecutionRow) -> None:
+        before = await store.read_journal(row.workspace_id, row.id)
+        said, spans = events(row, "x", last=False), [span(trace_of(row))]
+        error = await refused(RunCancelledError, store.write_progress(row, [outcome("a"), intent("b")], spans, said))
+        assert error.details == {"execution_id": marked.id}
+        assert await store.read_journal(row.workspace_id, row.id) == before
+        assert await store.read_events(row.workspace_id, row.id, 0) == []
+        found = await store.list_spans(row.workspace_id, SpanFilter(execution_id=row.id), offset=0, limit=9)
+        assert found == ([], 0)
+
+    def test_what_is_not_announced_when_a_cancellation_returns_never_is(self) -> None:
+        async def body(store: Store) -> None:
+            async with self.beside(store) as other:
+                ws, owner = unique("ws"), unique("p")
+                for place in (0, 1, 3):
+                    tree = await tree_of(store, ws, owner)
+                    deep, begins = tree[3], asyncio.Event()
+                    announcing = asyncio.create_task(self._announce(store, deep, begins))
+                    await begins.wait()
+                    await other.request_cancel(ws, tree[place].id)
+                    announced = await other.read_journal(ws, deep.id)
+                    await refused(RunCancelledError, announcing)
+                    assert await other.read_journal(ws, deep.id) == announced
+
+        self.run(body)
+
+    async def _announce(self, store: Store, row: ExecutionRow, begins: asyncio.Event) -> None:
+        for place in count():
+            await store.write_progress(row, [intent(f"{place}")], (), ())
+            begins.set()
+            await asyncio.sleep(0)  # a store in memory never waits
 
     def test_the_mark_of_a_dead_owners_run_goes_to_who_claims_it(self) -> None:
         async def body(store: Store) -> None:

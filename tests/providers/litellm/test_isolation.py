@@ -56,26 +56,47 @@ def run(script: str, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_capabilities_load_nothing() -> None:
-    run(
-        """
-provider = LiteLLMProvider()
+def test_litellm_comes_late_on_a_thread_and_calls_reach_the_given_address_alone(server: LoopbackServer) -> None:
+    server.script(chat())
+    printed = run(
+        f"""
+import threading
+from importlib.machinery import PathFinder
+
+main_thread = threading.current_thread()
+importers = set()
+
+class Spy:
+    def find_spec(self, name, path=None, target=None):
+        if name != "litellm":
+            return None
+        spec = PathFinder.find_spec(name, path)
+        execute = spec.loader.exec_module
+
+        def noted(module):
+            importers.add(threading.current_thread())
+            execute(module)
+
+        spec.loader.exec_module = noted
+        return spec
+
+sys.meta_path.insert(0, Spy())
+
+# Capabilities load nothing.
+provider = LiteLLMProvider(api_key="k" * 12, api_base={server.url!r})
 assert provider.capabilities("openai/gpt-4o").context_window == 128000
 repr(provider)
 loaded = [name for name in HEAVY if name in sys.modules]
 assert not loaded, loaded
-"""
-    )
 
-
-def test_a_call_reaches_the_given_address_alone_and_prints_nothing(server: LoopbackServer) -> None:
-    server.script(chat())
-    printed = run(
-        f"""
 async def main():
-    provider = LiteLLMProvider(api_key="k" * 12, api_base={server.url!r})
+    # It is imported on a thread, and its first call is quick.
+    await provider.warm_up()
+    before = set(sys.modules)
     async for _ in provider.stream(ModelRequest("openai/m", [Message("user", "hi")])):
         pass
+    new = [name for name in set(sys.modules) - before if name.startswith(("litellm", "openai"))]
+    assert len(new) < 20, new
     try:
         async for _ in provider.stream(ModelRequest("gemini/m", [Message("user", "hi")])):
             pass
@@ -84,7 +105,10 @@ async def main():
     await provider.aclose()
 
 asyncio.run(main())
+assert importers and main_thread not in importers, importers
 assert not asked, asked
+
+# It has no say about the application.
 import litellm, os
 assert os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] == "True"
 assert litellm.suppress_debug_info
@@ -98,47 +122,24 @@ assert not any(logging.getLogger(name).handlers for name in ("LiteLLM", "LiteLLM
     assert len(server.requests) == 2
 
 
-def test_litellm_is_imported_on_a_thread_and_its_first_call_is_quick(server: LoopbackServer) -> None:
-    server.script(chat())
+def test_calls_with_tools_need_no_package_mcp_and_the_applications_own_settings_stay(server: LoopbackServer) -> None:
+    server.script(chat("", tool_calls=[("c1", "f", "{}")]))
     run(
         f"""
-import builtins, threading
-main_thread = threading.current_thread()
-importers = set()
-original = builtins.__import__
+import os
+from promptrails_engine.ports.provider import Finish, ToolSpec
 
-def spy(name, *args, **kwargs):
-    if name.split(".")[0] == "litellm" and "litellm" not in sys.modules:
-        importers.add(threading.current_thread())
-    return original(name, *args, **kwargs)
+sys.modules["mcp"] = None  # an import of it fails
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+import litellm  # by the application, before the provider
 
-builtins.__import__ = spy
+handlers = list(logging.getLogger("LiteLLM").handlers)
+assert handlers
 
 async def main():
     provider = LiteLLMProvider(api_key="k" * 12, api_base={server.url!r})
     await provider.warm_up()
-    before = set(sys.modules)
-    async for _ in provider.stream(ModelRequest("openai/m", [Message("user", "hi")])):
-        pass
-    new = [name for name in set(sys.modules) - before if name.startswith(("litellm", "openai"))]
-    assert len(new) < 20, new
-    await provider.aclose()
-
-asyncio.run(main())
-assert main_thread not in importers
-"""
-    )
-
-
-def test_calls_with_tools_need_no_package_mcp(server: LoopbackServer) -> None:
-    server.script(chat("", tool_calls=[("c1", "f", "{}")]))
-    run(
-        f"""
-from promptrails_engine.ports.provider import Finish, ToolSpec
-sys.modules["mcp"] = None  # an import of it fails
-
-async def main():
-    provider = LiteLLMProvider(api_key="k" * 12, api_base={server.url!r})
+    assert logging.getLogger("LiteLLM").handlers == handlers
     tools = [ToolSpec("f", "", {{"type": "object", "properties": {{}}}})]
     for model in ("openai/m", "hosted_vllm/m"):
         asked = ModelRequest(model, [Message("user", "hi")], tools=tools)
@@ -147,27 +148,10 @@ async def main():
     await provider.aclose()
 
 asyncio.run(main())
-"""
-    )
-    assert len(server.requests) == 2
-
-
-def test_the_applications_own_litellm_settings_stay() -> None:
-    run(
-        """
-import os
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-import litellm
-handlers = list(logging.getLogger("LiteLLM").handlers)
-assert handlers
-
-async def main():
-    await LiteLLMProvider().warm_up()
-
-asyncio.run(main())
 assert logging.getLogger("LiteLLM").handlers == handlers
 """
     )
+    assert len(server.requests) == 2
 
 
 # ------------------------------------------------------------------ names and capabilities
