@@ -19,7 +19,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstrain
 from promptrails_engine.errors import ConfigurationError
 from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta, Verdict
 from promptrails_scanners.credentials import tokens
-from promptrails_scanners.credentials.finder import Rules, findings, settled
+from promptrails_scanners.credentials.finder import Occurrences, Rules, findings, is_endless, settled
 from promptrails_scanners.credentials.found import KINDS, provider_of
 from promptrails_scanners.credentials.services import services
 from promptrails_scanners.foundation.base import BaseScanner, alone
@@ -71,9 +71,10 @@ class Options(ScannerOptions):
     """Makes hashes of one value the same in every process; without it they are in one scanner only."""
     verify_checksum: bool = False
     """Whether a token with a wrong checksum is none; otherwise it only counts for less."""
-    repeats: Literal["all", "after"] = "all"
-    """Whether a value also counts before the place where something tells that it is a secret.  `after` lets the text of
-    a stream go sooner: with `all`, it is held from the first run of letters and digits on that may turn out as one."""
+    occurrences: Occurrences = "everywhere"
+    """Where a value counts once something tells that it is a secret.  `everywhere`: before that place, too; a stream is
+    held from the first run of characters on that may turn out as one.  `after`: from there on; a stream is held from
+    the first secret on.  `found`: where something tells so each time; a stream is never held for long."""
 
 
 META = ScannerMeta(
@@ -103,14 +104,11 @@ class Secrets(BaseScanner[Options]):
         for one in found:
             scores[one.type] = max(one.score, scores.get(one.type, 0.0))
         kinds = ", ".join(sorted(scores))
-        return Verdict(
-            True,
-            max(scores.values()),
-            found,
-            replace(text, found, self._mask),
-            labels=scores,
-            reason=f"{len(found)} {'place' if len(found) == 1 else 'places'} with secrets: {kinds}",
-        )
+        reason = f"{len(found)} {'place' if len(found) == 1 else 'places'} with secrets: {kinds}"
+        redacted: str | None = replace(text, found, self._mask)
+        if is_endless(text, found):
+            redacted, reason = None, f"{reason}; a private key is too long for its end to be known"
+        return Verdict(True, max(scores.values()), found, redacted, labels=scores, reason=reason)
 
     def settled(self, text: str) -> int | None:
         """How much is decided; None with patterns of your own, which can be of any length."""
@@ -138,7 +136,7 @@ def build(config: Mapping[str, Any]) -> Scanner:
             compiled(one, META.type, "allow_patterns", flags=re.NOFLAG) for one in options.allow_patterns
         ),
         least=_THRESHOLD if options.threshold is None else options.threshold,
-        everywhere=options.repeats == "all",
+        occurrences=options.occurrences,
     )
     return Secrets(options, rules)
 

@@ -144,7 +144,7 @@ def test_a_value_counts_where_nothing_says_so_too() -> None:
     value = drawn(40)
     text = f"{value} looks odd.\nclient_secret = '{value}'\nand {value} again"
     assert found(text) == [value] * 3
-    assert found(text, repeats="after") == [value] * 2
+    assert found(text, occurrences="after") == [value] * 2
 
 
 def test_a_password_that_is_a_word_is_not_cut_elsewhere() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promptrails_engine.ports.scanner import Finding, Scanner
 from promptrails_scanners import secrets
-from promptrails_scanners.credentials import structures
+from promptrails_scanners.credentials import keys, structures
+from promptrails_scanners.credentials.repeats import is_distinct
 from tests.scanners.drawn import HEX, LETTERS, drawn, github, jwt, pem
 from tests.scanners.streams import released, whole
 
@@ -46,11 +50,20 @@ _PIECES = [
     "\u0130\u00df",
     "machine h login karlotta password ",
     "2026-11-23 ",
+    "A quiet sentence, with nothing odd in it, and another one that follows it here. ",
+    "Datadog:\n",
+    "jira\n",
+    "[PASSWORD]",
+    "\ud83d",
+    'password: "two words"',
+    "-----BEGIN PRIVATE KEY-----\n",
     "wqzklvbt\n",
 ]
 texts = st.lists(st.sampled_from(_PIECES) | st.text(max_size=12), max_size=14).map("".join)
 scanner = secrets.build({})
-after = secrets.build({"repeats": "after"})
+after = secrets.build({"occurrences": "after"})
+found_only = secrets.build({"occurrences": "found"})
+QUIET = "A quiet sentence without anything odd in it, and no more than that stands here. "
 
 
 @given(texts)
@@ -67,18 +80,95 @@ def test_outside_the_places_the_text_stays(text: str) -> None:
 
 @given(texts)
 def test_no_value_that_was_taken_out_remains(text: str) -> None:
+    check_that_nothing_remains(text)
+
+
+def check_that_nothing_remains(text: str) -> None:
     verdict = scanner.scan(text)
     assert verdict.redacted is not None
     for one in verdict.findings:
         value = text[one.start : one.end]
-        if len(value) >= 8 and any(map(str.isdigit, value)) and not any(map(str.isspace, value)):
+        if is_distinct(value):
             assert value not in verdict.redacted
+        elif len(value) >= 8:
+            assert value not in cut_after(text, verdict.findings, one.end)
 
 
-@settings(max_examples=300)
-@given(texts, st.lists(st.integers(0, 400), max_size=12), st.booleans())
-def test_a_text_let_out_piece_by_piece_is_the_same(text: str, cuts: list[int], forward: bool) -> None:
-    one = after if forward else scanner
+def cut_after(text: str, found: Sequence[Finding], start: int) -> str:
+    """What is left of the text from there on."""
+    parts: list[str] = []
+    for one in found:
+        if one.end > start:
+            parts += text[start : max(start, one.start)], "[]"
+            start = one.end
+    return "".join([*parts, text[start:]])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: ::????@\u00b2\r::????@\u00b2",
+        "Zk3!pQ9v.LL\npassword: 'Zk3!pQ9v.LL'\nxZk3!pQ9v.LLx",
+        "it is wqzklvbt!\nDB_PASSWORD=wqzklvbt\nand wqzklvbts",
+        'password: "two words", and two words, two wordsmiths',
+        "postgres://u:\u0669\u0661\u0664\u0662wkqzvj@host/x and \u0669\u0661\u0664\u0662wkqzvj",
+    ],
+)
+def test_values_of_every_kind_are_taken_out_wherever_they_stand(text: str) -> None:
+    assert scanner.scan(text).triggered
+    check_that_nothing_remains(text)
+
+
+def test_short_values_and_words_are_taken_out_from_where_they_are_found_on() -> None:
+    text = "tr0ub4d and wqzklvbt; password: 'tr0ub4d', DB_PASSWORD=wqzklvbt\n: tr0ub4d, tr0ub4ds, (wqzklvbt)"
+    assert secrets.scan(text).redacted == (
+        "tr0ub4d and wqzklvbt; password: '[PASSWORD]', DB_PASSWORD=[PASSWORD]\n: [PASSWORD], tr0ub4ds, ([PASSWORD])"
+    )
+    found = "tr0ub4d and wqzklvbt; password: '[PASSWORD]', DB_PASSWORD=[PASSWORD]\n: tr0ub4d, tr0ub4ds, (wqzklvbt)"
+    assert secrets.scan(text, occurrences="found").redacted == found
+
+
+# ------------------------------------------------------------------ texts that grow
+
+
+def apart(one: Scanner, parts: Sequence[str]) -> str:
+    """What comes out where each part is taken out of by itself that is settled, as a stream does it."""
+    out: list[str] = []
+    held = ""
+    for part in parts:
+        held += part
+        cut = one.settled(held)
+        assert cut is not None
+        out.append(one.scan(held[:cut]).redacted or "")
+        held = held[cut:]
+    return "".join([*out, one.scan(held).redacted or ""])
+
+
+def cut_up(text: str, dice: random.Random) -> list[str]:
+    cuts = sorted(dice.randrange(len(text) + 1) for _ in range(dice.choice((1, 2, 5, 20, 60))))
+    return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+@pytest.mark.parametrize("one", [scanner, after, found_only], ids=["everywhere", "after", "found"])
+def test_a_thousand_cuts_come_to_the_same(one: Scanner) -> None:
+    dice = random.Random(11)
+    for _ in range(100):
+        text = "".join(dice.choice(_PIECES) for _ in range(dice.randrange(2, 40)))
+        expected = one.scan(text).redacted
+        for _ in range(10):
+            parts = cut_up(text, dice)
+            assert apart(one, parts) == expected, parts
+
+
+@settings(max_examples=200)
+@given(texts, st.integers(0, 1 << 30), st.sampled_from([scanner, after, found_only]))
+def test_any_text_cut_anywhere_comes_to_the_same(text: str, seed: int, one: Scanner) -> None:
+    assert apart(one, cut_up(text, random.Random(seed))) == one.scan(text).redacted
+
+
+@settings(max_examples=200)
+@given(texts, st.lists(st.integers(0, 400), max_size=12), st.sampled_from([scanner, after, found_only]))
+def test_what_is_settled_stays_so(text: str, cuts: list[int], one: Scanner) -> None:
     assert released(one, text, cuts) == whole(one, text)
 
 
@@ -89,14 +179,81 @@ def test_prose_is_let_go_up_to_its_last_words() -> None:
     assert settled >= len(text) - 10
 
 
+def test_after_a_secret_a_stream_is_held_unless_it_is_only_taken_out_where_it_is_found() -> None:
+    text = QUIET * 3 + f"\nclient_secret = '{drawn(40)}'\n" + QUIET * 9
+    for one in (scanner, after):
+        assert 0 < (one.settled(text) or 0) <= text.index("client_secret")
+    assert (found_only.settled(text) or 0) > len(text) - len(QUIET) * 2
+
+
+def test_what_may_turn_out_to_be_a_secret_is_held_where_values_count_everywhere() -> None:
+    text = QUIET * 3 + f"\nit reads {drawn(40)} there.\n" + QUIET * 9
+    assert 0 < (scanner.settled(text) or 0) <= text.index("it reads")
+    assert (after.settled(text) or 0) > len(text) - len(QUIET) * 2
+
+
+def test_names_before_a_value_are_held_with_it() -> None:
+    value = drawn(32, HEX)
+    for name in ("Datadog: ", "Datadog:\n\n", "jira\n", "the api key is:\n", "curl -u karlotta:"):
+        text = QUIET + "\n" + name + value
+        expected = scanner.scan(text).redacted
+        assert expected is not None
+        assert value not in expected
+        assert apart(scanner, list(text)) == expected
+
+
 def test_an_open_private_key_is_held() -> None:
-    text = "so here it comes\n" + pem(40)
-    for cut in (60, 500, len(text) - 3):
-        assert scanner.settled(text[:cut]) == text.index("-----BEGIN")
+    text = QUIET * 3 + "\n" + pem(40)
+    for cut in (300, 600, len(text) - 3):
+        assert scanner.settled(text[:cut]) == len(QUIET) * 3
+        assert found_only.settled(text[:cut]) == len(QUIET) * 3
+    assert found_only.settled(text + "\n" + QUIET * 9) > text.index("-----END")  # type: ignore[operator]
+
+
+def test_a_private_key_without_an_end_is_held_to_a_cap_and_then_not_given_back() -> None:
+    body = "\n".join(drawn(64, LETTERS + "+/", seed) for seed in range(keys.LONGEST // 64))
+    text = QUIET + "\n-----BEGIN PRIVATE KEY-----\n" + body
+    begin = text.index("-----BEGIN")
+    assert (scanner.settled(text[: begin + keys.LONGEST - 1]) or 0) <= begin
+    settled = scanner.settled(text)
+    assert settled == begin + keys.LONGEST
+    for verdict in (scanner.scan(text), scanner.scan(text[:settled])):
+        assert verdict.triggered
+        assert verdict.redacted is None  # which blocks
+        assert "too long" in verdict.reason
+
+
+def test_a_private_key_that_was_cut_short_ends_where_its_body_does() -> None:
+    key = pem(4).partition("\n-----END")[0]
+    text = f"{key}\n\nThat is the whole of it: /usr/share/documentation is not a part of the key.\n"
+    assert secrets.scan(text).redacted == "[PRIVATE_KEY]" + text[len(key) :]
+    assert secrets.scan(key[:-40] + "\nand so on").redacted == "[PRIVATE_KEY]\nand so on"
+
+
+@pytest.mark.parametrize("between", ["\n", "\r\n", "\\n", "<br>", "&#10;", '",\n  "', "\n> ", "\n\n", "   \n\t"])
+def test_private_keys_are_found_however_their_lines_are_parted(between: str) -> None:
+    key = pem(6).replace("\n", between)
+    assert secrets.scan(f"so: {key}.").redacted == "so: [PRIVATE_KEY]."
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A1B2C3D4E5F6071\n\n",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: GnuPG v2 (GNU/Linux)\nComment: of the tests\n\n",
+        "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: aes256-cbc\nComment: of the tests\nPublic-Lines: 2\n",
+    ],
+)
+def test_private_keys_with_headers_of_their_own(head: str) -> None:
+    key = head + "\n".join(drawn(64, LETTERS + "+/", seed) for seed in range(5))
+    assert secrets.scan(f"{key}\nend of it").redacted == "[PRIVATE_KEY]\nend of it"
 
 
 def test_with_own_patterns_the_whole_text_is_needed() -> None:
     assert secrets.build({"patterns": [{"name": "x", "pattern": "abc"}]}).settled("some text") is None
+
+
+# ------------------------------------------------------------------ long texts
 
 
 @pytest.mark.parametrize(

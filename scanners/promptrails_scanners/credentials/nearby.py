@@ -19,7 +19,7 @@ from promptrails_scanners.credentials.values import (
     is_uuid,
     is_written,
 )
-from promptrails_scanners.credentials.words import AGAINST, ALONE, BEFORE_KEY, STRONG, TIED, WEAK, WITH_WORD
+from promptrails_scanners.credentials.words import AGAINST, ALONE, BEFORE_KEY, PUBLIC_IDS, STRONG, TIED, WEAK, WITH_WORD
 
 REACH = 96
 """So far before a value the names that tell it can begin."""
@@ -133,6 +133,8 @@ def _context(text: str, at: int) -> _Context | None:
 
 
 def _read(before: str, words: list[str], ends: list[int]) -> _Context | None:
+    if words[-1] in ("id", "ids") and len(words) > 1 and words[-2] in PUBLIC_IDS:
+        return None
     strength, at = _secret_word(words)
     service = named(words[-_NEAR:])
     if service:

@@ -4,61 +4,78 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from promptrails_scanners.credentials.tokens import tree
+from promptrails_scanners.credentials.words import NO_PASSWORDS, STAND_INS
 
 SHORTEST = 8
-ONLY_LETTERS = 16
+"""A shorter value is one where it stands as a word, not within another."""
+_LEAST = 4
 _FEW = 32
-_HEAD = 8
+
+Kind = Literal["distinct", "common"]
+
+_TELLING = re.compile(r"[\d_]|[^\w\s.,;:!?()'\"*&/\u2018\u2019\u201c\u201d\u2013\u2014\u2026-]|[A-Za-z]{16}")
+"""What does not stand in sentences: digits, other signs than theirs, and words too long for one."""
+_RUN = re.compile(rf"\S{{{SHORTEST},}}")
+
+
+def kind_of(value: str) -> Kind | None:
+    """How a value is looked for elsewhere.
+
+    A `distinct` one stands nowhere by chance, so it counts in all of the text.  A `common` one, such as a password that
+    is a word, counts from where it was found on.  None: not at all, as `secret` and what is shorter than four.
+    """
+    if len(value) < _LEAST or value.lower() in NO_PASSWORDS or value.lower() in STAND_INS:
+        return None
+    return "distinct" if is_distinct(value) else "common"
 
 
 def is_distinct(value: str) -> bool:
-    """Whether a value is one that does not stand elsewhere by chance: `secret` and `postgres` do."""
-    if len(value) < SHORTEST or any(map(str.isspace, value)):
-        return False
-    return any(map(_DIGITS.__contains__, value)) or _has_letters(value)
+    """Whether a value is a long run of characters that makes no word."""
+    return len(value) >= SHORTEST and not any(map(str.isspace, value)) and _TELLING.search(value) is not None
 
 
-_DIGITS = frozenset("0123456789")
-
-
-def _has_letters(value: str) -> bool:
-    return len(value) >= ONLY_LETTERS and value.isalpha() and value.isascii()
+def may_repeat(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The runs of characters there in which a value may stand that shows only later: a distinct one."""
+    for match in _RUN.finditer(text, start, end):
+        if _TELLING.search(text, match.start(), match.end()):
+            yield match.span()
 
 
 def places(text: str, values: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
     """Every place of each value from where it says on, in time linear in the text."""
-    if len(values) <= _FEW:
-        for value, after in values.items():
-            at = text.find(value, after)
-            while at >= 0:
-                yield value, at, at + len(value)
-                at = text.find(value, at + len(value))
-        return
-    by_head: dict[str, list[str]] = {}
+    found = _one_by_one(text, values) if len(values) <= _FEW else _together(text, values)
+    for value, at in found:
+        end = at + len(value)
+        if len(value) >= SHORTEST or _is_word(text, at, end):
+            yield value, at, end
+
+
+def _is_word(text: str, start: int, end: int) -> bool:
+    return not text[start - 1 : start].isalnum() and not text[end : end + 1].isalnum()
+
+
+def _one_by_one(text: str, values: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    for value, after in values.items():
+        at = text.find(value, after)
+        while at >= 0:
+            yield value, at
+            at = text.find(value, at + len(value))
+
+
+def _together(text: str, values: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    lengths: dict[str, set[int]] = {}
     for value in values:
-        by_head.setdefault(value[:_HEAD], []).append(value)
-    for theirs in by_head.values():
-        theirs.sort(key=len, reverse=True)
+        lengths.setdefault(value[:_LEAST], set()).add(len(value))
+    by_head = {head: sorted(theirs, reverse=True) for head, theirs in lengths.items()}
     heads = re.compile(tree(by_head))
     match = heads.search(text)
     while match:
         at = match.start()
-        for value in by_head.get(text[at : at + _HEAD], ()):
-            if at >= values[value] and text.startswith(value, at):
-                yield value, at, at + len(value)
-                break
+        for length in by_head[match[0]]:
+            value = text[at : at + length]
+            if at >= values.get(value, len(text)):
+                yield value, at
         match = heads.search(text, at + 1)
-
-
-_RUN = re.compile(r"\S{8,}")
-_MAYBE = re.compile(r"[0-9]|[A-Za-z]{16}")
-
-
-def first_that_may_repeat(text: str, start: int) -> int | None:
-    """Where from there on the first run of characters begins in which a value may stand that shows only later."""
-    for match in _RUN.finditer(text, start):
-        if _MAYBE.search(match[0]):
-            return match.start()
-    return None

@@ -1,4 +1,4 @@
-"""Secrets told by the form in which they stand: keys in files, URLs, headers, hashes of passwords."""
+"""Secrets told by the form in which they stand: URLs, headers, settings, hashes of passwords."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ from dataclasses import dataclass
 
 from promptrails_scanners.credentials.checks import is_jwt
 from promptrails_scanners.credentials.found import Found
+from promptrails_scanners.credentials.tokens import tree
 from promptrails_scanners.credentials.values import entropy, is_placeholder, is_random, lowered
 from promptrails_scanners.credentials.words import STAND_INS
 
-LONGEST_KEY = 16384
-"""So many characters of a private key are taken."""
-_LEAST_KEY = 64
 _WINDOW = 256
-
-_BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
-_END = re.compile(r"-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
-_BODY = re.compile(rf"(?:[A-Za-z0-9+/=\s\\\"',:;#|>*.()-]){{0,{LONGEST_KEY}}}")
-_DIGITS = re.compile(r"[A-Za-z0-9+/=]{16,80}")
-_PUTTY = re.compile(r"PuTTY-User-Key-File-\d:")
-_PUTTY_END = re.compile(r"Private-MAC: [0-9a-f]{40,64}")
+_FOR_DOCUMENTS = re.compile(
+    r"(?:[\w-]{1,63}\.){0,6}(?:example(?:\.(?:com|net|org))?|test|invalid)(?![\w.-])"
+    r"|192\.0\.2\.|198\.51\.100\.|203\.0\.113\.|\[2001:db8:",
+    re.IGNORECASE,
+)
+"""Names and addresses that are reserved for documents (RFC 2606, 5737, 3849)."""
 
 
 def is_word(value: str) -> bool:
@@ -36,13 +33,23 @@ def _password(value: str) -> bool:
 def _pair(match: re.Match[str]) -> bool:
     """Whether user and password are real: one of them may be a word that is used in documents."""
     user, password = match["user"], match["secret"]
-    if _is_left_out(password) or _is_left_out(user):
+    if not user:
+        return _password(password) and len(password) > 3
+    if _is_left_out(password) or (_is_left_out(user) and not (len(user) == 1 and user.isalnum())):
         return False
     return (
         not (is_word(user) and is_word(password))
         and user.lower() not in (password.lower(), "anonymous")
         and len(password) > 3
     )
+
+
+def _url_pair(match: re.Match[str]) -> bool:
+    """Whether a URL carries a real user and password: on a host for documents, neither of them is a usual word."""
+    if not _pair(match):
+        return False
+    usual = is_word(match["user"]) or is_word(match["secret"])
+    return not (usual and _FOR_DOCUMENTS.match(match.string, match.end()))
 
 
 def _is_left_out(value: str) -> bool:
@@ -98,7 +105,7 @@ _FORMS = (
         "URL_CREDENTIALS",
         "://",
         r"://(?P<user>[^\s:/?#@\"'<>`]{0,128}):(?P<secret>[^\s/?#\"'<>`]{1,256})@(?=[\w\[.$%-])",
-        _pair,
+        _url_pair,
     ),
     _form(
         "AUTHORIZATION_HEADER",
@@ -210,7 +217,7 @@ _FORMS = (
     _form(
         "NPM_TOKEN",
         "_authtoken",
-        r"_authtoken\"?\s{0,4}[=:]\s{0,4}\"?(?P<secret>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})",
+        r"_authtoken\"?\s{0,4}[=:]\s{0,4}\"?(?P<secret>[\w-]{36,72})(?![\w-])",
         _drawn,
     ),
     _form(
@@ -222,11 +229,14 @@ _FORMS = (
 )
 
 
+_KEYWORD = re.compile(tree(keyword for form in _FORMS for keyword in form.keywords))
+
+
 def find(text: str) -> Iterator[Found]:
     """The secrets in a text that stand in a form of their own."""
-    yield from _private_keys(text)
-    yield from _putty(text)
     low = lowered(text)
+    if not _KEYWORD.search(low):
+        return
     for form in _FORMS:
         for keyword in form.keywords:
             yield from _stand(text, low, form, keyword)
@@ -255,37 +265,3 @@ def _parts(form: _Form, match: re.Match[str]) -> Iterator[Found]:
         yield Found(*match.span("user"), "USERNAME", form.score)
     if not _is_left_out(match["secret"]) or not user:
         yield Found(*match.span("secret"), form.label, form.score)
-
-
-def _private_keys(text: str) -> Iterator[Found]:
-    after = 0
-    for begin in _BEGIN.finditer(text):
-        if begin.start() < after:
-            continue
-        body = _BODY.match(text, begin.end())
-        stop = body.end() if body else begin.end()
-        end = _END.search(text, begin.end(), min(len(text), begin.end() + LONGEST_KEY))
-        if end:
-            stop = end.end()
-        if sum(map(len, _DIGITS.findall(text, begin.end(), stop))) < _LEAST_KEY:
-            continue
-        after = stop if end else begin.end() + len(text[begin.end() : stop].rstrip(" \t\r\n\"'\\,;:#|>*.()-"))
-        yield Found(begin.start(), after, "PRIVATE_KEY", 1.0)
-
-
-def _putty(text: str) -> Iterator[Found]:
-    for begin in _PUTTY.finditer(text):
-        end = _PUTTY_END.search(text, begin.end(), min(len(text), begin.end() + LONGEST_KEY))
-        if end:
-            yield Found(begin.start(), end.end(), "PRIVATE_KEY", 1.0)
-
-
-def opened(text: str) -> int | None:
-    """Where a private key begins that has not ended yet."""
-    last: int | None = None
-    for begin in _BEGIN.finditer(text):
-        last = None if _END.search(text, begin.end()) else begin.start()
-    for begin in _PUTTY.finditer(text):
-        if not _PUTTY_END.search(text, begin.end()):
-            last = begin.start() if last is None else min(last, begin.start())
-    return last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 from math import log2
@@ -48,6 +49,8 @@ _SAME = 6
 """So is one character that often in a row."""
 
 _COUNTED = "0123456789abcdefghijklmnopqrstuvwxyz 12345678901234567890 qwertyuiopasdfghjklzxcvbnm"
+_RISING = "abcdefghijklmnopqrstuvwxyz 0123456789"
+_RISE = 4
 _ONE = re.compile(rf"(.)\1{{{_SAME - 1},4096}}")
 _LONGER = "\u0130"
 """The one character that is two in lower case: a capital i with a dot."""
@@ -155,6 +158,18 @@ def _is_regular(value: str) -> bool:
     )
 
 
+def _counted(low: str) -> Iterator[str]:
+    """The parts of a value that count up, as `abcdef` and `1234`; each at least four long."""
+    at = 0
+    while at < len(low) - _RISE + 1:
+        size = 0
+        while at + size < len(low) and low[at : at + size + 1] in _RISING:
+            size += 1
+        if size >= _RISE:
+            yield low[at : at + size]
+        at += max(1, size)
+
+
 def is_random(value: str, bits: float) -> bool:
     """Whether it has digits and letters in no order that a person would write, and at least so many bits a character.
 
@@ -165,5 +180,7 @@ def is_random(value: str, bits: float) -> bool:
     if not digits or not letters:
         return False
     if entropy(value) < (min(bits, 3.0) if is_hex(value) else bits):
+        return False
+    if sum(map(len, _counted(value.lower()))) * 2 >= len(value):
         return False
     return not is_written(value) and not is_placeholder(value)

@@ -59,6 +59,13 @@ AGAINST = _set(
     """
 )
 """With one of these between the name and the value, or as the word before a key, it is none."""
+PUBLIC_IDS = _set(
+    """
+    app application bundle channel client device order organization package product project request session site team
+    tenant user workspace
+    """
+)
+"""With one of these before it, an id names something, and everybody may know it."""
 STAND_INS = _set(
     """
     account admin api apikey bar baz credentials db_password db_user dbpass dbuser email example foo guest host key

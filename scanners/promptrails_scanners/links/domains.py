@@ -27,7 +27,7 @@ def domains() -> Domains:
         if line.startswith("["):
             name = line.strip("[]")
         elif line and not line.startswith("#"):
-            parts.setdefault(name, []).append(line.split())
+            parts.setdefault(name, []).append(_named(line.split()))
 
     def all_of(part: str) -> frozenset[str]:
         return frozenset(word for line in parts[part] for word in line)
@@ -35,3 +35,9 @@ def domains() -> Domains:
     brands = {line[0]: frozenset(line[1:]) for line in parts["brands"]}
     real = frozenset(domain for theirs in brands.values() for domain in theirs) - all_of("shared")
     return Domains(all_of("known") | real, all_of("shared"), all_of("short"), brands)
+
+
+def _named(words: list[str]) -> list[str]:
+    """The domains of a line, which begins with their ending if it is the same for all."""
+    ending = words[0] if words[0].startswith(".") else ""
+    return [word.strip('"') + ending for word in (words[1:] if ending else words)]
