@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace as replaced
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
@@ -18,7 +19,7 @@ from promptrails_scanners.foundation.options import ScannerOptions, option_names
 from promptrails_scanners.foundation.places import replace, union
 from promptrails_scanners.links import model
 from promptrails_scanners.links.address import Address, parents, parsed
-from promptrails_scanners.links.finder import Link, find
+from promptrails_scanners.links.finder import Link, begin_of, find
 from promptrails_scanners.links.leaks import carries
 from promptrails_scanners.links.looks import imitated, is_mixed
 
@@ -104,17 +105,12 @@ class MaliciousUrls(BaseScanner[Options]):
         return Verdict(True, highest, findings, replace(text, findings, self._instead), kinds, why, truncated=cut)
 
     def settled(self, text: str) -> int | None:
-        """How much is decided: all before the last run of characters, and before what a later one may speak against."""
-        at = len(text)
-        while at and not text[at - 1].isspace():
-            at -= 1
-        while at and text[at - 1].isspace():
-            at -= 1
-        for link in self._links(text)[0]:
-            own = self._judged(link)[1]
-            elsewhere = self._judged(Link(link.start, link.end, link.text, "image", link.script))[1]
-            if own < self._threshold <= elsewhere or link.start < at < link.end:
-                at = min(at, link.start)
+        """How much is decided: all before the last run of characters and what it belongs to, and before the first link
+        that harms in some places only: where it stands so, it counts wherever it stands."""
+        at = begin_of(text, len(text))
+        for link in self._links(text[:at])[0]:
+            if self._hangs_on_place(link):
+                return begin_of(text, link.start)
         return at
 
     def _links(self, text: str) -> tuple[list[Link], bool]:
@@ -159,6 +155,16 @@ class MaliciousUrls(BaseScanner[Options]):
             yield "CREDENTIALS_URL", 0.9 if "." in address.user.partition(":")[0] else 0.6
         if options.check_exfiltration and link.place != "text" and not address.known and carries(address):
             yield "EXFILTRATION_URL", 0.85 if link.place == "image" else 0.6
+
+    def _hangs_on_place(self, link: Link) -> bool:
+        """Whether a link is harmful as an image and not as text."""
+        if link.script or not self.options.check_exfiltration:
+            return False
+        address = parsed(link.text)
+        if address is None or address.known or not carries(address):
+            return False
+        as_text, as_image = (self._judged(replaced(link, place=place))[1] for place in ("text", "image"))
+        return as_text < self._threshold <= as_image
 
     def _instead(self, one: Finding, found: str) -> str:
         if self.options.redact_mode == "remove":

