@@ -80,6 +80,10 @@ def test_a_token_is_found_by_its_form(value: str, type_: str) -> None:
         ("postgresql://", "svc_app:" + drawn(12), "@db.internal:5432/main", "URL_CREDENTIALS"),
         ("https://", "deploy:p@ss" + drawn(8), "@git.internal/x", "URL_CREDENTIALS"),
         ("Authorization: Bearer ", drawn(40), "", "AUTHORIZATION_HEADER"),
+        ("redis://", ":" + drawn(14), "@cache.internal:6379/0", "URL_CREDENTIALS"),
+        ("postgres://", "u:" + drawn(14), "@db.example.com/main", "URL_CREDENTIALS"),
+        ("//registry.internal/:_authToken=", drawn(40), "", "NPM_TOKEN"),
+        ("AUTH0_CLIENT_SECRET=", drawn(64), "", "AUTH0_KEY"),
         ("'authorization': 'Basic ", "ZGVwbG95OnRpZ2VyMTIzNA==", "'", "AUTHORIZATION_HEADER"),
         ("AccountName=store;AccountKey=", drawn(86, LETTERS + "+/") + "==", ";", "AZURE_CONNECTION"),
     ],
@@ -120,6 +124,14 @@ def test_a_value_is_found_by_what_stands_around_it(before: str, value: str, afte
         f"-----BEGIN PUBLIC KEY-----\n{drawn(64)}\n{drawn(64, seed=2)}\n-----END PUBLIC KEY-----",
         "https://cdn.internal/assets/ico-" + drawn(32, HEX) + ".png",
         jwt('{"not": "a header"}'),
+        f"AUTH0_CLIENT_ID={drawn(32)}",
+        f'"tenantId": "{drawn(32)}"',
+        "secret_access_key = 'abcdefg12346+FJQCK'",
+        "postgresql://app:secret@db.example.com/main",
+        "mysql://root:rx7K2@[2001:db8::17]/main",
+        "redis://:${REDIS_PASSWORD}@cache:6379/0",
+        "redis://:password@cache:6379/0",
+        "//registry.internal/:_authToken=${NPM_TOKEN}",
         "",
         " \n\t",
     ],
@@ -303,7 +315,7 @@ def test_floors_on_labelled_texts() -> None:
     negatives = sum(not label for _, label, _ in hits)
     assert 2 * true / (2 * true + false + missed) >= 0.95
     assert true / (true + missed) >= 0.94
-    assert false / negatives <= 0.04  # but two are credentials that another rule of their source finds
+    assert false / negatives <= 0.033  # nearly all of them are credentials that another rule of their source finds
     assert not any(hit for hit, _, source in hits if "commit" in source or "lock" in source)
 
 

@@ -32,7 +32,7 @@ _SECRET = re.compile(
 )
 _QUOTED = re.compile(r"(?P<open>\\?[\"'`])(?P<value>[^\n\r]{4,200}?)(?P=open)")
 _BARE = re.compile(
-    r"(?P<value>[^\s\"'`<>(){}\[\],;&|\\]{5,128})(?P<rest>[ \t]*(?:[;,&\\]|#[^\n]*|//[^\n]*)?(?:[\s&]|$))"
+    r"(?P<value>[^\s\"'`<>(){}\[\],;&|\\]{5,128})(?=[ \t]{0,64}(?:[;,&\\]?(?:[\s&]|$)|#|//))"
 )
 _LINE = re.compile(
     r"[ \t]*(?:#+[ \t]*|//[ \t]*|-[ \t]+|export[ \t]+|set[ \t]+|ENV[ \t]+|\$env:|var[ \t]+|let[ \t]+|const[ \t]+)?"
