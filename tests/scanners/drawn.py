@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import base64
 import random
+import re
 import string
 import zlib
+from collections.abc import Iterator
+from typing import Any
+
+_parser: Any = re._parser  # type: ignore[attr-defined]  # the standard library's own reading of a pattern
 
 LETTERS = string.ascii_letters + string.digits
 HEX = "0123456789abcdef"
@@ -48,3 +53,43 @@ def jwt(header: str = '{"alg":"HS256","typ":"JWT"}') -> str:
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     return ".".join((part(header), part('{"sub":"4711","admin":true}'), drawn(43, LETTERS + "-_")))
+
+
+def like(pattern: re.Pattern[str], source: random.Random) -> str:
+    """A text by chance that the pattern matches as a whole."""
+    parsed = _parser.parse(pattern.pattern, pattern.flags)
+    while True:
+        text = "".join(_signs(parsed, source))
+        if pattern.fullmatch(text):
+            return text
+
+
+def _signs(items: Any, source: random.Random) -> Iterator[str]:
+    for kind, value in items:
+        name = str(kind)
+        if name == "LITERAL":
+            yield chr(value)
+        elif name == "IN":
+            yield source.choice(_set(value))
+        elif name in ("MAX_REPEAT", "MIN_REPEAT"):
+            least, most, inner = value
+            for _ in range(source.randint(least, min(most, least + 8))):
+                yield from _signs(inner, source)
+        elif name == "SUBPATTERN":
+            yield from _signs(value[-1], source)
+        elif name == "BRANCH":
+            yield from _signs(source.choice(value[1]), source)
+        else:
+            assert name in ("ASSERT", "ASSERT_NOT", "AT"), name
+
+
+def _set(parts: Any) -> list[str]:
+    if str(parts[0][0]) == "NEGATE":
+        return list(LETTERS)
+    signs: list[str] = []
+    for kind, value in parts:
+        if str(kind) == "RANGE":
+            signs += map(chr, range(value[0], value[1] + 1))
+        else:
+            signs += chr(value) if str(kind) == "LITERAL" else LETTERS
+    return signs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
+import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -323,6 +324,40 @@ def test_a_thousand_cuts_come_to_the_same() -> None:
             cuts = sorted(dice.randrange(len(text) + 1) for _ in range(dice.choice((1, 2, 5, 20))))
             parts = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
             assert apart(scanner, parts) == expected, parts
+
+
+# ------------------------------------------------------------------ long texts
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["a", "a.", "http://", "www.", "![", "<img ", "](", "[.]", "hxxp://", "data:", "javascript:", "@", "/", "a-", "(", ")",
+     "http://a.b/)", "xn--", "href=", "a.com/", "https://x.invalid/?d=A1b2 ", "![x](https://x.invalid/?d={y}) "],
+)  # fmt: skip
+def test_work_grows_with_the_text_alone(unit: str) -> None:
+    """Counts the calls that are made, not seconds."""
+    short, long = unit * (6000 // len(unit)), unit * (6000 // len(unit)) * 2
+    assert calls(long) <= 2.3 * calls(short) + 200
+
+
+def calls(text: str) -> int:
+    """How many functions are called for a text that has been seen before."""
+    one = malicious_urls.build({"max_urls": 100_000})
+    one.scan(text)
+    counted = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        one.scan(text)
+        one.settled(text)
+    finally:
+        sys.setprofile(before)
+    return counted
 
 
 # ------------------------------------------------------------------ floors

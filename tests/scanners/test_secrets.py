@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 import threading
 from typing import Any
 
@@ -9,8 +11,9 @@ import pytest
 
 from promptrails_engine.errors import ConfigurationError
 from promptrails_scanners import secrets
+from promptrails_scanners.credentials import tokens
 from tests.scanners.data import shared_rows
-from tests.scanners.drawn import HEX, LETTERS, drawn, github, jwt, pem
+from tests.scanners.drawn import HEX, LETTERS, drawn, github, jwt, like, pem
 
 UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
@@ -141,6 +144,62 @@ def test_what_is_no_secret_is_left_alone(text: str) -> None:
     assert not verdict.triggered
     assert verdict.score == 0
     assert verdict.redacted == text
+
+
+def rules_of_the_table() -> list[tuple[str, str, re.Pattern[str]]]:
+    """What tokens begin with, or have in them, their label and their pattern."""
+    table = tokens._table()
+    begin = [(prefix, rule.label, rule.pattern) for prefix, rules in table.rules.items() for rule in rules]
+    return begin + [(inside, rule.label, rule.pattern) for inside, rule in table.inner.items()]
+
+
+def test_every_row_of_the_table_finds_tokens_of_its_form() -> None:
+    rows = rules_of_the_table()
+    assert len(rows) > 500
+    missed: list[tuple[str, str, int]] = []
+    for prefix, label, pattern in rows:
+        source = random.Random(f"{prefix} {pattern.pattern}")
+        drawn_ones = [like(pattern, source) for _ in range(8)]
+        texts = [f"so: {one} there" for one in drawn_ones]
+        hits = sum(any((one.start, one.end) == (4, len(text) - 6) for one in tokens.find(text)) for text in texts)
+        if hits < 4:  # some are drawn too regular for a token
+            missed.append((prefix, label, hits))
+    assert missed == []
+
+
+@pytest.mark.parametrize(
+    "service", ["datadog", "algolia", "mailgun", "cloudflare", "newrelic", "sentry", "zendesk", "okta"]
+)
+@pytest.mark.parametrize(
+    "form",
+    ["{}_API_KEY={!r}", "{}ApiToken: {}", '{{"{}": {{"apiKey": "{}"}}}}', "my {} token is {}", "--{}-secret-key {}"],
+)
+def test_values_of_services_are_found_however_they_are_named(service: str, form: str) -> None:
+    value = drawn(32, HEX, seed=len(service))
+    text = form.format(service, value)
+    assert found(text) == [value]
+
+
+PROSE = """
+The committee met on 2026-03-14 and again on 2026-04-02; room B12-0047 was free. Order 4711-0815 left the house at
+09:30, parcel 1Z999AA10123456784, invoice INV-2026-000481. See section 3.2.1 of ISO-8601, or RFC 7519, for what a token
+is. The password has to have eight characters and one digit; nobody will ever ask for your password. Please reset the password,
+then log in with the new one. The secret of good bread is time. Keys are on the hook; the access code is on the door.
+Basic authentication sends a user and a password with every request. A bearer token is like cash. The key idea is that
+authors own what they author. Version 4.11.0-rc.2 of the api was built from 9f2c1e7b3a4d by build #20260314.7.
+Use `os.environ["API_KEY"]` or `${API_KEY}`, never a literal.
+export API_KEY=<your key here>. api_key: str | None = None.
+def login(user: str, password: str) -> Token: ...  self.password = password; if password != confirm_password: raise
+ssh-ed25519 is a kind of key. The md5 of it is d41d8cd98f00b204e9800998ecf8427e.
+data-testid="login-form-submit-button-2"
+GET /v2/users/4711/tokens?page=3&sort=created_at HTTP/1.1 404.
+UUIDs such as 123e4567-e89b-12d3-a456-426614174000 count up.
+"""
+
+
+@pytest.mark.parametrize("line", [line for line in PROSE.splitlines() if line])
+def test_prose_and_code_about_secrets_has_none(line: str) -> None:
+    assert types(line) == []
 
 
 def test_every_place_of_a_value_goes_and_the_name_stays() -> None:

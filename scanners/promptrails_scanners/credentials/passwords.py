@@ -24,16 +24,14 @@ _NAME = re.compile(
     r"(?P<word>pass(?:word|wd|phrase)?|pwd)(?P<more>[a-z0-9_]{0,16})(?P<close>\\?[\"'\])]{0,2})"
     r"[ \t]{0,12}(?P<sign>=>|:=|===?|!=|=|:|,)[ \t]{0,12}"
 )
-_BEFORE = re.compile(r"[A-Za-z0-9_.\-$>\[\"'#]{0,48}$")
+_BEFORE = re.compile(r"[A-Za-z0-9_.\-$>\[\"'#]{0,48}\Z")
 _SECRET = re.compile(
     r"(?:secret(?:_?key)?|private_?key|api_?key|auth_?token|access_?token|(?:client|app|jwt|consumer)_?secret)"
     r"(?P<close>\\?[\"'\])]{0,2})"
     r"[ \t]{0,12}(?P<sign>=>|:=|=|:)[ \t]{0,12}",
 )
 _QUOTED = re.compile(r"(?P<open>\\?[\"'`])(?P<value>[^\n\r]{4,200}?)(?P=open)")
-_BARE = re.compile(
-    r"(?P<value>[^\s\"'`<>(){}\[\],;&|\\]{5,128})(?=[ \t]{0,64}(?:[;,&\\]?(?:[\s&]|$)|#|//))"
-)
+_BARE = re.compile(r"(?P<value>[^\s\"'`<>(){}\[\],;&|\\]{5,128})(?=[ \t]{0,64}(?:[;,&\\]?(?:[\s&]|$)|#|//))")
 _LINE = re.compile(
     r"[ \t]*(?:#+[ \t]*|//[ \t]*|-[ \t]+|export[ \t]+|set[ \t]+|ENV[ \t]+|\$env:|var[ \t]+|let[ \t]+|const[ \t]+)?"
 )

@@ -51,6 +51,7 @@ _SAME = 6
 _COUNTED = "0123456789abcdefghijklmnopqrstuvwxyz 12345678901234567890 qwertyuiopasdfghjklzxcvbnm"
 _RISING = "abcdefghijklmnopqrstuvwxyz 0123456789"
 _RISE = 4
+_RISES = re.compile("|".join(part for at in range(len(_RISING) - 3) if " " not in (part := _RISING[at : at + _RISE])))
 _ONE = re.compile(rf"(.)\1{{{_SAME - 1},4096}}")
 _LONGER = "\u0130"
 """The one character that is two in lower case: a capital i with a dot."""
@@ -181,6 +182,7 @@ def is_random(value: str, bits: float) -> bool:
         return False
     if entropy(value) < (min(bits, 3.0) if is_hex(value) else bits):
         return False
-    if sum(map(len, _counted(value.lower()))) * 2 >= len(value):
+    low = value.lower()
+    if _RISES.search(low) and sum(map(len, _counted(low))) * 2 >= len(value):
         return False
     return not is_written(value) and not is_placeholder(value)
