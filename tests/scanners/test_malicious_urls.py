@@ -331,8 +331,8 @@ def test_a_thousand_cuts_come_to_the_same() -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["a", "a.", "http://", "www.", "![", "<img ", "](", "[.]", "hxxp://", "data:", "javascript:", "@", "/", "a-", "(", ")",
-     "http://a.b/)", "xn--", "href=", "a.com/", "https://x.invalid/?d=A1b2 ", "![x](https://x.invalid/?d={y}) "],
+    ["a", "a.", "http://", "www.", "![", "<img ", "](", "[.]", "hxxp://", "data:", "javascript:", "@", "/", "a-", "(",
+     ")", "http://a.b/)", "xn--", "href=", "a.com/", "https://x.invalid/?d=A1b2 ", "![x](https://x.invalid/?d={y}) "],
 )  # fmt: skip
 def test_work_grows_with_the_text_alone(unit: str) -> None:
     """Counts the calls that are made, not seconds."""
