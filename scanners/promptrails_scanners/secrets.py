@@ -169,8 +169,13 @@ def _mask(options: Options) -> Callable[[Finding, str], str]:
         return lambda one, found: "******"
     if options.redact_mode == "partial":
         return _partly
-    key = (options.hash_key or randomness.token_hex(16)).encode()
-    return lambda one, found: f"[{one.type}:{hmac.new(key, found.encode(), 'sha256').hexdigest()[:16]}]"
+    key = _encoded(options.hash_key or randomness.token_hex(16))
+    return lambda one, found: f"[{one.type}:{hmac.new(key, _encoded(found), 'sha256').hexdigest()[:16]}]"
+
+
+def _encoded(text: str) -> bytes:
+    """The text as bytes, halves of surrogate pairs as well, which a stream may leave behind."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _partly(one: Finding, found: str) -> str:

@@ -184,7 +184,8 @@ PROSE = """
 The committee met on 2026-03-14 and again on 2026-04-02; room B12-0047 was free. Order 4711-0815 left the house at
 09:30, parcel 1Z999AA10123456784, invoice INV-2026-000481. See section 3.2.1 of ISO-8601, or RFC 7519, for what a token
 is. The password has to have eight characters and one digit; nobody will ever ask for your password.
-Please reset the password, then log in with the new one. The secret of good bread is time. Keys are on the hook; the access code is on the door.
+Please reset the password, then log in with the new one. The secret of good bread is time.
+Keys are on the hook; the access code is on the door.
 Basic authentication sends a user and a password with every request. A bearer token is like cash. The key idea is that
 authors own what they author. Version 4.11.0-rc.2 of the api was built from 9f2c1e7b3a4d by build #20260314.7.
 Use `os.environ["API_KEY"]` or `${API_KEY}`, never a literal.
@@ -301,6 +302,14 @@ def test_what_stands_in_place() -> None:
     assert hashed != secrets.scan(f"t={value}", redact_mode="hash", hash_key="j" * 16).redacted
     assert hashed is not None
     assert hashed.startswith("t=[GITHUB_TOKEN:")
+
+
+@pytest.mark.parametrize("mode", ["label", "all", "partial", "hash"])
+def test_halves_of_surrogate_pairs_are_characters_like_others(mode: str) -> None:
+    redacted = secrets.scan("\ud83d password: '\ud800abcd123!'", redact_mode=mode).redacted
+    assert redacted is not None
+    assert redacted.startswith("\ud83d password: '")
+    assert "abcd123" not in redacted
 
 
 @pytest.mark.parametrize(
