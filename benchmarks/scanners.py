@@ -1,6 +1,6 @@
 """Measures our scanners beside others that work offline, in speed and in quality, and prints a table.
 
-Usage: python benchmarks/scanners.py [--peers ENVIRONMENTS] [--kind KIND ...] [--quick] [--json FILE]
+Usage: python benchmarks/scanners.py [--peers ENVIRONMENTS] [--kind KIND ...] [--repeats N] [--quick] [--json FILE]
 
 ENVIRONMENTS holds a virtual environment for each of the others, named as its script in scanner_peers; those that are
 not there are named, and left out.  Quality is measured where PROMPTRAILS_SCANNER_DATA names a folder of labelled rows.
@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 OURS = "promptrails"
 FITTED = {"pii", "sensitive", "prompt_injection", "toxicity", "harmful", "bias", "no_refusal", "malicious_urls"}
 """Their models were fitted on these rows: what is shown of them is the cross-validated figure of docs/scanners.md."""
-REPEATS = 3
+TEXTS = 120
 TIMEOUT_S = 1800
 COLUMNS = {
     "kind": 9, "scanner": 26, "1 KB p50": 8, "p99": 8, "64 KB": 9, "load": 8, "memory": 9, "F1": 7, "false alarms": 12,
@@ -66,7 +66,7 @@ def main() -> int:
                 there.append(peer)
             else:
                 absent.add(peer.script)
-        for contender, figures in side_by_side(kind, there, arguments.peers, quick=arguments.quick).items():
+        for contender, figures in side_by_side(kind, there, arguments).items():
             print(line(kind, contender, figures), flush=True)
             everything.append({"kind": kind, "scanner": contender.name, **figures})
     if absent:
@@ -80,6 +80,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=Path, metavar="DIR", help="virtual environments of the others, by name")
     parser.add_argument("--kind", action="append", choices=BESIDE, help="only this kind; may be given again")
+    parser.add_argument("--repeats", type=int, default=3, help="so many processes each; the median is shown")
     parser.add_argument("--quick", action="store_true", help="little of everything: shows that it works, not how fast")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     return parser.parse_args()
@@ -92,15 +93,15 @@ def interpreter(contender: Contender, environments: Path | None) -> Path:
 
 
 def side_by_side(
-    kind: str, contenders: list[Contender], environments: Path | None, *, quick: bool
+    kind: str, contenders: list[Contender], arguments: argparse.Namespace
 ) -> dict[Contender, dict[str, Any]]:
-    """Their figures: each in fresh processes, in turns, the median of three; quality once."""
+    """Their figures: each in fresh processes, in turns, the median of those; quality once."""
     found: dict[Contender, list[dict[str, Any]]] = {contender: [] for contender in contenders}
-    for number in range(1 if quick else REPEATS):
+    for number in range(1 if arguments.quick else arguments.repeats):
         for contender in contenders:
             rated = number == 0 and not (contender.script == OURS and kind in FITTED)
-            work = job(kind, rated=rated, quick=quick)
-            found[contender].append(run(contender, kind, work, interpreter(contender, environments)))
+            work = job(kind, rated=rated, quick=arguments.quick)
+            found[contender].append(run(contender, kind, work, interpreter(contender, arguments.peers)))
     return {contender: figures_of(kind, contender, runs) for contender, runs in found.items()}
 
 
@@ -108,7 +109,7 @@ def job(kind: str, *, rated: bool, quick: bool) -> dict[str, Any]:
     path, text = data_file(kind), long_text(kind)
     rows = read_rows(path) if path and rated else []
     options = next((row["options"] for row in rows if row.get("options")), OPTIONS.get(kind, {}))
-    pieces = kilobytes(text, 30 if quick else 210)
+    pieces = kilobytes(text, 30 if quick else TEXTS)
     long = (text * (1 + 2**16 // len(text)))[: 2**12 if quick else 2**16]
     rows = rows[:60] if quick else rows
     return {"warm": pieces[:10], "texts": pieces[10:], "long": long, "options": options, "rows": rows}
