@@ -57,7 +57,8 @@ BESIDE: dict[str, tuple[Contender, ...]] = {
 def main() -> int:
     arguments = parsed()
     print(report.machine(), end="\n\n")
-    print(row(COLUMNS), row(dict.fromkeys(COLUMNS, "-" * 3)), sep="\n")
+    print(row(dict(zip(COLUMNS, COLUMNS, strict=True))))
+    print("|" + "|".join("-" * (width + 2) for width in COLUMNS.values()) + "|")
     everything, absent = [], set[str]()
     for kind in arguments.kind or BESIDE:
         there = [Contender(OURS)]
@@ -159,8 +160,7 @@ def line(kind: str, contender: Contender, figures: dict[str, Any]) -> str:
 
 
 def row(cells: dict[str, Any]) -> str:
-    shown = [str(cells[name]) if cells is not COLUMNS else name for name in COLUMNS]
-    return "| " + " | ".join(cell.ljust(width) for cell, width in zip(shown, COLUMNS.values(), strict=True)) + " |"
+    return "| " + " | ".join(str(cells[name]).ljust(width) for name, width in COLUMNS.items()) + " |"
 
 
 if __name__ == "__main__":

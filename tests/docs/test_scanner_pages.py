@@ -14,6 +14,7 @@ from promptrails_scanners.foundation.options import ScannerOptions
 from tests.repo.documents import ROOT
 
 INDEX = (ROOT / "docs/scanners.md").read_text(encoding="utf-8")
+BENCHMARKS = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
 FIGURES = re.compile(r"^\|(?: [a-z ]+ \|)? ([\d.-]+) \| ([\d.-]+) \| ([\d.]+) \| ([\d.]+) \|$", re.MULTILINE)
 NEEDED: dict[str, dict[str, Any]] = {
     "ban_substrings": {"substrings": ["zebra"]},
@@ -111,3 +112,12 @@ def test_the_figures_of_a_page_are_those_of_the_index(meta: ScannerMeta) -> None
     on_page = FIGURES.search(page(meta.type).split("## Figures")[1])
     assert row.groups() == (on_page.groups()[2:] if on_page else ("-", "-"))
     assert (on_page is None) is (meta.type == "anonymize")
+
+
+@on_every_page
+def test_the_time_in_the_index_is_that_of_the_benchmarks(meta: ScannerMeta) -> None:
+    row = re.search(rf"^\| \[{meta.type}\].*\| ([\d.]+) \|$", INDEX, re.MULTILINE)
+    measured = re.search(rf"^\| {meta.type}, 1 KB .*? ([\d.]+) ms ", BENCHMARKS, re.MULTILINE)
+    assert row is not None
+    assert measured is not None
+    assert row[1] == f"{float(measured[1]):.2g}"
