@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -119,8 +120,9 @@ def job(kind: str, *, rated: bool, quick: bool) -> dict[str, Any]:
 def run(contender: Contender, kind: str, work: dict[str, Any], python: Path) -> dict[str, Any]:
     script = HERE / "scanner_peers" / f"{contender.script}.py"
     command = [str(python), str(HERE / "scanner_worker.py"), str(script), kind, contender.variant]
+    environment, given = os.environ | {"DO_NOT_TRACK": "1", "DATAFOG_NO_TELEMETRY": "1"}, json.dumps(work)
     done = subprocess.run(
-        command, input=json.dumps(work), capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        command, input=given, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=environment
     )
     if done.returncode:
         raise SystemExit(f"{contender.name}: {done.stderr.strip()[-2000:]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import tldextract.tldextract
 from presidio_analyzer import AnalyzerEngine
 from presidio_analyzer.nlp_engine import NlpEngineProvider
 
@@ -16,6 +17,8 @@ THRESHOLD = 0.4
 
 
 def load(kind: str, variant: str) -> Callable[[str, Mapping[str, Any]], list[str]]:
+    # Otherwise it asks the network for a list of domains.
+    tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=())
     engine, model = ENGINES[variant]
     configuration = {"nlp_engine_name": engine, "models": [{"lang_code": "en", "model_name": model}]}
     analyzer = AnalyzerEngine(
