@@ -1,8 +1,8 @@
 """A support desk whose guards look at mails, tool calls and answers; the model never sees who writes."""
 
-from promptrails_engine import Engine, GuardrailSpec, SimpleAgentConfig
+from promptrails_engine import ContentEvent, Engine, GuardrailSpec, SimpleAgentConfig
 from promptrails_engine.ports.provider import ModelRequest
-from promptrails_engine.testing import ScriptedProvider, ToolUse
+from promptrails_engine.testing import Reply, ScriptedProvider, ToolUse
 
 GUARDS = [
     GuardrailSpec("input", "invisible_text", "redact", sort_order=1),
@@ -17,6 +17,7 @@ GUARDS = [
     GuardrailSpec("output", "secrets", "redact"),
     GuardrailSpec("output", "toxicity", "log"),
 ]
+PIECES = ("Dear [PERS", "ON_1], we ", "wrote to [EM", "AIL_1] ", "today.")
 
 
 def notes(customer: str) -> str:
@@ -32,6 +33,21 @@ def answer(request: ModelRequest) -> str | ToolUse:
     if last.role == "user":
         return ToolUse("notes", {"customer": "[EMAIL_1]"})
     return 'Dear [PERSON_1], the shop is open again: password = "hT7#kd92LmQz!x".'
+
+
+def in_pieces(request: ModelRequest) -> Reply:
+    """Stands in for a model whose answer comes in pieces, labels cut in two."""
+    return Reply(chunks=PIECES)
+
+
+def heard() -> None:
+    """The same mail, its answer heard while it comes: a label is held back until it is whole, and then is the value."""
+    with Engine(providers=[ScriptedProvider(in_pieces)], model="scripted/any") as engine:
+        engine.prompts.create("Reply", user_prompt="{{ mail }}")
+        guards = [GuardrailSpec("input", "anonymize", "redact")]
+        engine.agents.create("Desk", config=SimpleAgentConfig("Reply"), guardrails=guards)
+        stream = engine.agents.stream("Desk", {"mail": "I am Ann Berg (ann.berg@example.org). Is the shop open?"})
+        print("heard:", [event.content for event in stream if isinstance(event, ContentEvent)])
 
 
 def main() -> None:
@@ -54,3 +70,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    heard()

@@ -14,7 +14,14 @@ from promptrails_scanners.foundation.options import ScannerOptions
 from tests.repo.documents import ROOT
 
 INDEX = (ROOT / "docs/scanners.md").read_text(encoding="utf-8")
+BENCHMARKS = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
 FIGURES = re.compile(r"^\|(?: [a-z ]+ \|)? ([\d.-]+) \| ([\d.-]+) \| ([\d.]+) \| ([\d.]+) \|$", re.MULTILINE)
+NEEDED: dict[str, dict[str, Any]] = {
+    "ban_substrings": {"substrings": ["zebra"]},
+    "ban_topics": {"topics": ["sports"]},
+    "language": {"valid_languages": ["en"]},
+}
+"""Options of the scanners that need some."""
 MANY = 4
 """Longer defaults, which are all that there is, stand as `all`."""
 
@@ -58,6 +65,17 @@ def test_there_is_a_page_for_every_scanner_and_a_row_in_the_index() -> None:
 
 
 @on_every_page
+def test_the_index_says_how_an_answer_is_let_go(meta: ScannerMeta) -> None:
+    row = re.search(rf"^\| \[{meta.type}\]\([^)]+\) \| [^|]+ \| \w+ \| ([a-z ]+) \| ", INDEX, re.MULTILINE)
+    assert row is not None
+    build, needed = import_module(f"promptrails_scanners.{meta.type}").build, NEEDED.get(meta.type, {})
+    asked = {"occurrences": "found"} if row[1] == "if asked" else {}
+    text = "The weather is fine today. " * 40
+    assert (build(needed).settled(text) is None) is (row[1] != "pieces")
+    assert (build(needed | asked).settled(text) is None) is (row[1] == "whole")
+
+
+@on_every_page
 def test_a_page_says_what_it_should(meta: ScannerMeta) -> None:
     headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", page(meta.type), flags=re.DOTALL), re.MULTILINE)
     assert headings == [
@@ -89,10 +107,17 @@ def test_the_options_of_every_scanner_are_those_of_the_code() -> None:
 
 @on_every_page
 def test_the_figures_of_a_page_are_those_of_the_index(meta: ScannerMeta) -> None:
-    row = re.search(
-        rf"^\| \[{meta.type}\].*\| ([\d.-]+ \| [\d.-]+ \| [\d.-]+ \| [\d.-]+) \| [\d.]+ \|$", INDEX, re.MULTILINE
-    )
+    row = re.search(rf"^\| \[{meta.type}\].*\| ([\d.-]+) \| ([\d.-]+) \| [\d.]+ \|$", INDEX, re.MULTILINE)
     assert row is not None
     on_page = FIGURES.search(page(meta.type).split("## Figures")[1])
-    assert row[1].split(" | ") == (list(on_page.groups()) if on_page else ["-"] * 4)
+    assert row.groups() == (on_page.groups()[2:] if on_page else ("-", "-"))
     assert (on_page is None) is (meta.type == "anonymize")
+
+
+@on_every_page
+def test_the_time_in_the_index_is_that_of_the_benchmarks(meta: ScannerMeta) -> None:
+    row = re.search(rf"^\| \[{meta.type}\].*\| ([\d.]+) \|$", INDEX, re.MULTILINE)
+    measured = re.search(rf"^\| {meta.type}, 1 KB .*? ([\d.]+) ms ", BENCHMARKS, re.MULTILINE)
+    assert row is not None
+    assert measured is not None
+    assert row[1] == f"{float(measured[1]):.2g}"
