@@ -15,6 +15,7 @@ from promptrails_scanners.invisible.characters import (
     BOM,
     BRAILLE_BLANK,
     JOINING,
+    LISTED,
     MARKS,
     RIGHT_TO_LEFT,
     UNSPACED,
@@ -36,8 +37,8 @@ _NESTED = 2
 _INDENT = 16
 _BESIDE = 2
 """So many characters on either side say whether a hidden one is of use."""
-_FEW = 2
 
+_LISTED = re.compile(f"[{LISTED}]+")
 _MARK = re.compile(f"[{MARKS}]")
 _FLOODS = re.compile(f"[{MARKS}]{{{_FLOOD},}}")
 _BRAILLE = re.compile(f"{BRAILLE_BLANK}[{BRAILLE_BLANK}\\s]*")
@@ -144,25 +145,29 @@ class Rules:
     def _hidden(self, text: str) -> list[int]:
         if text.isascii() and "controls" not in self._kinds:
             return []
-        special = sorted(char for char in set(text) if kind_of(char) is not None)
+        special = frozenset(char for char in set(text) if kind_of(char) is not None)
         if not special:
             return []
-        if len(special) <= _FEW:  # patterns are kept once they are compiled
-            return [match.start() for match in re.finditer(f"[{re.escape(''.join(special))}]", text)]
-        wanted = frozenset(special)
-        return [at for at, char in enumerate(text) if char in wanted]
+        if _LISTED.fullmatch("".join(special)):
+            return [at for match in _LISTED.finditer(text) for at in range(*match.span())]
+        return [at for at, char in enumerate(text) if char in special]
 
     def _in_runs(self, text: str, hidden: Sequence[int]) -> Iterator[Finding]:
         if not hidden:
             return
         excused = self._paired(text, hidden) | self._drawn(text)
         for start, end in _runs(hidden):
-            if end - start == 1 and text[start] in _NEVER_OF_USE:
-                kind = kind_of(text[start])
-                if kind in self._kinds:
-                    yield Finding(start, end, str(kind).upper())
-            else:
+            if end - start > 1:
                 yield from self._offending(text, start, end, excused)
+            elif start not in excused and (kind := kind_of(text[start])) in self._kinds and kind:
+                if not self._fits(text[start], kind, text, start):
+                    yield Finding(start, end, kind.upper())
+
+    def _fits(self, char: str, kind: Kind, text: str, at: int) -> bool:
+        """Whether a hidden character that stands alone is of use there."""
+        if char in _NEVER_OF_USE or char in _DIRECTIONAL:
+            return False
+        return _MAY_STAND[kind](char, Place(text, at, at + 1, self._scripts))
 
     def _offending(self, text: str, start: int, end: int, excused: set[int]) -> Iterator[Finding]:
         place = Place(text, start, end, self._scripts)
