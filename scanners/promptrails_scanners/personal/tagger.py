@@ -23,6 +23,8 @@ SOFT, WISHED, HARD, ENDLESS = 96, 128, 256, 2048
 so many, or after so many anywhere."""
 
 _N = len(LABELS)
+_LONGEST = 400
+"""What is longer, in characters, is no name and no address."""
 _LANE = 16
 _BIAS = 128
 _EDGES = frozenset(",;:\"'“”‘’()[]{}<>|*_-–—.!?\\/=")
@@ -210,7 +212,7 @@ def _run(
     while high > low and part[run[high - 1]].text in _EDGES:
         high -= 1
     kept = run[low:high]
-    if not any(part[at].text[0].isalnum() for at in kept):
+    if not any(part[at].text[0].isalnum() for at in kept) or part[kept[-1]].end - part[kept[0]].start > _LONGEST:
         return
     sure = [chances[at][first] + chances[at][first + 1] for at in kept]
     yield Tagged(part[kept[0]].start, part[kept[-1]].end, name, min(1.0, sum(sure) / len(sure)))
