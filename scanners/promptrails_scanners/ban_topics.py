@@ -71,8 +71,8 @@ class Options(ScannerOptions):
     min_words: int = Field(default=3, ge=1)
     """With `allow_only`, texts of fewer words never trigger: they are greetings and follow-ups."""
     redact_unit: Literal["none", "sentence"] = "none"
-    """`sentence`: where the text triggers, every sentence about a topic is replaced, or all of the text where none alone
-    is; `match_type="sentence"` replaces them anyway."""
+    """`sentence`: where the text triggers, every sentence about a topic is replaced, or all of the text where none
+    alone is; `match_type="sentence"` replaces them anyway."""
     replacement: str = "[TOPIC_REDACTED]"
 
 

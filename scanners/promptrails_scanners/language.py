@@ -89,13 +89,13 @@ class Language(BaseScanner[Options]):
         if self.options.match_type == "sentence":
             return self._by_sentence(text)
         score, languages = self._score(text)
-        found, redacted = (), text if self._cuts else None
-        if self._cuts and score >= self._threshold:
-            found, redacted = self._cut(text, score)
+        found, redacted = self._cut(text, score)
         return Verdict(score >= self._threshold, score, found, redacted, languages, self._why(score))
 
-    def _cut(self, text: str, score: float) -> tuple[tuple[Finding, ...], str]:
+    def _cut(self, text: str, score: float) -> tuple[tuple[Finding, ...], str | None]:
         """The sentences in other languages, and what is left: all of the text where they are not what triggers."""
+        if not self._cuts or score < self._threshold:
+            return (), text if self._cuts else None
         some = self._by_sentence(text)
         if some.redacted is not None and self._score(some.redacted)[0] < self._threshold:
             return some.findings, some.redacted

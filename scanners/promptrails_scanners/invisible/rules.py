@@ -159,15 +159,18 @@ class Rules:
         for start, end in _runs(hidden):
             if end - start > 1:
                 yield from self._offending(text, start, end, excused)
-            elif start not in excused and (kind := kind_of(text[start])) in self._kinds and kind:
-                if not self._fits(text[start], kind, text, start):
-                    yield Finding(start, end, kind.upper())
+            elif start not in excused and (kind := self._offence(text, start)):
+                yield Finding(start, end, kind.upper())
 
-    def _fits(self, char: str, kind: Kind, text: str, at: int) -> bool:
-        """Whether a hidden character that stands alone is of use there."""
+    def _offence(self, text: str, at: int) -> Kind | None:
+        """The kind of a hidden character that stands alone; None if it does not count, or is of use there."""
+        char = text[at]
+        kind = kind_of(char)
+        if kind is None or kind not in self._kinds:
+            return None
         if char in _NEVER_OF_USE or char in _DIRECTIONAL:
-            return False
-        return _MAY_STAND[kind](char, Place(text, at, at + 1, self._scripts))
+            return kind
+        return None if _MAY_STAND[kind](char, Place(text, at, at + 1, self._scripts)) else kind
 
     def _offending(self, text: str, start: int, end: int, excused: set[int]) -> Iterator[Finding]:
         place = Place(text, start, end, self._scripts)
