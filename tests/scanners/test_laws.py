@@ -163,11 +163,15 @@ def test_the_rest_needs_the_whole_text() -> None:
 def test_threads_get_what_one_gets(name: str) -> None:
     scanner, texts = built(name), [text[:40] for text in drawn(name, TEXTS, 1, seed=8)]
     alone = [scanner.scan(text) for text in texts]
+
+    def turned(turn: int) -> list[Verdict]:
+        return [scanner.scan(text) for text in texts[turn:] + texts[:turn]]
+
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-4)
     try:
         with ThreadPoolExecutor(THREADS) as pool:
-            turns = pool.map(lambda turn: [scanner.scan(text) for text in texts[turn:] + texts[:turn]], range(THREADS))
+            turns = pool.map(turned, range(THREADS))
             for turn, verdicts in enumerate(turns):
                 assert verdicts == alone[turn:] + alone[:turn]
     finally:
@@ -214,6 +218,10 @@ def foreign() -> list[str]:
     return texts
 
 
+def no_view(view: View) -> None:
+    """Nothing else to be read in it."""
+
+
 def test_reading_through_disguises_flags_no_language_more(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = foreign()
     terms: Mapping[str, Any] = {"substrings": ["password", "damn", "hell", "arse"], "match_type": "word"}
@@ -225,7 +233,7 @@ def test_reading_through_disguises_flags_no_language_more(monkeypatch: pytest.Mo
     for module in (classifier, toxicity, no_refusal, ban_topics):
         monkeypatch.setattr(module, "canonical", View)
     for module in (classifier, toxicity):
-        monkeypatch.setattr(module, "deleeted", lambda view: None)
+        monkeypatch.setattr(module, "deleeted", no_view)
     scanners["ban_substrings"] = built("ban_substrings", **terms)
     for name, scanner in scanners.items():
         new = [text for text in after[name] if not scanner.scan(text).triggered]
