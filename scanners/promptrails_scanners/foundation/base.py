@@ -38,7 +38,9 @@ class BaseScanner(ABC, Generic[Options]):
         return replace(verdict, redacted=redacted, truncated=True)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a built scanner cannot be pickled or copied; build one from the same options where it is needed")
+        raise TypeError(
+            "a built scanner cannot be pickled or copied; build one from the same options where it is needed"
+        )
 
     @abstractmethod
     def judge(self, text: str) -> Verdict:

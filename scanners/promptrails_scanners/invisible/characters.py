@@ -66,8 +66,6 @@ _KINDS: tuple[tuple[int, int, Kind], ...] = (
     (0x100000, 0x10FFFE, "private_use"),
 )
 _LOWS = [low for low, _, _ in _KINDS]
-LISTED = "".join(f"\\U{low:08x}-\\U{high - 1:08x}" for low, high, _ in _KINDS)
-"""All of these, as they are written between the brackets of a pattern."""
 
 _PICTURES = (
     (0xA9, 0xAA),

@@ -15,7 +15,6 @@ from promptrails_scanners.invisible.characters import (
     BOM,
     BRAILLE_BLANK,
     JOINING,
-    LISTED,
     MARKS,
     RIGHT_TO_LEFT,
     UNSPACED,
@@ -35,10 +34,11 @@ _FLOOD_KEPT = 2
 _MARKS_AFTER_A_LETTER = 64
 _NESTED = 2
 _INDENT = 16
+_FEW = 6
+"""So many different characters are looked for one after the other; more, by looking at each place."""
 _BESIDE = 2
 """So many characters on either side say whether a hidden one is of use."""
 
-_LISTED = re.compile(f"[{LISTED}]+")
 _MARK = re.compile(f"[{MARKS}]")
 _FLOODS = re.compile(f"[{MARKS}]{{{_FLOOD},}}")
 _BRAILLE = re.compile(f"{BRAILLE_BLANK}[{BRAILLE_BLANK}\\s]*")
@@ -146,11 +146,9 @@ class Rules:
         if text.isascii() and "controls" not in self._kinds:
             return []
         special = frozenset(char for char in set(text) if kind_of(char) is not None)
-        if not special:
-            return []
-        if _LISTED.fullmatch("".join(special)):
-            return [at for match in _LISTED.finditer(text) for at in range(*match.span())]
-        return [at for at, char in enumerate(text) if char in special]
+        if len(special) > _FEW:
+            return [at for at, char in enumerate(text) if char in special]
+        return sorted(at for char in special for at in _each(text, char))
 
     def _in_runs(self, text: str, hidden: Sequence[int]) -> Iterator[Finding]:
         if not hidden:
@@ -267,6 +265,13 @@ def _holds(text: str, start: int, end: int, turned: Sequence[int]) -> bool:
         at = bisect_left(turned, start)
         return at < len(turned) and turned[at] < end
     return end - start > 1 and kind_of(text[start + 1]) is None
+
+
+def _each(text: str, char: str) -> Iterator[int]:
+    at = text.find(char)
+    while at >= 0:
+        yield at
+        at = text.find(char, at + 1)
 
 
 def _runs(hidden: Sequence[int]) -> Iterator[tuple[int, int]]:
