@@ -13,9 +13,10 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.resources import files
 
+from promptrails_scanners.foundation.once import once
 from promptrails_scanners.languages.grams import grams_of, parts_of, words_of
 from promptrails_scanners.languages.scripts import COMMON, MODELLED, ONE_LANGUAGE, script_of
 
@@ -40,7 +41,7 @@ class Table:
     steps: int
 
 
-@cache
+@once
 def tables() -> Mapping[str, Table]:
     """The tables by script; read once."""
     packed = files("promptrails_scanners.languages").joinpath("weights.bin").read_bytes()

@@ -11,9 +11,10 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.resources import files
 
+from promptrails_scanners.foundation.once import once
 from promptrails_scanners.personal.features import BUCKETS, COMMON_BITS, NOTHING, Token, Word, describe, joint, tokens
 
 LABELS = ("O", "B-PERSON", "I-PERSON", "B-ADDRESS", "I-ADDRESS")
@@ -75,7 +76,7 @@ def unpack(data: bytes) -> Model:
     return Model(table, common, numbers[0], moves, tuple(math.exp(one) for one in numbers[1 + _N * _N :]))
 
 
-@cache
+@once
 def model() -> Model:
     """The weights that come with the package, read once."""
     return unpack(files("promptrails_scanners.personal").joinpath("data/tagger.bin").read_bytes())
