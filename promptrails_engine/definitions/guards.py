@@ -16,6 +16,8 @@ Place = Literal["input", "output", "tool_arguments", "tool_results"]
 _STRICT = ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False)
 _ALIASES = {"malicious_url": "malicious_urls"}
 _OUTPUT_ONLY = frozenset({"no_refusal"})
+_SAID_AGAIN = {"language": "action_on_mismatch"}
+"""Options of scanners that are the guard's action under another name."""
 
 
 def _scanner(value: Any) -> Any:
@@ -102,6 +104,7 @@ def checked_guards(given: Sequence[Any]) -> list[dict[str, Any]]:
             raise DefinitionError(
                 f"scanner '{spec.scanner_type}' looks at outputs only: make the guard's type 'output'"
             )
+        _check_action(spec)
         data = {f.name: getattr(spec, f.name) for f in fields(spec)}
         if spec.id is None:
             data["id"] = _free(f"{spec.type}-{spec.scanner_type}", taken)
@@ -112,6 +115,17 @@ def checked_guards(given: Sequence[Any]) -> list[dict[str, Any]]:
     if twice is not None:
         raise DefinitionError(f"two guards have the id '{twice}'; give one of them another, or none")
     return guards
+
+
+def _check_action(spec: GuardrailSpec) -> None:
+    """Refuse a config that asks for another action than its guard's: neither of the two can win silently."""
+    option = _SAID_AGAIN.get(spec.scanner_type, "")
+    asked = spec.config.get(option)
+    if asked is not None and asked != spec.action:
+        raise DefinitionError(
+            f"scanner '{spec.scanner_type}': '{option}' is {asked!r}, but the guard's action is '{spec.action}';"
+            f" give both alike, or leave '{option}' out"
+        )
 
 
 def _free(name: str, taken: set[str | None]) -> str:

@@ -6,7 +6,8 @@ their own (`topics/fields.txt`, English); with examples a small model is fitted 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,7 @@ from promptrails_scanners.foundation.options import ScannerOptions, option_names
 from promptrails_scanners.foundation.places import replace
 from promptrails_scanners.foundation.sentences import sentences
 from promptrails_scanners.foundation.views import canonical
-from promptrails_scanners.topics.examples import Likeness, elsewhere
+from promptrails_scanners.topics.examples import Likeness, Part, elsewhere
 from promptrails_scanners.topics.words import Vocabulary, terms_of, words_of
 
 __all__ = ["META", "Options", "Topic", "build", "scan"]
@@ -69,6 +70,9 @@ class Options(ScannerOptions):
     """`sentence`: each sentence is judged, too, and those that are about a topic are what a redaction takes out."""
     min_words: int = Field(default=3, ge=1)
     """With `allow_only`, texts of fewer words never trigger: they are greetings and follow-ups."""
+    redact_unit: Literal["none", "sentence"] = "none"
+    """`sentence`: where the text triggers, every sentence about a topic is replaced, or all of the text where none
+    alone is; `match_type="sentence"` replaces them anyway."""
     replacement: str = "[TOPIC_REDACTED]"
 
 
@@ -94,43 +98,61 @@ class BanTopics(BaseScanner[Options]):
     def judge(self, text: str) -> Verdict:
         if self.options.mode == "allow_only":
             return self._only(text)
-        labels = self._labels(text)
-        found = self._found(text, labels)
-        score = max(labels.values())
+        labels = dict.fromkeys((judge.name for judge in self._judges), 0.0)
+        for part in self._parts(text):
+            for judge in self._judges:
+                labels[judge.name] = max(labels[judge.name], judge.score(part))
         names = [judge.name for judge in self._judges if labels[judge.name] >= judge.threshold]
         reason = f"the text is about a banned topic: {', '.join(names)}" if names else ""
-        redacted = None
-        if self.options.match_type == "sentence" and (found or not names):
-            redacted = replace(text, found, lambda one, part: self.options.replacement)
-        return Verdict(bool(names), score, found, redacted, labels, reason)
+        found, redacted = self._cut(text, names)
+        return Verdict(bool(names), max(labels.values()), found, redacted, labels, reason)
 
     def _only(self, text: str) -> Verdict:
-        words = words_of(canonical(text).text)
-        labels = {judge.name: judge.score(words) for judge in self._judges}
+        part = Part(words_of(canonical(text).text))
+        labels = {judge.name: judge.score(part) for judge in self._judges}
         about = any(labels[judge.name] >= judge.threshold for judge in self._judges)
-        strange = not about and len(words) >= self.options.min_words
-        score = 1.0 - max(labels.values()) if len(words) >= self.options.min_words else 0.0
-        return Verdict(strange, score, labels=labels, reason="the text is about no allowed topic" if strange else "")
+        enough = len(part.words) >= self.options.min_words
+        score = 1.0 - max(labels.values()) if enough else 0.0
+        if about or not enough:
+            return Verdict(False, score, redacted=text if self._cuts else None, labels=labels)
+        found, redacted = self._whole(text) if self._cuts else ((), None)
+        return Verdict(True, score, found, redacted, labels, "the text is about no allowed topic")
 
-    def _labels(self, text: str) -> dict[str, float]:
-        """The score of each topic: of the text as a whole, or of the few sentences in it that are most about it."""
-        said = [words_of(canonical(text[start:end]).text) for start, end in sentences(text)]
+    def _parts(self, text: str) -> Iterator[Part]:
+        """Every few sentences in a row, as one; or each sentence alone, where those are judged."""
         size = 1 if self.options.match_type == "sentence" else _TOGETHER
-        parts = [list(chain.from_iterable(said[at : at + size])) for at in range(max(1, len(said) - size + 1))]
-        return {judge.name: max(map(judge.score, parts)) for judge in self._judges}
+        last: deque[list[str]] = deque(maxlen=size)
+        for start, end in sentences(text):
+            last.append(words_of(canonical(text[start:end]).text))
+            if len(last) == size:
+                yield Part(list(chain.from_iterable(last)))
+        if len(last) < size:
+            yield Part(list(chain.from_iterable(last)))
 
-    def _found(self, text: str, labels: Mapping[str, float]) -> tuple[Finding, ...]:
-        """The sentences that are about a topic, where those are looked at."""
-        suspects = [judge for judge in self._judges if labels[judge.name] >= judge.threshold]
-        if self.options.match_type == "full" or not suspects:
-            return ()
+    @property
+    def _cuts(self) -> bool:
+        return self.options.match_type == "sentence" or self.options.redact_unit == "sentence"
+
+    def _cut(self, text: str, names: Sequence[str]) -> tuple[tuple[Finding, ...], str | None]:
+        """The sentences about these topics, and the text without them; all of it where no sentence alone is."""
+        if not self._cuts or not names:
+            return (), text if self._cuts else None
+        suspects = [judge for judge in self._judges if judge.name in names]
         found: list[Finding] = []
         for start, end in sentences(text):
-            words = words_of(canonical(text[start:end]).text)
-            scores = [score for judge in suspects if (score := judge.score(words)) >= judge.threshold]
+            part = Part(words_of(canonical(text[start:end]).text))
+            scores = [score for judge in suspects if (score := judge.score(part)) >= judge.threshold]
             if scores:
                 found.append(Finding(start, end, _TYPE, max(scores)))
-        return tuple(found)
+        left = replace(text, found, lambda one, part: self.options.replacement)
+        if self.options.match_type == "full" and any(
+            judge.score(part) >= judge.threshold for part in self._parts(left) for judge in suspects
+        ):
+            return self._whole(text)
+        return tuple(found), left
+
+    def _whole(self, text: str) -> tuple[tuple[Finding, ...], str]:
+        return (Finding(0, len(text), _TYPE),), self.options.replacement
 
 
 class _Judge:
@@ -149,12 +171,12 @@ class _Judge:
             others += topic.counter_examples
             self._likeness = Likeness(topic.examples, others + elsewhere(terms))
 
-    def score(self, words: list[str]) -> float:
+    def score(self, part: Part) -> float:
         """0 to 1."""
-        told = self._vocabulary.score(words)
+        told = self._vocabulary.score(part.words)
         if self._likeness is None:
             return told
-        alike = self._likeness.score(words)
+        alike = self._likeness.score(part)
         return min(1.0, max(told + _ALIKE * alike, self._alone * alike))
 
 

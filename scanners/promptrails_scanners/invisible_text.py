@@ -77,8 +77,8 @@ class InvisibleText(BaseScanner[Options]):
         why = f"{sum(one.end - one.start for one in findings)} hidden characters: {', '.join(sorted(labels))}".replace(
             "_", " "
         )
-        long = any(one.end - one.start >= _LEAST for one in findings)
-        if self.options.decode and long and (count := sum(1 for _ in spelled(text))):
+        long = [text[one.start : one.end] for one in findings if one.end - one.start >= _LEAST]
+        if self.options.decode and (count := sum(1 for part in long for _ in spelled(part))):
             why += f"; they spell {'a text' if count == 1 else f'{count} texts'}"
         return Verdict(True, 1.0, findings, self._redacted(text, findings), labels, why)
 

@@ -42,10 +42,14 @@ class Options(ScannerOptions):
     """What becomes of texts in a script that is not known."""
     relatives: bool = True
     """Whether languages that are hardly told apart are allowed together, such as Bosnian, Croatian and Serbian."""
+    redact_unit: Literal["none", "sentence"] = "none"
+    """`sentence`: where the text triggers, every sentence in another language is replaced, or all of the text where
+    none alone is; `match_type="sentence"` replaces them anyway."""
     replacement: str = "[LANGUAGE_REDACTED]"
     """What stands in place of a sentence in another language."""
-    action_on_mismatch: str | None = None
-    """What the guard does then; the scanner itself only reports."""
+    action_on_mismatch: Literal["block", "redact", "log"] | None = None
+    """The guard's action once more; a guard that has another one cannot be made. `redact` is `redact_unit="sentence"`
+    as well."""
 
     @field_validator("valid_languages")
     @classmethod
@@ -79,12 +83,24 @@ class Language(BaseScanner[Options]):
         if options.relatives:
             valid |= {near for language in valid for near in relatives(language)}
         self._valid = frozenset(valid | ({"und"} if options.unknown == "allow" else set()))
+        self._cuts = options.redact_unit == "sentence" or options.action_on_mismatch == "redact"
 
     def judge(self, text: str) -> Verdict:
-        if self.options.match_type == "full":
-            score, languages = self._score(text)
-            return Verdict(score >= self._threshold, score, labels=languages, reason=self._why(score))
-        return self._by_sentence(text)
+        if self.options.match_type == "sentence":
+            return self._by_sentence(text)
+        score, languages = self._score(text)
+        found, redacted = self._cut(text, score)
+        return Verdict(score >= self._threshold, score, found, redacted, languages, self._why(score))
+
+    def _cut(self, text: str, score: float) -> tuple[tuple[Finding, ...], str | None]:
+        """The sentences in other languages, and what is left: all of the text where they are not what triggers."""
+        if not self._cuts or score < self._threshold:
+            return (), text if self._cuts else None
+        some = self._by_sentence(text)
+        if some.redacted is not None and self._score(some.redacted)[0] < self._threshold:
+            return some.findings, some.redacted
+        everything = (Finding(0, len(text), _TYPE, score),)
+        return everything, self.options.replacement
 
     def _by_sentence(self, text: str) -> Verdict:
         findings: list[Finding] = []

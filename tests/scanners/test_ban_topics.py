@@ -91,6 +91,20 @@ def test_sentences_are_taken_out() -> None:
     assert (full.findings, full.redacted) == ((), None)
 
 
+def test_a_text_that_triggers_as_a_whole_is_cut_by_sentence() -> None:
+    text = "Good morning 😀. Which casino has the best roulette odds? Thank you."
+    options: dict[str, Any] = {"topics": ["gambling"], "redact_unit": "sentence"}
+    verdict = scan(text, **options)
+    assert [text[one.start : one.end] for one in verdict.findings] == ["Which casino has the best roulette odds?"]
+    assert verdict.redacted == "Good morning 😀. [TOPIC_REDACTED] Thank you."
+    assert scan("Good morning.", **options).redacted == "Good morning."
+    together = "The odds were long. The dealer smiled. He put all his chips on red."
+    assert scan(together, **options).triggered
+    assert scan(together, **options).redacted == "[TOPIC_REDACTED]"  # no sentence alone tells it
+    allowed = scan(text, topics=["cooking"], mode="allow_only", redact_unit="sentence")
+    assert (allowed.triggered, allowed.redacted) == (True, "[TOPIC_REDACTED]")
+
+
 def test_thresholds_and_labels() -> None:
     topics = [{"name": "cooking", "threshold": 1.0}, "travel"]
     verdict = scan("A recipe for the flight", topics=topics)

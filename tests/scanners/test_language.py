@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptrails_engine.errors import ConfigurationError
+from promptrails_engine import GuardrailSpec
+from promptrails_engine.definitions.guards import checked_guards
+from promptrails_engine.errors import ConfigurationError, DefinitionError
 from promptrails_scanners.language import META, build, detect, scan
-from promptrails_scanners.languages.grams import grams_of, words_of
+from promptrails_scanners.languages.grams import grams_of, parts_of, words_of
 from promptrails_scanners.languages.model import heard, tables
 from promptrails_scanners.languages.prose import prose
 from promptrails_scanners.languages.scripts import LANGUAGES, MODELLED
@@ -116,9 +119,42 @@ def test_sentences() -> None:
     assert scan(SAID["de"], languages=["en"]).redacted is None
 
 
+@pytest.mark.parametrize("options", [{"redact_unit": "sentence"}, {"action_on_mismatch": "redact"}])
+def test_a_text_that_triggers_as_a_whole_is_cut_by_sentence(options: dict[str, Any]) -> None:
+    text = f"{SAID['ru']}. {SAID['en']}. {SAID['el']}. {SAID['he']}."
+    verdict = scan(text, languages=["en"], **options)
+    assert [text[one.start : one.end] for one in verdict.findings] == [f"{SAID[of]}." for of in ("ru", "el", "he")]
+    assert verdict.redacted == f"[LANGUAGE_REDACTED] {SAID['en']}. [LANGUAGE_REDACTED] [LANGUAGE_REDACTED]"
+    assert scan(SAID["en"], languages=["en"], **options).redacted == SAID["en"]
+    short = "Guten Tag. Wie geht's? Sehr gut. Bis morgen. Gute Nacht!"  # no sentence is long enough to be told alone
+    assert scan(short, languages=["en"], **options).redacted == "[LANGUAGE_REDACTED]"
+
+
+def test_the_action_is_said_by_the_guard_and_may_be_said_again() -> None:
+    for action in ("block", "log"):
+        verdict = scan(SAID["de"], languages=["en"], action_on_mismatch=action)
+        assert (verdict.triggered, verdict.findings, verdict.redacted) == (True, (), None)
+    spec = GuardrailSpec("input", "language", "log", {"languages": ["en"], "action_on_mismatch": "log"})
+    assert checked_guards([spec])[0]["config"] == spec.config
+    for action in ("block", "redact"):
+        with pytest.raises(DefinitionError, match="the guard's action is 'log'"):
+            checked_guards([replace(spec, config={"languages": ["en"], "action_on_mismatch": action})])
+
+
+def test_a_text_of_many_parts_is_told_as_one() -> None:
+    text = f"{SAID['sv']}. " * 4000
+    once, whole = heard(SAID["sv"]), heard(text)
+    assert whole.best == "sv"
+    assert whole.languages["sv"] >= once.languages["sv"]
+    assert list(parts_of(text)) != [text]
+    assert "".join(parts_of(text)) == text
+    assert "".join(parts_of("x" * 200_000)) == "x" * 200_000
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"languages": ["en"], "action_on_mismatch": "warn"}, "action_on_mismatch"),
         ({}, "valid_languages"),
         ({"languages": []}, "'languages'"),
         ({"languages": ["klingon"]}, "klingon"),

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Generic
+from typing import Any, Generic, NoReturn
 
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta, Verdict
 from promptrails_scanners.foundation.options import Options
@@ -36,6 +36,11 @@ class BaseScanner(ABC, Generic[Options]):
         rest = text[options.max_chars :]
         redacted = None if verdict.redacted is None else verdict.redacted + rest
         return replace(verdict, redacted=redacted, truncated=True)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a built scanner cannot be pickled or copied; build one from the same options where it is needed"
+        )
 
     @abstractmethod
     def judge(self, text: str) -> Verdict:

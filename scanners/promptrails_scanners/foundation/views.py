@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from promptrails_scanners.foundation.lookalikes import LOOKALIKES
+from promptrails_scanners.foundation.origins import Origins
 
-_FOREIGN = re.compile(r"[^\x00-\x7f]")
 _TOKEN = re.compile(r"[^\W\d_]+")
 _SPACED = re.compile(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_]){2,})(?![^\W_])")
 _LEET_TOKEN = re.compile(r"[A-Za-z0-9@$!|+()]+")
@@ -34,16 +33,23 @@ class View:
     """A text made of another one, the original."""
 
     text: str
-    starts: Sequence[int] | None = None
-    """Where each character comes from, and one more for the end; None where view and original are the same."""
-    ends: Sequence[int] | None = None
-    """Where what each character comes from ends."""
+    origins: Origins | None = None
+    """Where each character comes from, and one more for the end; None where that is its own place."""
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
         """The part of the original that `text[start:end]` comes from; it is not empty."""
-        if self.starts is None or self.ends is None:
+        if self.origins is None:
             return start, end
-        return self.starts[start], self.ends[end - 1]
+        return self.origins[start], self.origins[end - 1] + 1
+
+    @property
+    def end(self) -> int:
+        """Where the original ends."""
+        return len(self.text) if self.origins is None else self.origins[len(self.text)]
+
+    def runs(self, start: int, end: int) -> Iterable[tuple[int, int]]:
+        """Where characters of a part begin that stand side by side in the original, and where they come from."""
+        return ((start, start),) if self.origins is None else self.origins.runs(start, end)
 
 
 def canonical(text: str) -> View:
@@ -88,7 +94,7 @@ def deleeted(view: View) -> View | None:
     if not parts:
         return None
     changed = "".join([*parts, text[after:]])
-    return None if changed == text else View(changed, view.starts, view.ends)
+    return None if changed == text else View(changed, view.origins)
 
 
 # ------------------------------------------------------------------ character by character
@@ -134,28 +140,32 @@ def _is_ignorable(code: int) -> bool:
 
 def _folded(text: str) -> View:
     """Without what cannot be seen, and with compatible characters for styled ones."""
-    parts: list[str] = []
-    starts, ends = array("q"), array("q")
-    after = 0
-    same = True
-    for match in _FOREIGN.finditer(text):
-        at, char = match.start(), match[0]
-        folded = _fold(char)
-        if folded == char:
-            continue
-        same = False
-        parts += text[after:at], folded
-        starts.extend(range(after, at))
-        ends.extend(range(after + 1, at + 1))
-        starts.extend([at] * len(folded))
-        ends.extend([at + 1] * len(folded))
-        after = at + 1
-    if same:
+    table = {char: _fold(char) for char in set(text) if not char.isascii()}
+    table = {char: read for char, read in table.items() if read != char}
+    if not table:
         return View(text)
-    parts.append(text[after:])
-    starts.extend(range(after, len(text) + 1))
-    ends.extend(range(after + 1, len(text) + 1))
-    return View("".join(parts), starts, ends)
+    changed = text.translate({ord(char): read for char, read in table.items()})
+    uneven = sorted(char for char, read in table.items() if len(read) != 1)
+    return View(changed, grown(View(text), uneven, table) if uneven else None)
+
+
+def grown(view: View, uneven: Iterable[str], table: Mapping[str, str]) -> Origins:
+    """Where characters come from when some of a view have become others, not one each."""
+    origins = Origins()
+    after = more = 0
+    for match in re.finditer(f"[{re.escape(''.join(uneven))}]", view.text):
+        at = match.start()
+        for start, origin in view.runs(after, at + 1):
+            origins.add(start + more, origin)
+        origin, after = view.origin(at, at + 1)[0], at + 1
+        size = len(table[match[0]])
+        for place in range(1, size):
+            origins.add(at + more + place, origin)
+        more += size - 1
+    for start, origin in view.runs(after, len(view.text)):
+        origins.add(start + more, origin)
+    origins.add(len(view.text) + more, view.end)
+    return origins
 
 
 def _latinised(view: View) -> View:
@@ -171,7 +181,7 @@ def _latinised(view: View) -> View:
         after = match.end()
     if not parts:
         return view
-    return View("".join([*parts, text[after:]]), view.starts, view.ends)
+    return View("".join([*parts, text[after:]]), view.origins)
 
 
 # ------------------------------------------------------------------ spelled words
@@ -179,22 +189,19 @@ def _latinised(view: View) -> View:
 
 def _joined(view: View) -> View:
     """With words that are spelled letter by letter ("i g n o r e") written together."""
-    kept = list(_kept(view.text))
-    if not kept:
-        return view
     text = view.text
-    starts, ends = array("q"), array("q")
+    origins = Origins()
     parts: list[str] = []
-    for start, end in kept:
+    size = 0
+    for start, end in _kept(text):
+        for at, origin in view.runs(start, end):
+            origins.add(at - start + size, origin)
         parts.append(text[start:end])
-        if view.starts is None or view.ends is None:
-            starts.extend(range(start, end))
-            ends.extend(range(start + 1, end + 1))
-        else:
-            starts.extend(view.starts[start:end])
-            ends.extend(view.ends[start:end])
-    starts.append(len(text) if view.starts is None else view.starts[len(text)])
-    return View("".join(parts), starts, ends)
+        size += end - start
+    if not parts:
+        return view
+    origins.add(size, view.end)
+    return View("".join(parts), origins)
 
 
 def _kept(text: str) -> Iterator[tuple[int, int]]:

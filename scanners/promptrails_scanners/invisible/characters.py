@@ -7,9 +7,11 @@ Which code points are assigned is read from a table of one version of Unicode, s
 from __future__ import annotations
 
 from bisect import bisect_right
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.resources import files
 from typing import Literal, get_args
+
+from promptrails_scanners.foundation.once import once
 
 Kind = Literal[
     "tags",
@@ -140,7 +142,7 @@ def kind_of(char: str) -> Kind | None:
     return "unassigned" if bisect_right(bounds, code) % 2 and not is_picture(char) else None
 
 
-@cache
+@once
 def unassigned() -> tuple[int, ...]:
     """The bounds of the ranges of code points to which nothing is assigned: where one begins, where it ends, and so on.
 

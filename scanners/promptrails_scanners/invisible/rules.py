@@ -34,9 +34,10 @@ _FLOOD_KEPT = 2
 _MARKS_AFTER_A_LETTER = 64
 _NESTED = 2
 _INDENT = 16
+_FEW = 6
+"""So many different characters are looked for one after the other; more, by looking at each place."""
 _BESIDE = 2
 """So many characters on either side say whether a hidden one is of use."""
-_FEW = 2
 
 _MARK = re.compile(f"[{MARKS}]")
 _FLOODS = re.compile(f"[{MARKS}]{{{_FLOOD},}}")
@@ -144,25 +145,30 @@ class Rules:
     def _hidden(self, text: str) -> list[int]:
         if text.isascii() and "controls" not in self._kinds:
             return []
-        special = sorted(char for char in set(text) if kind_of(char) is not None)
-        if not special:
-            return []
-        if len(special) <= _FEW:  # patterns are kept once they are compiled
-            return [match.start() for match in re.finditer(f"[{re.escape(''.join(special))}]", text)]
-        wanted = frozenset(special)
-        return [at for at, char in enumerate(text) if char in wanted]
+        special = frozenset(char for char in set(text) if kind_of(char) is not None)
+        if len(special) > _FEW:
+            return [at for at, char in enumerate(text) if char in special]
+        return sorted(at for char in special for at in _each(text, char))
 
     def _in_runs(self, text: str, hidden: Sequence[int]) -> Iterator[Finding]:
         if not hidden:
             return
         excused = self._paired(text, hidden) | self._drawn(text)
         for start, end in _runs(hidden):
-            if end - start == 1 and text[start] in _NEVER_OF_USE:
-                kind = kind_of(text[start])
-                if kind in self._kinds:
-                    yield Finding(start, end, str(kind).upper())
-            else:
+            if end - start > 1:
                 yield from self._offending(text, start, end, excused)
+            elif start not in excused and (kind := self._offence(text, start)):
+                yield Finding(start, end, kind.upper())
+
+    def _offence(self, text: str, at: int) -> Kind | None:
+        """The kind of a hidden character that stands alone; None if it does not count, or is of use there."""
+        char = text[at]
+        kind = kind_of(char)
+        if kind is None or kind not in self._kinds:
+            return None
+        if char in _NEVER_OF_USE or char in _DIRECTIONAL:
+            return kind
+        return None if _MAY_STAND[kind](char, Place(text, at, at + 1, self._scripts)) else kind
 
     def _offending(self, text: str, start: int, end: int, excused: set[int]) -> Iterator[Finding]:
         place = Place(text, start, end, self._scripts)
@@ -259,6 +265,13 @@ def _holds(text: str, start: int, end: int, turned: Sequence[int]) -> bool:
         at = bisect_left(turned, start)
         return at < len(turned) and turned[at] < end
     return end - start > 1 and kind_of(text[start + 1]) is None
+
+
+def _each(text: str, char: str) -> Iterator[int]:
+    at = text.find(char)
+    while at >= 0:
+        yield at
+        at = text.find(char, at + 1)
 
 
 def _runs(hidden: Sequence[int]) -> Iterator[tuple[int, int]]:

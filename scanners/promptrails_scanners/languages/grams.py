@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 LONGEST = 5
 _MOST_LETTERS = 24
+_AT_ONCE = 1 << 16
 _EAST_ASIAN = r"\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003347f"
 _WORD = re.compile(rf"[{_EAST_ASIAN}]+|[^\W\d_{_EAST_ASIAN}]+")
 
@@ -15,6 +16,17 @@ _WORD = re.compile(rf"[{_EAST_ASIAN}]+|[^\W\d_{_EAST_ASIAN}]+")
 def words_of(text: str) -> list[str]:
     """The words, in lower case; a mark that is no letter ends one.  Chinese and Japanese come in runs."""
     return _WORD.findall(unicodedata.normalize("NFC", text).lower())
+
+
+def parts_of(text: str) -> Iterator[str]:
+    """A long text in parts, cut at spaces where it has some: words are counted part by part, to save room."""
+    start = 0
+    while len(text) - start > _AT_ONCE:
+        end = text.rfind(" ", start, start + _AT_ONCE)
+        end = end if end > start else start + _AT_ONCE
+        yield text[start:end]
+        start = end
+    yield text[start:]
 
 
 def grams_of(word: str) -> Iterator[str]:

@@ -13,10 +13,11 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.resources import files
 
-from promptrails_scanners.languages.grams import grams_of, words_of
+from promptrails_scanners.foundation.once import once
+from promptrails_scanners.languages.grams import grams_of, parts_of, words_of
 from promptrails_scanners.languages.scripts import COMMON, MODELLED, ONE_LANGUAGE, script_of
 
 _DIGIT = 4
@@ -40,7 +41,7 @@ class Table:
     steps: int
 
 
-@cache
+@once
 def tables() -> Mapping[str, Table]:
     """The tables by script; read once."""
     packed = files("promptrails_scanners.languages").joinpath("weights.bin").read_bytes()
@@ -67,25 +68,37 @@ def _weighed(script: str, word: str) -> tuple[int, int]:
     return sum(known), len(known)
 
 
-def _told_apart(script: str, words: Iterable[tuple[str, int]]) -> dict[str, float]:
-    """How likely each language of the script is, of these words and how often they come."""
-    table = tables()[script]
-    total = runs = 0
-    for word, times in words:
-        weights, count = _weighed(script, word)
-        total += weights * times
-        runs += count * times
-    if not runs:
-        return dict.fromkeys(table.languages, 1 / len(table.languages))
-    sums = struct.unpack(f"<{len(table.languages)}I", total.to_bytes(len(table.languages) * _DIGIT, "little"))
-    worth = table.unit / math.sqrt(runs)
-    scores = [
-        (one - runs * table.steps) * worth + (_FAMILIAR if language in COMMON else 0.0)
-        for language, one in zip(table.languages, sums, strict=True)
-    ]
-    most = max(scores)
-    odds = [math.exp(score - most) for score in scores]
-    return {language: odd / sum(odds) for language, odd in zip(table.languages, odds, strict=True)}
+class _Sums:
+    """The weights of many words of a script, added up for each language."""
+
+    def __init__(self, script: str) -> None:
+        self._script = script
+        self._sums = [0] * len(tables()[script].languages)
+        self._runs = 0
+
+    def add(self, words: Iterable[tuple[str, int]]) -> None:
+        """Words of one part of a text, and how often they come: few enough for the digits of the number."""
+        total = 0
+        for word, times in words:
+            weights, count = _weighed(self._script, word)
+            total += weights * times
+            self._runs += count * times
+        digits = struct.unpack(f"<{len(self._sums)}I", total.to_bytes(len(self._sums) * _DIGIT, "little"))
+        self._sums = [one + more for one, more in zip(self._sums, digits, strict=True)]
+
+    def odds(self) -> dict[str, float]:
+        """How likely each language of the script is."""
+        table = tables()[self._script]
+        if not self._runs:
+            return dict.fromkeys(table.languages, 1 / len(table.languages))
+        worth = table.unit / math.sqrt(self._runs)
+        scores = [
+            (one - self._runs * table.steps) * worth + (_FAMILIAR if language in COMMON else 0.0)
+            for language, one in zip(table.languages, self._sums, strict=True)
+        ]
+        most = max(scores)
+        odds = [math.exp(score - most) for score in scores]
+        return {language: odd / sum(odds) for language, odd in zip(table.languages, odds, strict=True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +119,32 @@ class Heard:
 
 def heard(text: str) -> Heard:
     """The languages of a text by script and letters."""
-    by_script: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    sums: dict[str, _Sums] = {}
     weights: dict[str, int] = defaultdict(int)
-    for word, times in Counter(words_of(text)).items():
-        script = script_of(word[0])
-        if script in _TOGETHER:
-            kana = sum(script_of(char) == "kana" for char in word)
-            weights["kana"] += _EACH * kana * times
-            weights["han"] += _EACH * (len(word) - kana) * times
-        else:
-            by_script[script].append((word, times))
-            weights[script] += len(word) * times * (_EACH if script == "hangul" else 1)
+    for part in parts_of(text):
+        by_script: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        for word, times in Counter(words_of(part)).items():
+            script = script_of(word[0])
+            if script in _TOGETHER:
+                kana = sum(script_of(char) == "kana" for char in word)
+                weights["kana"] += _EACH * kana * times
+                weights["han"] += _EACH * (len(word) - kana) * times
+            else:
+                by_script[script].append((word, times))
+                weights[script] += len(word) * times * (_EACH if script == "hangul" else 1)
+        for script, words in by_script.items():
+            if script in MODELLED:
+                sums.setdefault(script, _Sums(script)).add(words)
     if weights["kana"] > _KANA * weights["han"]:
         weights["kana"] += weights.pop("han", 0)
     total = sum(weights.values())
+    east = weights["kana"] + weights["han"] + weights["hangul"]
+    length = len(text.strip()) + (east - east // _EACH)
+    return Heard(min(length, 2 * total), _shares(weights, total, sums))
+
+
+def _shares(weights: Mapping[str, int], total: int, sums: Mapping[str, _Sums]) -> dict[str, float]:
+    """How much of the text is likely to be in each language."""
     languages: dict[str, float] = defaultdict(float)
     for script, weight in weights.items():
         if not weight:
@@ -128,10 +153,8 @@ def heard(text: str) -> Heard:
         if script in ONE_LANGUAGE:
             languages[ONE_LANGUAGE[script]] += share
         elif script in MODELLED:
-            for language, odds in _told_apart(script, by_script[script]).items():
+            for language, odds in sums[script].odds().items():
                 languages[language] += share * odds
         else:
             languages["und"] += share
-    east = weights["kana"] + weights["han"] + weights["hangul"]
-    length = len(text.strip()) + (east - east // _EACH)
-    return Heard(min(length, 2 * total), dict(languages))
+    return dict(languages)

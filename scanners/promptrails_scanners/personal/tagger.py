@@ -11,9 +11,10 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.resources import files
 
+from promptrails_scanners.foundation.once import once
 from promptrails_scanners.personal.features import BUCKETS, COMMON_BITS, NOTHING, Token, Word, describe, joint, tokens
 
 LABELS = ("O", "B-PERSON", "I-PERSON", "B-ADDRESS", "I-ADDRESS")
@@ -23,6 +24,8 @@ SOFT, WISHED, HARD, ENDLESS = 96, 128, 256, 2048
 so many, or after so many anywhere."""
 
 _N = len(LABELS)
+_LONGEST = 400
+"""What is longer, in characters, is no name and no address."""
 _LANE = 16
 _BIAS = 128
 _EDGES = frozenset(",;:\"'“”‘’()[]{}<>|*_-–—.!?\\/=")
@@ -73,7 +76,7 @@ def unpack(data: bytes) -> Model:
     return Model(table, common, numbers[0], moves, tuple(math.exp(one) for one in numbers[1 + _N * _N :]))
 
 
-@cache
+@once
 def model() -> Model:
     """The weights that come with the package, read once."""
     return unpack(files("promptrails_scanners.personal").joinpath("data/tagger.bin").read_bytes())
@@ -210,7 +213,7 @@ def _run(
     while high > low and part[run[high - 1]].text in _EDGES:
         high -= 1
     kept = run[low:high]
-    if not any(part[at].text[0].isalnum() for at in kept):
+    if not any(part[at].text[0].isalnum() for at in kept) or part[kept[-1]].end - part[kept[0]].start > _LONGEST:
         return
     sure = [chances[at][first] + chances[at][first + 1] for at in kept]
     yield Tagged(part[kept[0]].start, part[kept[-1]].end, name, min(1.0, sum(sure) / len(sure)))

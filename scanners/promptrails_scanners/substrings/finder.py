@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from promptrails_scanners.foundation.views import View
+from promptrails_scanners.foundation.views import View, grown
 from promptrails_scanners.substrings.matchers import Fits, matcher
 
+_AT_ONCE = 1 << 16
 _UNSPACED = (
     (0x0E00, 0x1000),  # Thai, Lao, Tibetan
     (0x1000, 0x10A0),  # Myanmar
@@ -28,36 +27,24 @@ _UNSPACED = (
 
 def folded(view: View) -> View:
     """The view without case, in which a character may have become several ("ß" is "ss")."""
-    text = view.text
-    low = text.casefold()
-    if len(low) == len(text):  # folding makes no text shorter, so each character has become one
-        return View(low, view.starts, view.ends)
-    growing = {char: _fold(char) for char in set(text) if len(char.casefold()) > 1}
-    starts, ends = array("q"), array("q")
-    after = 0
-    for match in re.finditer(f"[{''.join(growing)}]", text):
-        at = match.start()
-        _extend(view, starts, ends, range(after, at))
-        start, end = view.origin(at, at + 1)
-        starts.extend([start] * len(growing[match[0]]))
-        ends.extend([end] * len(growing[match[0]]))
-        after = at + 1
-    _extend(view, starts, ends, range(after, len(text)))
-    starts.append(len(text) if view.starts is None else view.starts[len(text)])
-    return View("".join(growing.get(char) or char.casefold() for char in text), starts, ends)
+    growing = {char: _fold(char) for char in set(view.text) if len(char.casefold()) > 1}
+    if not growing:  # folding makes no text shorter, so each character becomes one
+        return View(_lower(view.text), view.origins)
+    return View(
+        _lower(view.text.translate({ord(char): read for char, read in growing.items()})),
+        grown(view, sorted(growing), growing),
+    )
+
+
+def _lower(text: str) -> str:
+    """Without case; a part at a time, for the folding of a text takes several times its room."""
+    if len(text) <= _AT_ONCE:
+        return text.casefold()
+    return "".join(text[at : at + _AT_ONCE].casefold() for at in range(0, len(text), _AT_ONCE))
 
 
 def _fold(char: str) -> str:
     return "i" if char == "İ" else char.casefold()  # the dot belongs to this letter, it is no mark on an i
-
-
-def _extend(view: View, starts: array[int], ends: array[int], places: range) -> None:
-    if view.starts is None or view.ends is None:
-        starts.extend(places)
-        ends.extend(range(places.start + 1, places.stop + 1))
-    else:
-        starts.extend(view.starts[places.start : places.stop])
-        ends.extend(view.ends[places.start : places.stop])
 
 
 class Finder:
@@ -103,7 +90,7 @@ class Finder:
         return at < len(self._terms) and self._terms[at].startswith(rest)
 
     def _fits(self, view: View) -> Fits | None:
-        text, starts = view.text, view.starts
+        text, starts = view.text, view.origins
 
         def whole(start: int, end: int) -> bool:
             """Whether no character of the original is cut."""

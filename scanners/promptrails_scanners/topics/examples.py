@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property, lru_cache
+from itertools import chain, pairwise
 
 from promptrails_scanners.topics.words import fields, words_of
 
@@ -15,17 +17,24 @@ _RATE = 0.5
 _DECAY = 0.002
 
 
-def features(words: Sequence[str]) -> dict[str, float]:
-    """Words, pairs of words and runs of four letters, each once, together of length one."""
-    found: set[str] = set()
-    for at, word in enumerate(words):
-        found.add(word)
-        if at:
-            found.add(f"{words[at - 1]} {word}")
-        padded = f"<{word}>"
-        found.update(f"#{padded[start : start + 4]}" for start in range(len(padded) - 3))
-    size = math.sqrt(len(found) or 1)
-    return {one: 1 / size for one in found}
+class Part:
+    """Words that are judged together."""
+
+    def __init__(self, words: list[str]) -> None:
+        self.words = words
+
+    @cached_property
+    def features(self) -> Sequence[str]:
+        """Words, runs of four letters and pairs of words, each once, in the order in which they come."""
+        found = dict.fromkeys(chain.from_iterable(map(_of_word, self.words)))
+        found.update(dict.fromkeys(map(" ".join, pairwise(self.words))))
+        return tuple(found)
+
+
+@lru_cache(maxsize=16384)
+def _of_word(word: str) -> tuple[str, ...]:
+    padded = f"<{word}>"
+    return word, *(f"#{padded[at : at + 4]}" for at in range(len(padded) - 3))
 
 
 class Likeness:
@@ -35,25 +44,35 @@ class Likeness:
     """
 
     def __init__(self, examples: Sequence[str], others: Iterable[str]) -> None:
-        positive = [features(words_of(text)) for text in examples]
-        negative = [features(words_of(text)) for text in others]
+        positive = [Part(words_of(text)).features for text in examples]
+        negative = [Part(words_of(text)).features for text in others]
         seen = Counter(one for text in (*positive, *negative) for one in text)
         count = len(positive) + len(negative)
         self._rarity = {one: math.log((count + 1) / (times + 0.5)) for one, times in seen.items()}
+        self._unknown = max(self._rarity.values(), default=1.0)
         self._weights: dict[str, float] = {}
         self._bias = 0.0
         self._fit([self._weighed(one) for one in positive], [self._weighed(one) for one in negative])
+        self._tells = {
+            one: (self._weights.get(one, 0.0) * rarity, rarity * rarity) for one, rarity in self._rarity.items()
+        }
+        """What each feature adds to the sum, and to the square of the length by which that is divided."""
 
-    def score(self, words: Sequence[str]) -> float:
+    def score(self, part: Part) -> float:
         """0 to 1."""
-        return _odds(self._sum(self._weighed(features(words))))
+        told, size, new = 0.0, 0.0, (0.0, self._unknown * self._unknown)
+        get = self._tells.get
+        for one in part.features:
+            weight, square = get(one, new)
+            told += weight
+            size += square
+        return _odds(self._bias + told / (math.sqrt(size) or 1.0))
 
-    def _weighed(self, found: dict[str, float]) -> dict[str, float]:
+    def _weighed(self, found: Sequence[str]) -> dict[str, float]:
         """Rare features count for more; all together are of length one, unknown ones included."""
-        unknown = max(self._rarity.values(), default=1.0)
-        weighed = {one: value * self._rarity.get(one, unknown) for one, value in found.items()}
-        size = math.sqrt(sum(value * value for value in weighed.values())) or 1.0
-        return {one: value / size for one, value in weighed.items() if one in self._rarity}
+        weighed = [self._rarity.get(one, self._unknown) for one in found]
+        size = math.sqrt(sum(value * value for value in weighed)) or 1.0
+        return {one: value / size for one, value in zip(found, weighed, strict=True) if one in self._rarity}
 
     def _sum(self, found: dict[str, float]) -> float:
         weights = self._weights

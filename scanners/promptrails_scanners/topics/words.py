@@ -6,8 +6,10 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.resources import files
+
+from promptrails_scanners.foundation.once import once
 
 LONGEST = 4
 """A term has at most so many words."""
@@ -58,7 +60,7 @@ def stem(word: str) -> str:
     return word.removesuffix("e") if len(word) > 4 else word
 
 
-@cache
+@once
 def fields() -> tuple[Field, ...]:
     """The subjects that are known, read once."""
     found: list[Field] = []
