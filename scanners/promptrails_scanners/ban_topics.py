@@ -92,10 +92,11 @@ class BanTopics(BaseScanner[Options]):
         self._judges = tuple(_Judge(topic, options.topics, self._threshold) for topic in options.topics)
 
     def judge(self, text: str) -> Verdict:
+        read = self.allowed.unread(text)
         if self.options.mode == "allow_only":
-            return self._only(text)
-        labels = self._labels(text)
-        found = self._found(text, labels)
+            return self._only(read)
+        labels = self._labels(read)
+        found = self._found(read, labels)
         score = max(labels.values())
         names = [judge.name for judge in self._judges if labels[judge.name] >= judge.threshold]
         reason = f"the text is about a banned topic: {', '.join(names)}" if names else ""

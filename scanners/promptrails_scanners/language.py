@@ -82,15 +82,16 @@ class Language(BaseScanner[Options]):
 
     def judge(self, text: str) -> Verdict:
         if self.options.match_type == "full":
-            score, languages = self._score(text)
+            score, languages = self._score(self.allowed.unread(text))
             return Verdict(score >= self._threshold, score, labels=languages, reason=self._why(score))
         return self._by_sentence(text)
 
     def _by_sentence(self, text: str) -> Verdict:
         findings: list[Finding] = []
         most, labels = 0.0, {}
-        for start, end in sentences(text):
-            score, languages = self._score(text[start:end])
+        read = self.allowed.unread(text)
+        for start, end in sentences(read):
+            score, languages = self._score(read[start:end])
             if score > most:
                 most, labels = score, languages
             if score >= self._threshold:

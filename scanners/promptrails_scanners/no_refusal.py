@@ -83,7 +83,7 @@ class NoRefusal(Classifier[Options]):
 
     def parts(self, text: str) -> Iterator[Part]:
         """The answer by its beginning and its end; and its parts, where they are asked for."""
-        view = canonical(text)
+        view = canonical(self.allowed.unread(text))
         scores = self.scores(shown(view.text, *self.options.window), 0.0)
         yield Part(0, len(text), False, scores, self.top(scores))
         if self.options.match_type != "full" or self.options.redact_unit == "sentence":

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import Field
 
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
@@ -33,8 +33,6 @@ class Options(ClassifierOptions):
     replacement: str = Field(default="[removed: instruction in untrusted text]", min_length=1)
     patterns: tuple[str, ...] = ()
     """Regular expressions that count as injections, in any case."""
-    allow: tuple[str, ...] = Field(default=(), validation_alias=AliasChoices("allow", "allow_patterns"))
-    """Regular expressions; what they match is left out of what is judged."""
     decode: bool = True
     """Whether base64, hexadecimal and percent-encoded text is read."""
     documents: Literal["auto", "always", "never"] = "auto"
@@ -61,11 +59,8 @@ class PromptInjection(Classifier[Options]):
         super().__init__(options)
         self.decodes = options.decode
         self._patterns = [compiled(one, META.type, "patterns") for one in options.patterns]
-        self._allowed = [compiled(one, META.type, "allow") for one in options.allow]
 
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:
-        for pattern in self._allowed:
-            text = pattern.sub(" ", text)
         if any(pattern.search(text) for pattern in self._patterns):
             return {META.type: 1.0}
         found = signals(text, self.options.documents)

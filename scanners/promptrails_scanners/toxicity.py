@@ -138,10 +138,10 @@ class Toxicity(Classifier[Options]):
     def findings(self, text: str, parts: list[Part]) -> tuple[Finding, ...]:
         if self.options.redact_unit == "sentence":
             return super().findings(text, parts)
-        view = canonical(text)
+        view = canonical(self.allowed.unread(text))
         plain = deleeted(view)
         places = [*self._words_of(view), *(self._words_of(plain) if plain else ())]
-        return union(places, {"slur": 2, "word": 3, "insult": 1})
+        return self.allowed.left(text, union(places, {"slur": 2, "word": 3, "insult": 1}))
 
     def redacted(self, text: str, findings: tuple[Finding, ...]) -> str | None:
         """The text without words of abuse; None where it would trigger even so."""

@@ -11,6 +11,7 @@ from promptrails_scanners.credentials import nearby, passwords, structures, toke
 from promptrails_scanners.credentials.found import Found, provider_of
 from promptrails_scanners.credentials.repeats import first_that_may_repeat, is_distinct, places
 from promptrails_scanners.credentials.values import is_hex, is_random, is_uuid
+from promptrails_scanners.foundation.allow import Allowed
 from promptrails_scanners.foundation.places import union
 
 REACH = 768
@@ -38,8 +39,7 @@ class Rules:
     verify_checksum: bool
     entropy_only: bool
     patterns: tuple[tuple[str, re.Pattern[str]], ...]
-    allow: frozenset[str]
-    allow_patterns: tuple[re.Pattern[str], ...]
+    allowed: Allowed
     least: float
     everywhere: bool
     """Whether a value counts before the place where it shows, too."""
@@ -75,8 +75,7 @@ def _counts(text: str, one: Found, rules: Rules) -> bool:
         return False
     if not _is_asked_for(one.type, rules):
         return False
-    value = text[one.start : one.end]
-    return value not in rules.allow and not any(pattern.fullmatch(value) for pattern in rules.allow_patterns)
+    return not rules.allowed.covers(text[one.start : one.end])
 
 
 def _is_asked_for(label: str, rules: Rules) -> bool:

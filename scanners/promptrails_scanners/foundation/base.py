@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Generic
 
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta, Verdict
+from promptrails_scanners.foundation.allow import Allowed
 from promptrails_scanners.foundation.options import Options
 
 _KEPT = 64
@@ -23,6 +24,7 @@ class BaseScanner(ABC, Generic[Options]):
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self.allowed = Allowed(options.allow, options.allow_patterns, self.meta.type)
 
     def scan(self, text: str) -> Verdict:
         """The verdict; a text over `max_chars` is dealt with as `on_too_long` says."""

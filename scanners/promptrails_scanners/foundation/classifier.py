@@ -115,6 +115,7 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
 
     def parts(self, text: str) -> Iterator[Part]:
         """Every part that is judged, with its place in the text."""
+        text = self.allowed.unread(text)
         view = canonical(text)
         yield from self._of_view(view)
         plain = deleeted(view)
