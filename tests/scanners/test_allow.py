@@ -96,9 +96,9 @@ def test_judges_do_not_read_what_is_allowed_and_cut_the_rest_out_of_the_text_its
 
 def test_a_literal_is_no_part_of_a_longer_word() -> None:
     assert toxicity.scan("You are an idiot.", allow=["idio"]).triggered
-    assert not scan(
-        "language", "日本語の文章です、これはとても長い文章です。", valid_languages=["en"], allow_patterns=["[^a-z]+"]
-    ).triggered
+    text = "日本語の文章です、これはとても長い文章です。"
+    assert scan("language", text, valid_languages=["en"]).triggered
+    assert not scan("language", text, valid_languages=["en"], allow=["日本語の文章です", "とても長い文章です"]).triggered
 
 
 class TestCutsWithAllow(ScannerConformance):
