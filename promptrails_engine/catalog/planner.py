@@ -251,7 +251,9 @@ class Planner:
             budget=budget_limits(version),
             checkpoint=checkpoint(version),
             approval_expires_s=(version.approval_policy or {}).get("expires_in_s"),
-            guards=build_guards(version.guardrails, self._scanners, one_speaker=row.type in ("simple", "chain")),
+            guards=build_guards(
+                version.guardrails, self._scanners, self._models.bind, one_speaker=row.type in ("simple", "chain")
+            ),
         )
 
     def _step(

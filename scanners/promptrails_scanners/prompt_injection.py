@@ -15,8 +15,7 @@ from pydantic import Field
 
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
-from promptrails_scanners.foundation.classifier import Classifier, ClassifierOptions
-from promptrails_scanners.foundation.linear import features
+from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.foundation.patterns import compiled
 from promptrails_scanners.injection.phrases import RULES, signals
@@ -27,7 +26,7 @@ _UNRULED = 1.0
 """By so much more the words of a part have to say where no phrase speaks for an injection."""
 
 
-class Options(ClassifierOptions):
+class Options(JudgedOptions):
     """Options of prompt_injection."""
 
     replacement: str = Field(default="[removed: instruction in untrusted text]", min_length=1)
@@ -52,6 +51,11 @@ META = ScannerMeta(
 class PromptInjection(Classifier[Options]):
     meta = META
     model = META.type
+    looked_for = (
+        "attempts to take over an assistant: orders to ignore or replace its instructions, to play a role without "
+        "rules, to reveal its prompt, also hidden, encoded or planted in a document. Not: harmless requests, and talk "
+        "about such attacks."
+    )
     certain = 0.9
     """The score of what a rule says without the model."""
 
@@ -66,7 +70,7 @@ class PromptInjection(Classifier[Options]):
         found = signals(text, self.options.documents)
         if RULES.isdisjoint(found):
             handicap += _UNRULED
-        score = self.heads()[META.type].score(features(text), found, handicap)
+        score = self.main(text, found, handicap)
         return {META.type: max(score, self.certain) if found.get("told") or found.get("asked") else score}
 
     def telling(self, text: str) -> bool:

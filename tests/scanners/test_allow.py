@@ -98,7 +98,9 @@ def test_a_literal_is_no_part_of_a_longer_word() -> None:
     assert toxicity.scan("You are an idiot.", allow=["idio"]).triggered
     text = "日本語の文章です、これはとても長い文章です。"
     assert scan("language", text, valid_languages=["en"]).triggered
-    assert not scan("language", text, valid_languages=["en"], allow=["日本語の文章です", "とても長い文章です"]).triggered
+    assert not scan(
+        "language", text, valid_languages=["en"], allow=["日本語の文章です", "とても長い文章です"]
+    ).triggered
 
 
 class TestCutsWithAllow(ScannerConformance):
