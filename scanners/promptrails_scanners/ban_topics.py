@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
 from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta, Verdict
 from promptrails_scanners.foundation.base import BaseScanner, alone
@@ -18,8 +18,11 @@ from promptrails_scanners.foundation.options import ScannerOptions, option_names
 from promptrails_scanners.foundation.places import replace
 from promptrails_scanners.foundation.sentences import sentences
 from promptrails_scanners.foundation.views import canonical
+from promptrails_scanners.models.embedder import Embedder
+from promptrails_scanners.models.options import ModelOption
 from promptrails_scanners.topics.examples import Likeness, elsewhere
-from promptrails_scanners.topics.words import Vocabulary, terms_of, words_of
+from promptrails_scanners.topics.vectors import Nearness
+from promptrails_scanners.topics.words import Vocabulary, named, terms_of, words_of
 
 __all__ = ["META", "Options", "Topic", "build", "scan"]
 
@@ -70,6 +73,15 @@ class Options(ScannerOptions):
     min_words: int = Field(default=3, ge=1)
     """With `allow_only`, texts of fewer words never trigger: they are greetings and follow-ups."""
     replacement: str = "[TOPIC_REDACTED]"
+    model: ModelOption | None = None
+    """`{"embed": FOLDER}`: sentence vectors tell beside the words how near a text is to a topic or its examples."""
+
+    @field_validator("model")
+    @classmethod
+    def _of_vectors(cls, value: ModelOption | None) -> ModelOption | None:
+        if value is not None and value.embed is None:
+            raise ValueError("topics need vectors of texts: name a folder as {'embed': FOLDER}")
+        return value
 
 
 META = ScannerMeta(
@@ -89,7 +101,10 @@ class BanTopics(BaseScanner[Options]):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         self._threshold = _THRESHOLD if options.threshold is None else options.threshold
-        self._judges = tuple(_Judge(topic, options.topics, self._threshold) for topic in options.topics)
+        embed = None if options.model is None or options.model.embed is None else options.model.embed
+        embedder = None if embed is None else Embedder(embed, META.type)
+        self._engine = "builtin" if embedder is None else embedder.engine
+        self._judges = tuple(_Judge(topic, options.topics, self._threshold, embedder) for topic in options.topics)
 
     def judge(self, text: str) -> Verdict:
         read = self.allowed.unread(text)
@@ -103,22 +118,28 @@ class BanTopics(BaseScanner[Options]):
         redacted = None
         if self.options.match_type == "sentence" and (found or not names):
             redacted = replace(text, found, lambda one, part: self.options.replacement)
-        return Verdict(bool(names), score, found, redacted, labels, reason)
+        return Verdict(bool(names), score, found, redacted, labels, reason, engine=self._engine)
 
     def _only(self, text: str) -> Verdict:
-        words = words_of(canonical(text).text)
-        labels = {judge.name: judge.score(words) for judge in self._judges}
+        read = canonical(text).text
+        words = words_of(read)
+        labels = {judge.name: judge.score(read, words) for judge in self._judges}
         about = any(labels[judge.name] >= judge.threshold for judge in self._judges)
         strange = not about and len(words) >= self.options.min_words
         score = 1.0 - max(labels.values()) if len(words) >= self.options.min_words else 0.0
-        return Verdict(strange, score, labels=labels, reason="the text is about no allowed topic" if strange else "")
+        reason = "the text is about no allowed topic" if strange else ""
+        return Verdict(strange, score, labels=labels, reason=reason, engine=self._engine)
 
     def _labels(self, text: str) -> dict[str, float]:
         """The score of each topic: of the text as a whole, or of the few sentences in it that are most about it."""
-        said = [words_of(canonical(text[start:end]).text) for start, end in sentences(text)]
+        said = [canonical(text[start:end]).text for start, end in sentences(text)]
+        words = list(map(words_of, said))
         size = 1 if self.options.match_type == "sentence" else _TOGETHER
-        parts = [list(chain.from_iterable(said[at : at + size])) for at in range(max(1, len(said) - size + 1))]
-        return {judge.name: max(map(judge.score, parts)) for judge in self._judges}
+        parts = [
+            (" ".join(said[at : at + size]), list(chain.from_iterable(words[at : at + size])))
+            for at in range(max(1, len(said) - size + 1))
+        ]
+        return {judge.name: max(judge.score(*part) for part in parts) for judge in self._judges}
 
     def _found(self, text: str, labels: Mapping[str, float]) -> tuple[Finding, ...]:
         """The sentences that are about a topic, where those are looked at."""
@@ -127,8 +148,9 @@ class BanTopics(BaseScanner[Options]):
             return ()
         found: list[Finding] = []
         for start, end in sentences(text):
-            words = words_of(canonical(text[start:end]).text)
-            scores = [score for judge in suspects if (score := judge.score(words)) >= judge.threshold]
+            read = canonical(text[start:end]).text
+            words = words_of(read)
+            scores = [score for judge in suspects if (score := judge.score(read, words)) >= judge.threshold]
             if scores:
                 found.append(Finding(start, end, _TYPE, max(scores)))
         return tuple(found)
@@ -137,7 +159,9 @@ class BanTopics(BaseScanner[Options]):
 class _Judge:
     """One topic, ready to be asked."""
 
-    def __init__(self, topic: Topic, topics: tuple[Topic, ...], threshold: float) -> None:
+    def __init__(
+        self, topic: Topic, topics: tuple[Topic, ...], threshold: float, embedder: Embedder | None = None
+    ) -> None:
         self.name = topic.name
         self.threshold = threshold if topic.threshold is None else topic.threshold
         terms = terms_of(topic.name, topic.description, topic.words)
@@ -145,14 +169,20 @@ class _Judge:
         alone = _ALIKE_AGAINST if topic.counter_examples else _ALIKE_ALONE
         self._alone = alone if len(terms) < _FEW else 0.0
         self._likeness: Likeness | None = None
-        if topic.examples:
-            others = [text for other in topics if other is not topic for text in other.examples]
-            others += topic.counter_examples
+        self._nearness: Nearness | None = None
+        others = [text for other in topics if other is not topic for text in other.examples]
+        others += topic.counter_examples
+        if embedder is not None:
+            names = [topic.name, *filter(None, [topic.description]), *named(topic.name)]
+            self._nearness = Nearness(embedder.vector, names, topic.examples, others, set(terms))
+        elif topic.examples:
             self._likeness = Likeness(topic.examples, others + elsewhere(terms))
 
-    def score(self, words: list[str]) -> float:
-        """0 to 1."""
+    def score(self, text: str, words: list[str]) -> float:
+        """0 to 1, of a text and its words."""
         told = self._vocabulary.score(words)
+        if self._nearness is not None:
+            return max(told, self._nearness.score(text))
         if self._likeness is None:
             return told
         alike = self._likeness.score(words)

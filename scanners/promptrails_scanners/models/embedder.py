@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from math import sqrt
@@ -31,7 +31,7 @@ class Embedder:
         model = folder.model() or _packaged() or folder.needed("model.onnx")
         known = folder.path / "vocab.txt"
         vocabulary = known if known.is_file() and not (folder.path / "tokenizer.json").is_file() else None
-        self._network: Network = network(
+        found = network(
             model,
             vocabulary or folder.needed("tokenizer.json"),
             min(_TOKENS, folder.max_tokens()),
@@ -39,15 +39,22 @@ class Embedder:
             folder,
             _EXTRA,
         )
-        self.vector = lru_cache(maxsize=_KEPT)(self._vector)
-        self.size = len(self.vector("a"))
+        self.vector = _vectors(found)
 
-    def _vector(self, text: str) -> Vector:
+
+@lru_cache(maxsize=8)
+def _vectors(network: Network) -> Callable[[str], Vector]:
+    """What makes vectors by a network: one function for all who use it, so that each text is read once."""
+
+    @lru_cache(maxsize=_KEPT)
+    def vector(text: str) -> Vector:
         sums: list[float] = []
-        for mask, row in self._network.rows(text):
-            window = _mean(self._network, mask, row)
+        for mask, row in network.rows(text):
+            window = _mean(network, mask, row)
             sums = [one + two for one, two in zip(sums, window, strict=True)] if sums else window
         return unit(sums)
+
+    return vector
 
 
 def _mean(network: Network, mask: Sequence[int], row: object) -> list[float]:

@@ -114,7 +114,8 @@ class Judge:
         own = f"\n{self.option.instructions}" if self.option.instructions else ""
         kinds = f'; "kinds", which of these it is, in a list: {", ".join(self.kinds)}' if self.kinds else ""
         asked = _ASKED.format(looked_for=self.looked_for, own=own, mark=mark, kinds=kinds)
-        shown = f"<text {mark}>\n{text}\n</text {mark}>"
+        plain = text.encode("utf-8", "replace").decode()  # halves of characters cannot be sent
+        shown = f"<text {mark}>\n{plain}\n</text {mark}>"
         return Question((Message("system", asked), Message("user", shown)), self._schema(), self.option.max_tokens)
 
     def _schema(self) -> dict[str, Any]:

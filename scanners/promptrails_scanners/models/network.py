@@ -34,7 +34,7 @@ class Network:
 
     def rows(self, text: str) -> list[tuple[list[int], Any]]:
         """For each window of the text its attention mask, and what the network gives: one array, or one per token."""
-        first = self.tokenizer.encode(text)
+        first = self.tokenizer.encode(text.encode("utf-8", "replace").decode())  # it takes no halves of characters
         windows = [first, *first.overflowing]
         found: list[tuple[list[int], Any]] = []
         for at in range(0, len(windows), _BATCH):
