@@ -1,7 +1,8 @@
 """What a model thinks of a text, where a scanner wants to know: asked as any model of the run is.
 
 Each question is an `llm` span below that of the guard.  Its tokens and cost count, its answer is in the journal, and a
-run that goes on elsewhere does not ask again.
+run that goes on elsewhere does not ask again.  Asking does not put a run on record: what its guards take out of the
+input must not be stored.
 """
 
 from __future__ import annotations
@@ -55,8 +56,6 @@ async def _judged(
     questions = scanner.questions(text, verdict)
     if not questions:
         return verdict
-    if not ctx.on_record:
-        await ctx.begin()
     answers = [
         await _asked(ctx, span, model, question, key if number == 0 else f"{key}/part[{number}]")
         for number, question in enumerate(questions)

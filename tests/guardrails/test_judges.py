@@ -21,7 +21,7 @@ from promptrails_engine import (
     ProviderUnavailableError,
     SimpleAgentConfig,
 )
-from promptrails_engine.testing import ScriptedProvider
+from promptrails_engine.testing import ScriptedProvider, ToolUse
 from promptrails_scanners import harmful, toxicity
 
 YES = {"found": True, "sure": "high", "kinds": []}
@@ -252,6 +252,15 @@ async def test_a_run_that_goes_on_elsewhere_does_not_ask_again(tmp_path: Path) -
         assert result.token_usage["total_tokens"] == counted
 
 
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_what_is_taken_out_after_a_judge_was_asked_is_not_stored(kind: str, tmp_path: Path) -> None:
+    where = {} if kind == "memory" else {"store": f"sqlite:///{tmp_path / 'runs.db'}"}
+    async with engine_of(Answers(lambda text: NO), **where) as engine:
+        agent = await agent_of(engine, judged(), GuardrailSpec("input", "pii", "redact"))
+        result = await engine.agents.execute(agent, {"text": "Write to ann.berg@example.org."})
+        assert (await engine.executions.get(result.execution_id)).input == {"text": "Write to [EMAIL_REDACTED]."}
+
+
 async def test_an_output_is_held_back_until_the_judge_has_spoken() -> None:
     answers = Answers(lambda text: YES if "answer" in text else NO, "the answer")
     async with engine_of(answers) as engine:
@@ -276,7 +285,42 @@ async def test_a_model_that_nobody_serves_is_refused_when_the_guard_is_built() -
             await engine.agents.execute(agent, {"text": TEXT})
 
 
-async def test_tool_results_and_every_text_of_an_input_are_asked_about() -> None:
+async def test_results_of_tools_are_asked_about_once_each() -> None:
+    def look_up(name: str) -> str:
+        """Look somebody up."""
+        return f"{name} is awful"
+
+    def reply(request: Any) -> Any:
+        last = request.messages[-1]
+        if last.content.startswith("<text "):
+            return json.dumps({"found": "awful" in last.content, "sure": "high", "kinds": []})
+        return "read" if last.role == "tool" else ToolUse("look_up", {"name": "Ann"})
+
+    async with AsyncEngine(providers=[ScriptedProvider(reply)], model="scripted/any", tools=[look_up]) as engine:
+        await engine.prompts.create("Reply", user_prompt="{{ text }}")
+        careful = judged(apply_to=["tool_arguments", "tool_results"])
+        agent = await engine.agents.create(
+            "Desk", config=SimpleAgentConfig("Reply"), tools=["look_up"], guardrails=[careful]
+        )
+        result = await engine.agents.execute(agent.id, {"text": TEXT})
+        assert result.error_code == "guardrail_blocked"
+        keys = [span.attributes.get("key", "") for span in await engine.traces.get_by_trace_id(result.trace_id)]
+        assert [key for key in keys if "judge" in key] == [
+            "steps[0]/llm[0]/tool[0]/guards/arguments[0]/judge[0]", "steps[0]/llm[0]/tool[0]/guards/result[0]/judge[0]",
+        ]  # fmt: skip
+
+
+async def test_a_fork_asks_what_it_has_not_taken_over() -> None:
+    answers = Answers(lambda text: NO)
+    async with engine_of(answers) as engine:
+        agent = await agent_of(engine, judged())
+        first = await engine.agents.execute(agent, {"text": TEXT})
+        fork = await engine.executions.fork(first.execution_id)
+        assert fork.status == "completed"
+        assert len(answers.asked) == 2
+
+
+async def test_every_text_of_an_input_is_asked_about() -> None:
     answers = Answers(lambda text: NO)
     async with engine_of(answers) as engine:
         agent = await agent_of(engine, judged())

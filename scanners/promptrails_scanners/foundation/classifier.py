@@ -246,7 +246,9 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
     def scored(self, text: str, handicap: float) -> Mapping[str, float]:
         """The scores of a part, with what a larger model tells of kinds."""
         scores = self.scores(text, handicap)
-        kinds = {} if self.reader is None else self.reader.kinds(text)
+        if self.reader is None:
+            return scores
+        kinds = self.reader.kinds(text)
         return {label: max(scores.get(label, 0.0), kinds.get(label, 0.0)) for label in {**scores, **kinds}}
 
     def _part(self, view: View, start: int, end: int, sentence: bool) -> Part:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from math import exp
+from typing import Any, cast
 
 from promptrails_scanners.models.files import Folder
 from promptrails_scanners.models.network import Network, network
@@ -92,14 +93,14 @@ def _meant(folder: Folder, given: Mapping[str, str | None] | None, labels: Seque
 
 def _theirs(folder: Folder, given: Mapping[str, str | None] | None) -> list[str]:
     """The labels of the model in their order."""
-    named = folder.json("config.json").get("id2label")
-    if isinstance(named, Mapping) and named:
+    named: Any = folder.json("config.json").get("id2label")
+    if isinstance(named, dict) and named:
         try:
-            by_number = {int(number): str(label) for number, label in named.items()}
+            by_number = {int(number): str(label) for number, label in cast("dict[str, Any]", named).items()}
         except ValueError:
             by_number = {}
-        if sorted(by_number) == list(range(len(named))):
-            return [by_number[number] for number in range(len(named))]
+        if by_number and sorted(by_number) == list(range(len(by_number))):
+            return [by_number[number] for number in range(len(by_number))]
         raise folder.error("id2label in config.json does not count from 0")
     if given:
         return list(given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from promptrails_engine.errors import ConfigurationError
 
@@ -70,7 +70,7 @@ class Folder:
             data = None
         if not isinstance(data, dict):
             raise self.error(f"{name} in '{self.path}' is no object of JSON")
-        return data
+        return cast("dict[str, Any]", data)
 
     def max_tokens(self) -> int:
         """The longest window that the model reads, as its files say it; 512 at most."""

@@ -27,6 +27,9 @@ class Network:
     session: Any
     tokenizer: Any
     inputs: tuple[str, ...]
+    output: str
+    short: bool
+    """Whether its numbers are of 32 bits."""
     numbers: Any
     """The package for numbers."""
     width: int | None
@@ -44,19 +47,16 @@ class Network:
     def _run(self, windows: Sequence[Any]) -> list[tuple[list[int], Any]]:
         size = max(len(one.ids) for one in windows)
         shape = (len(windows), size)
-        given = {name: self.numbers.zeros(shape, dtype=self.numbers.int64) for name in _KNOWN}
+        kind = self.numbers.int32 if self.short else self.numbers.int64
+        given = {name: self.numbers.zeros(shape, dtype=kind) for name in _KNOWN}
         for row, one in enumerate(windows):
             length = len(one.ids)
             given["input_ids"][row, :length] = one.ids
             given["attention_mask"][row, :length] = one.attention_mask
             given["token_type_ids"][row, :length] = one.type_ids
-        [output] = self.session.run(self.session_outputs, {name: given[name] for name in self.inputs})
+        [output] = self.session.run([self.output], {name: given[name] for name in self.inputs})
         masks: list[list[int]] = given["attention_mask"].tolist()
         return list(zip(masks, output, strict=True))
-
-    @property
-    def session_outputs(self) -> list[str]:
-        return [self.session.get_outputs()[0].name]
 
 
 def network(model: Path, vocabulary: Path, max_tokens: int, threads: int, folder: Folder, extra: str) -> Network:
@@ -105,11 +105,14 @@ def _loaded(model: str, vocabulary: str, max_tokens: int, threads: int, stamp: t
         session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of the runtime, in many classes
         raise _Unreadable(Path(model).name, f"{type(error).__name__}; it is no ONNX model that runs here") from None
-    width = session.get_outputs()[0].shape[-1:]
+    inputs, [output, *_] = session.get_inputs(), session.get_outputs()
+    width = output.shape[-1:]
     return Network(
         session,
         _tokenizer(Path(vocabulary), max_tokens, extra),
-        tuple(one.name for one in session.get_inputs()),
+        tuple(one.name for one in inputs),
+        output.name,
+        any(one.type == "tensor(int32)" for one in inputs),
         numbers,
         width[0] if width and isinstance(width[0], int) else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
@@ -51,7 +51,7 @@ class ModelOption(_Own):
     def _folders(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
-        given: Mapping[str, Any] = value
+        given = cast("Mapping[str, Any]", value)
         return {name: {"folder": one} if isinstance(one, str) else one for name, one in given.items()}
 
     @model_validator(mode="after")
