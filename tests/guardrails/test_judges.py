@@ -306,7 +306,7 @@ async def test_results_of_tools_are_asked_about_once_each() -> None:
         assert result.error_code == "guardrail_blocked"
         keys = [span.attributes.get("key", "") for span in await engine.traces.get_by_trace_id(result.trace_id)]
         assert [key for key in keys if "judge" in key] == [
-            "steps[0]/llm[0]/tool[0]/guards/arguments[0]/judge[0]", "steps[0]/llm[0]/tool[0]/guards/result[0]/judge[0]",
+            "prompt/llm[0]/tool[0]/guards/arguments[0]/judge[0]", "prompt/llm[0]/tool[0]/guards/result[0]/judge[0]",
         ]  # fmt: skip
 
 
