@@ -104,7 +104,7 @@ class AgentCatalog(Catalog):
             if "agent_id" in entry:
                 entry["agent_id"] = (await self.row(entry["agent_id"])).id
         await self._check_graph(parse_config(config), checked.get("input_schema"))
-        build_guards(checked.get("guardrails", ()), self._scanners, one_speaker=True)
+        build_guards(checked.get("guardrails", ()), self._scanners, None, one_speaker=True)
         return checked
 
     async def _check_graph(self, config: AnyAgentConfig, input_schema: Mapping[str, Any] | None) -> None:

@@ -40,6 +40,7 @@ from promptrails_engine.guardrails.guards import build_guards
 from promptrails_engine.guardrails.scanners import Scanners
 from promptrails_engine.ports.store import DefinitionRow, Store
 from promptrails_engine.ports.tool import Tool
+from promptrails_engine.run.binding import ModelBinding
 from promptrails_engine.run.plan import Plan, PromptStep, Sampling
 from promptrails_engine.run.render import CompiledTemplate, compile_template
 from promptrails_engine.schema import SchemaValidator, compile_schema
@@ -108,6 +109,19 @@ class Planner:
         key = content_digest(lock)
         plan = self._locked.get(key)
         return plan if plan is not None else await self._locked.made(key, lambda: self._locked_plan(lock))
+
+    def bare_plan(self, name: str) -> Plan:
+        """A plan without prompts, by the engine's limits."""
+        return Plan("", name, "simple", "", (), None, None, self._limits, self._lock(None, None, []))
+
+    def bind(self, ref: str) -> ModelBinding:
+        """The model behind a registered id or a `provider/model` name.
+
+        Raises:
+            ModelNotServedError: nobody serves it.
+            MissingExtraError: its provider needs a package that is not installed.
+        """
+        return self._models.bind(ref)
 
     def forget(self) -> None:
         """Make all plans anew, for what they stand on has changed."""
@@ -251,7 +265,9 @@ class Planner:
             budget=budget_limits(version),
             checkpoint=checkpoint(version),
             approval_expires_s=(version.approval_policy or {}).get("expires_in_s"),
-            guards=build_guards(version.guardrails, self._scanners, one_speaker=row.type in ("simple", "chain")),
+            guards=build_guards(
+                version.guardrails, self._scanners, self._models.bind, one_speaker=row.type in ("simple", "chain")
+            ),
         )
 
     def _step(

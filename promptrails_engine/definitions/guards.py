@@ -58,7 +58,8 @@ class GuardOptions:
         name: what people call it; the scanner's name by default.
         on_error: what a scanner that fails, or takes too long, does to the run: `block` (the default where the guard
             blocks or redacts) or `allow`.
-        timeout_ms: how long the scanner may take for one look.
+        timeout_ms: how long the scanner may take for one look; 10,000 by default, 60,000 with a judge, whose answers
+            may take as long again.
         apply_to: what is looked at: the run's `input` or `output` (the default), `tool_arguments` on their way to a
             tool, `tool_results` on their way to the model.
         stream: when listeners hear an output.  `buffer`: once all of it has passed (the default where the guard
@@ -68,7 +69,7 @@ class GuardOptions:
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=128)] | None = None
     on_error: Literal["block", "allow"] | None = None
-    timeout_ms: Annotated[StrictFloat, Field(gt=0)] = 10_000.0
+    timeout_ms: Annotated[StrictFloat, Field(gt=0)] | None = None
     apply_to: Annotated[list[Place], Field(min_length=1)] | None = None
     stream: Literal["buffer", "window"] | None = None
 

@@ -6,20 +6,21 @@ import gzip
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from promptrails_engine.errors import DefinitionError, ValidationError
 from promptrails_engine.guardrails.scanners import Scanners
-from promptrails_engine.ports.scanner import Scanner
+from promptrails_engine.ports.scanner import Scanner, Verdict
 from promptrails_engine.require import require
 
 _STEPS = 20
 """The curve has a point at every twentieth of the scores' range."""
 _KEPT = 64
 """So many scanners, built for rows with options of their own, are kept at a time."""
+Look = Callable[[Scanner, str], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +114,15 @@ def evaluate(
     scanner_type: str,
     dataset: str | os.PathLike[str] | Iterable[Mapping[str, Any]],
     options: Mapping[str, Any],
+    look: Look,
 ) -> Evaluation:
-    """What the scanner with these options comes to; see `Guardrails.evaluate`.
+    """What the scanner with these options comes to; see `Guardrails.evaluate`.  `look` gives the verdict on a text.
 
     Raises:
         DefinitionError, ValidationError: scanner, options or dataset cannot be used.
     """
     rows = _read(Path(dataset)) if isinstance(dataset, str | os.PathLike) else dataset
-    scored = list(_scored(scanners, scanner_type, rows, options))
+    scored = list(_scored(scanners, scanner_type, rows, options, look))
     if not scored:
         raise ValidationError("the dataset has no rows")
     precision, recall, rate = _rates([(row.triggered, row.label) for row in scored])
@@ -163,7 +165,7 @@ def _parsed(line: str, where: str) -> Any:
 
 
 def _scored(
-    scanners: Scanners, scanner_type: str, rows: Iterable[Any], options: Mapping[str, Any]
+    scanners: Scanners, scanner_type: str, rows: Iterable[Any], options: Mapping[str, Any], look: Look
 ) -> Iterator[_Scored]:
     built: dict[str, Scanner] = {}
     for number, row in enumerate(rows, start=1):
@@ -177,7 +179,7 @@ def _scored(
                 scanner = built[key] = scanners.build(scanner_type, {**options, **own})
             except DefinitionError as error:
                 raise DefinitionError(f"row {number}: {error.message}" if own else error.message) from None
-        verdict = scanner.scan(text)
+        verdict = look(scanner, text)
         types = tuple(sorted({one.type for one in verdict.findings}))
         yield _Scored(number, text, label, verdict.triggered, verdict.score, types)
 

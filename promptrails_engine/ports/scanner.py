@@ -6,9 +6,11 @@ neither logs nor raises the text that it was given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
+
+from promptrails_engine.ports.provider import Message
 
 Redacts = Literal["spans", "sentences", "never"]
 """What a scanner can take out of a text: the places that it names, whole sentences if it is asked to, or nothing."""
@@ -75,6 +77,47 @@ class Scanner(Protocol):
 
         Whatever follows, the two parts judged apart come to what the whole comes to: the same findings, the same text
         when they are taken out.  So `text[:settled]` may be let go.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a scanner would have a model asked."""
+
+    messages: tuple[Message, ...]
+    schema: Mapping[str, Any]
+    """JSON Schema that the answer must match."""
+    max_tokens: int | None = None
+    """Of the answer."""
+    temperature: float | None = 0.0
+
+
+@runtime_checkable
+class AskingScanner(Scanner, Protocol):
+    """A scanner that may want to hear what a model thinks of a text.
+
+    It asks nobody itself: whoever holds it takes its own verdict, has the questions asked, and hands in the answers.
+    """
+
+    @property
+    def asks(self) -> str | None:
+        """The model, as the engine knows it; None where this one asks none, and its verdicts stand."""
+        ...
+
+    def questions(self, text: str, verdict: Verdict) -> Sequence[Question]:
+        """What is to be asked about a text of which it has said this; nothing where that stands.
+
+        Raises:
+            PromptRailsError: it cannot be asked about.
+        """
+        ...
+
+    def answered(self, text: str, verdict: Verdict, answers: Sequence[Any]) -> Verdict:
+        """The verdict that the answers, JSON data, come to; one for each question, in their order.
+
+        Raises:
+            PromptRailsError: an answer is none, so there is no verdict.
         """
         ...
 

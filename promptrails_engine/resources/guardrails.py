@@ -14,8 +14,9 @@ from promptrails_engine.definitions.guards import split_config
 from promptrails_engine.definitions.records import AgentVersion
 from promptrails_engine.errors import NotFoundError
 from promptrails_engine.faces import M_co, method
-from promptrails_engine.ports.scanner import ScannerMeta, Verdict
+from promptrails_engine.ports.scanner import AskingScanner, Scanner, ScannerMeta, Verdict
 from promptrails_engine.resources.base import EngineResource
+from promptrails_engine.resources.lone_scans import lone_scan
 
 if TYPE_CHECKING:
     from promptrails_engine.guardrails.evaluation import Evaluation
@@ -158,11 +159,17 @@ class Guardrails(EngineResource[M_co]):
     async def scan(self, scanner_type: str, text: str, config: Mapping[str, Any] | None = None) -> Verdict:
         """What a scanner says of a text, as it would say it to a guard with this config.
 
+        A judge is asked as in a run, under the engine's limits; no execution is stored.
+
         Raises:
             DefinitionError: there is no such scanner, or the config cannot be used.
+            PromptRailsError: of the judge's provider; OutputInvalidError: it gave no answer that can be used.
         """
         _, options = split_config(config or {})
-        return await asyncio.to_thread(lambda: self._parts.scanners.build(scanner_type, options).scan(text))
+        scanner = await asyncio.to_thread(self._parts.scanners.build, scanner_type, options)
+        if _asks(scanner):
+            return await lone_scan(self._parts, scanner, text)
+        return await asyncio.to_thread(scanner.scan, text)
 
     @method
     async def evaluate(
@@ -183,10 +190,19 @@ class Guardrails(EngineResource[M_co]):
         Raises:
             DefinitionError: there is no such scanner, or the config cannot be used.
             ValidationError: the dataset cannot be read; it says which row.
+            PromptRailsError: of a judge, which is asked about each row.
         """
         _, options = split_config(config or {})
-        scanners = self._parts.scanners
-        return await asyncio.to_thread(lambda: guardrails.evaluate(scanners, scanner_type, dataset, options))
+        parts, loop = self._parts, asyncio.get_running_loop()
+
+        def look(scanner: Scanner, text: str) -> Verdict:
+            if not _asks(scanner):
+                return scanner.scan(text)
+            return asyncio.run_coroutine_threadsafe(lone_scan(parts, scanner, text), loop).result()
+
+        return await asyncio.to_thread(
+            lambda: guardrails.evaluate(parts.scanners, scanner_type, dataset, options, look)
+        )
 
     # -------------------------------------------------------------- inside
 
@@ -204,6 +220,10 @@ class Guardrails(EngineResource[M_co]):
             )
         content = {**content_of(current), "guardrails": change(current.guardrails)}
         return await agents.create_version(current.agent_id, content, set_current=True, message=message)
+
+
+def _asks(scanner: Scanner) -> bool:
+    return isinstance(scanner, AskingScanner) and scanner.asks is not None
 
 
 def _parts_of(guardrail_id: str) -> tuple[str, str]:

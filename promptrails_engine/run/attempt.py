@@ -18,13 +18,14 @@ from promptrails_engine.errors import (
 from promptrails_engine.events import ContentEvent, ThinkingEvent
 from promptrails_engine.ports.provider import Delta, ModelRequest, RateLimitDelta, TextDelta, ThinkingDelta, UsageDelta
 from promptrails_engine.ports.sink import Span
+from promptrails_engine.run.binding import ModelBinding
 from promptrails_engine.run.budget import Reservation
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.deadlines import Deadline, take_back
 from promptrails_engine.run.emulation import read_emulated
 from promptrails_engine.run.failures import foreign
 from promptrails_engine.run.fold import Fold, ModelReply
-from promptrails_engine.run.plan import ModelBinding, PromptStep
+from promptrails_engine.run.plan import ModelStep
 from promptrails_engine.run.rate_gate import Gate, Ticket
 from promptrails_engine.run.saying import Saying
 from promptrails_engine.secrets import mask
@@ -34,7 +35,7 @@ _ANSWER_CHARS = 16 * 1024 * 1024
 
 
 async def run_attempt(
-    ctx: RunContext, span: Span, step: PromptStep, binding: ModelBinding, request: ModelRequest, show: bool
+    ctx: RunContext, span: Span, step: ModelStep, binding: ModelBinding, request: ModelRequest, show: bool
 ) -> ModelReply:
     """The model's reply.
 
@@ -90,7 +91,7 @@ async def _let_through(
 async def _receive(
     ctx: RunContext,
     span: Span,
-    step: PromptStep,
+    step: ModelStep,
     binding: ModelBinding,
     request: ModelRequest,
     fold: Fold,

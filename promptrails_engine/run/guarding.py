@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from promptrails_engine.errors import GuardrailBlockedError
 from promptrails_engine.ports.scanner import Finding, ReversibleScanner, Verdict
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.guards import Guard
+from promptrails_engine.run.judging import judged
+from promptrails_engine.run.looking import ScanFailedError, blocked, look, reason_of
 
 _MOST_FINDINGS = 100
 """So many places of a text are told in a span."""
@@ -36,6 +37,8 @@ async def _pass(ctx: RunContext, span: Span, guard: Guard, data: Any) -> Any:
     begun = time.perf_counter()
     try:
         verdicts = await look(ctx, guard, [text for _, text in texts])
+        if guard.judge is not None:
+            verdicts = await judged(ctx, span, guard, guard.judge, [text for _, text in texts], verdicts)
     except ScanFailedError as failed:
         span.attributes |= {"triggered": guard.blocks_on_error, "error": failed.kind}
         if not guard.blocks_on_error:
@@ -48,7 +51,7 @@ async def _pass(ctx: RunContext, span: Span, guard: Guard, data: Any) -> Any:
         return data
     redacted = {path: verdict.redacted for path, verdict in found.items() if verdict.redacted is not None}
     if guard.blocks or len(redacted) < len(found):
-        raise blocked(guard, _reason(verdicts), span.attributes["types"])
+        raise blocked(guard, reason_of(verdicts), span.attributes["types"])
     return _replaced(data, redacted)
 
 
@@ -57,48 +60,6 @@ def restored(labels: Sequence[ReversibleScanner], data: Any) -> Any:
     for scanner in reversed(labels):
         data = _replaced(data, {path: scanner.restore(text) for path, text in _texts(data)})
     return data
-
-
-async def let_pass(ctx: RunContext, guard: Guard, text: str, said: int) -> str:
-    """The part of an output as a guard lets it pass, of which `said` characters have been heard.
-
-    Raises:
-        GuardrailBlockedError: it lets it not pass.
-    """
-    try:
-        [verdict] = await look(ctx, guard, [text])
-    except ScanFailedError as failed:
-        if not guard.blocks_on_error:
-            return text
-        raise blocked(guard, failed.message, released=said) from None
-    if not verdict.triggered:
-        return text
-    if guard.blocks or verdict.redacted is None:
-        raise blocked(guard, _reason([verdict]), sorted({one.type for one in verdict.findings}), released=said)
-    return verdict.redacted
-
-
-class ScanFailedError(Exception):
-    """A scanner raised, or took too long.  What it said may repeat the text, so only the kind of its error is told."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(kind)
-        self.kind = kind
-        self.message = f"its scanner failed ({kind})"
-
-
-async def look(ctx: RunContext, guard: Guard, texts: Sequence[str]) -> list[Verdict]:
-    """A verdict a text.
-
-    Raises:
-        ScanFailedError: there is none.
-    """
-    try:
-        return await ctx.services.scans.scan(guard, texts)
-    except TimeoutError:
-        raise ScanFailedError("timeout") from None
-    except Exception as error:
-        raise ScanFailedError(type(error).__name__) from None
 
 
 def _tell(attributes: dict[str, Any], paths: Sequence[str], verdicts: Sequence[Verdict]) -> None:
@@ -120,27 +81,6 @@ def _tell(attributes: dict[str, Any], paths: Sequence[str], verdicts: Sequence[V
 
 def _told(path: str, finding: Finding) -> dict[str, Any]:
     return {"path": path, "type": finding.type, "start": finding.start, "end": finding.end, "score": finding.score}
-
-
-def _reason(verdicts: Sequence[Verdict]) -> str:
-    reasons = {verdict.reason: None for verdict in verdicts if verdict.triggered and verdict.reason}
-    return "; ".join(reasons) or "it found what it looks for"
-
-
-def blocked(guard: Guard, why: str, types: Sequence[str] = (), *, released: int | None = None) -> GuardrailBlockedError:
-    """The error that says which guard let what not pass; `released`: so many characters have been heard before."""
-    heard = f" after {released} characters were heard" if released else ""
-    details: dict[str, Any] = {
-        "guard": guard.name,
-        "scanner_type": guard.scanner.meta.type,
-        "direction": guard.direction,
-        "types": list(types),
-    }
-    if released is not None:
-        details["released_chars"] = released
-    return GuardrailBlockedError(
-        f"the {guard.direction} was blocked by the guard '{guard.name}'{heard}: {why}", details=details
-    )
 
 
 # ------------------------------------------------------------------ texts in JSON data

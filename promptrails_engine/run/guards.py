@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from promptrails_engine.ports.scanner import ReversibleScanner, Scanner, Verdict
+from promptrails_engine.run.binding import ModelBinding
 
 Direction = Literal["input", "output"]
 Action = Literal["block", "redact", "log"]
@@ -32,6 +33,8 @@ class Guard:
     timeout_s: float
     windowed: bool = False
     """Whether listeners hear an output while it comes, all but what may still become a part of something."""
+    judge: ModelBinding | None = None
+    """The model that is asked what the scanner wants to know."""
 
     @property
     def is_reversible(self) -> bool:

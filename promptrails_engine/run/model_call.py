@@ -11,10 +11,11 @@ from promptrails_engine.ports.provider import Message, ModelRequest
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.run import response_cache
 from promptrails_engine.run.attempt import run_attempt
+from promptrails_engine.run.binding import ModelBinding
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.failures import may_fall_back, may_retry
 from promptrails_engine.run.fold import ModelReply
-from promptrails_engine.run.plan import ModelBinding, PromptStep
+from promptrails_engine.run.plan import ModelStep
 from promptrails_engine.run.recall import STOPPERS, dump_answer, dump_failure, recall_reply, retell, spent
 from promptrails_engine.run.requests import build_request
 from promptrails_engine.run.saying import say
@@ -26,7 +27,7 @@ _AGAIN = "/again"
 async def call_model(
     ctx: RunContext,
     parent: Span,
-    step: PromptStep,
+    step: ModelStep,
     messages: Sequence[Message],
     key: str,
     *,
@@ -67,7 +68,7 @@ async def call_model(
 async def _with_fallback(
     ctx: RunContext,
     parent: Span,
-    step: PromptStep,
+    step: ModelStep,
     fallback: ModelBinding,
     messages: Sequence[Message],
     key: str,
@@ -86,7 +87,7 @@ async def _with_fallback(
 def _answered(
     ctx: RunContext,
     parent: Span,
-    step: PromptStep,
+    step: ModelStep,
     binding: ModelBinding,
     messages: Sequence[Message],
     key: str,
@@ -100,7 +101,7 @@ def _answered(
 
 
 async def _fresh(
-    ctx: RunContext, parent: Span, step: PromptStep, binding: ModelBinding, request: ModelRequest, key: str, show: bool
+    ctx: RunContext, parent: Span, step: ModelStep, binding: ModelBinding, request: ModelRequest, key: str, show: bool
 ) -> ModelReply:
     """A reply that is not empty; an empty one is asked for once more."""
     mark = len(ctx.log.events)
@@ -120,7 +121,7 @@ async def _fresh(
 async def _retried(
     ctx: RunContext,
     parent: Span,
-    step: PromptStep,
+    step: ModelStep,
     binding: ModelBinding,
     request: ModelRequest,
     key: str,
@@ -152,7 +153,7 @@ def _unsaid(ctx: RunContext, mark: int, show: bool) -> bool:
 
 
 async def _cached(
-    ctx: RunContext, parent: Span, step: PromptStep, binding: ModelBinding, request: ModelRequest, key: str, show: bool
+    ctx: RunContext, parent: Span, step: ModelStep, binding: ModelBinding, request: ModelRequest, key: str, show: bool
 ) -> ModelReply:
     """The reply of an equal earlier call, if one is kept; else a new one, which is then kept."""
     services = ctx.services

@@ -9,6 +9,7 @@ from typing import Any, cast
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.errors import (
     ApprovalRejectedError,
+    BudgetExceededError,
     GuardrailBlockedError,
     InputInvalidError,
     OutputInvalidError,
@@ -80,6 +81,7 @@ async def _guard_input(ctx: RunContext, root: Span) -> None:
 
     Raises:
         GuardrailBlockedError: they let it not pass; the execution is on record.
+        BudgetExceededError: a judge costs too much; the execution is on record, for others may have been asked.
     """
     guards = ctx.plan.guards.input
     first = next((at for at, guard in enumerate(guards) if guard.is_reversible), len(guards))
@@ -89,7 +91,7 @@ async def _guard_input(ctx: RunContext, root: Span) -> None:
         if opened:  # what is stored keeps the values, so that the run can go on elsewhere
             data = await guarded(ctx, root, opened, ctx.row.input, "guards/input", first)
             ctx.label_input(data, [cast("ReversibleScanner", guard.scanner) for guard in opened if guard.is_reversible])
-    except GuardrailBlockedError:
+    except (GuardrailBlockedError, BudgetExceededError):
         if not ctx.on_record:
             await ctx.begin()
         raise

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from promptrails_engine.events import ContentEvent
 from promptrails_engine.run.context import RunContext
-from promptrails_engine.run.guarding import let_pass
 from promptrails_engine.run.guards import Guard
+from promptrails_engine.run.looking import let_pass
 
 _AGAIN = 16
 """A guard is asked again when a sixteenth of what it holds has come."""

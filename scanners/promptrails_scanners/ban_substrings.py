@@ -105,7 +105,7 @@ class BanSubstrings(BaseScanner[Options]):
         allowed = union(_marked(self._allowed.places(views))) if self._allowed else ()
         if self.options.contains_all and not self._banned.all_stand(views, allowed):
             return ()
-        return union(_outside(_marked(self._banned.places(views)), allowed))
+        return self.allowed.left(text, union(_outside(_marked(self._banned.places(views)), allowed)))
 
     def _redacted(self, text: str, findings: Sequence[Finding]) -> str | None:
         """The text without the terms; None where they come back in another disguise whatever is cut."""

@@ -15,8 +15,7 @@ from pydantic import field_validator
 
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
-from promptrails_scanners.foundation.classifier import Classifier, ClassifierOptions
-from promptrails_scanners.foundation.linear import features
+from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.hate.signals import signals
 
@@ -26,7 +25,7 @@ _HELD = 0.45
 """A sentence that names no group scores at most so much, as a share of the threshold."""
 
 
-class Options(ClassifierOptions):
+class Options(JudgedOptions):
     """Options of bias."""
 
     groups: tuple[str, ...] = ()
@@ -52,6 +51,10 @@ META = ScannerMeta(
 class Bias(Classifier[Options]):
     meta = META
     model = META.type
+    looked_for = (
+        "statements that generalise about a protected group of people or demean it, also politely or as a joke. Not: "
+        "naming a group, facts about it that demean nobody, reports of discrimination, or what speaks against it."
+    )
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -62,8 +65,8 @@ class Bias(Classifier[Options]):
         found = dict(signals(text))
         if self._groups is not None and self._groups.search(text):
             found["group"] = 1.0
-        score = self.heads()[META.type].score(features(text), found, handicap)
-        named = "group" in found or "slur" in found
+        score = self.main(text, found, handicap)
+        named = (self.reader is not None and not self.reader.beside) or "group" in found or "slur" in found
         return {META.type: score if named else min(score, _HELD * self.threshold)}
 
     def telling(self, text: str) -> bool:

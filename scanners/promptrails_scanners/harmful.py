@@ -15,7 +15,7 @@ from pydantic import field_validator
 
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
-from promptrails_scanners.foundation.classifier import Classifier, ClassifierOptions
+from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions
 from promptrails_scanners.foundation.linear import features
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.harm.signals import signals
@@ -34,7 +34,7 @@ _ASKED = 0.5
 """Of which category it is, is only asked from this part of the lowest threshold on."""
 
 
-class Options(ClassifierOptions):
+class Options(JudgedOptions):
     """Options of harmful."""
 
     categories: dict[Category, float] | tuple[Category, ...] = CATEGORIES
@@ -60,6 +60,11 @@ META = ScannerMeta(
 class Harmful(Classifier[Options]):
     meta = META
     model = META.type
+    looked_for = (
+        "requests for help with violence, weapons, self-harm, crime, fraud, attacks on computers, sexual content with "
+        "minors or hatred, and content that gives such help. Not: the same words about games, fiction, history, news, "
+        "computers or protection, and questions of people who seek help."
+    )
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -70,11 +75,17 @@ class Harmful(Classifier[Options]):
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:
         """The score of the text for each category that it may belong to."""
         found, said = signals(text), features(text)
-        score = self.heads()[META.type].score(said, found, handicap)
+        score = self.main(text, found, handicap)
         if score < _ASKED * min(self._least.values()):
             return {"other": score}
         sure = [name for name, likely in self.kinds().scores(said, found).items() if likely >= _SURE]
         return dict.fromkeys(sure or ["other"], score)
+
+    def answers(self) -> tuple[str, ...]:
+        return (META.type, *CATEGORIES)
+
+    def counted(self) -> tuple[str, ...]:
+        return tuple(self.options.categories)
 
     def telling(self, text: str) -> bool:
         return "any" in signals(text)

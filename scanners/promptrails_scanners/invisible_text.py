@@ -69,10 +69,9 @@ class InvisibleText(BaseScanner[Options]):
         self._rules = Rules(kinds, frozenset(scripts))
 
     def judge(self, text: str) -> Verdict:
-        offences = self._rules.offences(text)
-        if not offences:
+        findings = self.allowed.left(text, self._rules.offences(text))
+        if not findings:
             return Verdict(False, 0.0, redacted=text)
-        findings = tuple(offences)
         labels = {one.type.lower(): 1.0 for one in findings}
         why = f"{sum(one.end - one.start for one in findings)} hidden characters: {', '.join(sorted(labels))}".replace(
             "_", " "
@@ -89,7 +88,8 @@ class InvisibleText(BaseScanner[Options]):
     def _redacted(self, text: str, findings: tuple[Finding, ...]) -> str:
         if self.options.strip == "dangerous":
             return replace(text, findings, lambda one, found: "")
-        gone = {*self._rules.everything(text), *(at for one in findings for at in range(one.start, one.end))}
+        hidden = (at for at in self._rules.everything(text) if not self.allowed.covers(text[at]))
+        gone = {*hidden, *(at for one in findings for at in range(one.start, one.end))}
         return "".join(char for at, char in enumerate(text) if at not in gone)
 
 

@@ -88,7 +88,7 @@ class Language(BaseScanner[Options]):
     def judge(self, text: str) -> Verdict:
         if self.options.match_type == "sentence":
             return self._by_sentence(text)
-        score, languages = self._score(text)
+        score, languages = self._score(self.allowed.unread(text))
         found, redacted = self._cut(text, score)
         return Verdict(score >= self._threshold, score, found, redacted, languages, self._why(score))
 
@@ -97,7 +97,7 @@ class Language(BaseScanner[Options]):
         if not self._cuts or score < self._threshold:
             return (), text if self._cuts else None
         some = self._by_sentence(text)
-        if some.redacted is not None and self._score(some.redacted)[0] < self._threshold:
+        if some.redacted is not None and self._score(self.allowed.unread(some.redacted))[0] < self._threshold:
             return some.findings, some.redacted
         everything = (Finding(0, len(text), _TYPE, score),)
         return everything, self.options.replacement
@@ -105,8 +105,9 @@ class Language(BaseScanner[Options]):
     def _by_sentence(self, text: str) -> Verdict:
         findings: list[Finding] = []
         most, labels = 0.0, {}
-        for start, end in sentences(text):
-            score, languages = self._score(text[start:end])
+        read = self.allowed.unread(text)
+        for start, end in sentences(read):
+            score, languages = self._score(read[start:end])
             if score > most:
                 most, labels = score, languages
             if score >= self._threshold:

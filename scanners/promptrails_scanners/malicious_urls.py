@@ -118,7 +118,8 @@ class MaliciousUrls(BaseScanner[Options]):
         for link in find(text):
             if len(links) == self.options.max_urls:
                 return links, True
-            links.append(link)
+            if not self.allowed.covers(link.text):
+                links.append(link)
         return links, False
 
     def _findings(self, judged: Iterable[tuple[Link, str, float]]) -> Iterable[Finding]:

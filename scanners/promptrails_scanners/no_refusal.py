@@ -81,10 +81,13 @@ class NoRefusal(Classifier[Options]):
         ours = options.phrases if options.phrases_replace is None else (*options.phrases_replace, *options.phrases)
         self._phrases = re.compile("|".join(map(re.escape, ours)), re.IGNORECASE) if ours else None
 
+    def answers(self) -> tuple[str, ...]:
+        return ("refusal", "full", "partial")
+
     def parts(self, text: str) -> Iterator[Part]:
         """The answer by its beginning and its end; and its parts, where they are asked for."""
-        view = canonical(text)
-        scores = self.scores(shown(view.text, *self.options.window), 0.0)
+        view = canonical(self.allowed.unread(text))
+        scores = self.scored(shown(view.text, *self.options.window), 0.0)
         yield Part(0, len(text), False, scores, self.top(scores))
         if self.options.match_type != "full" or self.options.redact_unit == "sentence":
             yield from super().parts(text)
@@ -95,9 +98,9 @@ class NoRefusal(Classifier[Options]):
         if self.options.phrases_replace is not None:
             return {"full": 0.0, "partial": 0.0}
         said, found = features(text), signals(text)
-        if "en" not in self.options.languages:
+        if self.reader is None and "en" not in self.options.languages:
             return {"full": 0.9 if "foreign" in found else 0.0, "partial": 0.0}
-        score = self.heads()[META.type].score(said, found, handicap)
+        score = self.main(text, found, handicap)
         partial = self.kinds().scores(said, found).get("partial", 0.0) >= 0.5
         return {"full": 0.0 if partial else score, "partial": score if partial else 0.0}
 

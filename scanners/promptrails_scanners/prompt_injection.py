@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import Field
 
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
-from promptrails_scanners.foundation.classifier import Classifier, ClassifierOptions
-from promptrails_scanners.foundation.linear import features
+from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.foundation.patterns import compiled
 from promptrails_scanners.injection.phrases import RULES, signals
@@ -27,14 +26,12 @@ _UNRULED = 1.0
 """By so much more the words of a part have to say where no phrase speaks for an injection."""
 
 
-class Options(ClassifierOptions):
+class Options(JudgedOptions):
     """Options of prompt_injection."""
 
     replacement: str = Field(default="[removed: instruction in untrusted text]", min_length=1)
     patterns: tuple[str, ...] = ()
     """Regular expressions that count as injections, in any case."""
-    allow: tuple[str, ...] = Field(default=(), validation_alias=AliasChoices("allow", "allow_patterns"))
-    """Regular expressions; what they match is left out of what is judged."""
     decode: bool = True
     """Whether base64, hexadecimal and percent-encoded text is read."""
     documents: Literal["auto", "always", "never"] = "auto"
@@ -54,6 +51,11 @@ META = ScannerMeta(
 class PromptInjection(Classifier[Options]):
     meta = META
     model = META.type
+    looked_for = (
+        "attempts to take over an assistant: orders to ignore or replace its instructions, to play a role without "
+        "rules, to reveal its prompt, also hidden, encoded or planted in a document. Not: harmless requests, and talk "
+        "about such attacks."
+    )
     certain = 0.9
     """The score of what a rule says without the model."""
 
@@ -61,17 +63,14 @@ class PromptInjection(Classifier[Options]):
         super().__init__(options)
         self.decodes = options.decode
         self._patterns = [compiled(one, META.type, "patterns") for one in options.patterns]
-        self._allowed = [compiled(one, META.type, "allow") for one in options.allow]
 
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:
-        for pattern in self._allowed:
-            text = pattern.sub(" ", text)
         if any(pattern.search(text) for pattern in self._patterns):
             return {META.type: 1.0}
         found = signals(text, self.options.documents)
         if RULES.isdisjoint(found):
             handicap += _UNRULED
-        score = self.heads()[META.type].score(features(text), found, handicap)
+        score = self.main(text, found, handicap)
         return {META.type: max(score, self.certain) if found.get("told") or found.get("asked") else score}
 
     def telling(self, text: str) -> bool:

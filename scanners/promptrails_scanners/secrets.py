@@ -22,6 +22,7 @@ from promptrails_scanners.credentials import tokens
 from promptrails_scanners.credentials.finder import Occurrences, Rules, findings, is_endless, settled
 from promptrails_scanners.credentials.found import KINDS, provider_of
 from promptrails_scanners.credentials.services import services
+from promptrails_scanners.foundation.allow import Allowed
 from promptrails_scanners.foundation.base import BaseScanner, alone
 from promptrails_scanners.foundation.options import ScannerOptions, option_names, read_options
 from promptrails_scanners.foundation.patterns import compiled
@@ -61,10 +62,6 @@ class Options(ScannerOptions):
     entropy_only: bool = False
     """Whether values count that look drawn at random, whatever stands beside them; finds much that is no secret."""
     patterns: tuple[Pattern, ...] = ()
-    allow: tuple[Text, ...] = ()
-    """Values that never count."""
-    allow_patterns: tuple[Text, ...] = ()
-    """Values that match one of these as a whole never count."""
     redact_mode: Literal["label", "all", "partial", "hash"] = "label"
     """What stands in place of a secret: `[GITHUB_TOKEN]`, `******`, its first and last characters, or a keyed hash."""
     hash_key: str | None = Field(default=None, min_length=16, repr=False)
@@ -131,10 +128,7 @@ def build(config: Mapping[str, Any]) -> Scanner:
         verify_checksum=options.verify_checksum,
         entropy_only=options.entropy_only,
         patterns=tuple((one.name.upper(), _own(one)) for one in options.patterns),
-        allow=frozenset(options.allow),
-        allow_patterns=tuple(
-            compiled(one, META.type, "allow_patterns", flags=re.NOFLAG) for one in options.allow_patterns
-        ),
+        allowed=Allowed(options.allow, options.allow_patterns, META.type),
         least=_THRESHOLD if options.threshold is None else options.threshold,
         occurrences=options.occurrences,
     )

@@ -14,8 +14,7 @@ from pydantic import AliasChoices, Field, field_validator
 
 from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
-from promptrails_scanners.foundation.classifier import Classifier, ClassifierOptions, Part
-from promptrails_scanners.foundation.linear import features
+from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions, Part
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.foundation.places import replace, union
 from promptrails_scanners.foundation.views import View, canonical, deleeted
@@ -51,7 +50,7 @@ _TELLING = frozenset(
 _CUT = ("slur", "insult", "obscene")
 
 
-class Options(ClassifierOptions):
+class Options(JudgedOptions):
     """Options of toxicity."""
 
     replacement: str = Field(default="[TOXIC]", min_length=1)
@@ -93,6 +92,10 @@ META = ScannerMeta(
 class Toxicity(Classifier[Options]):
     meta = META
     model = META.type
+    looked_for = (
+        "toxic language: insults, slurs, threats, obscene abuse, sexual insults, attacks on groups of people. Not: "
+        "unpleasant subjects, abuse that is quoted, reported or spoken against, rude words aimed at nobody."
+    )
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -106,11 +109,17 @@ class Toxicity(Classifier[Options]):
         if self.options.mask == "stars":
             text = _STARS.sub(" ", text)
         found = signals(text)
-        score = self.heads()[META.type].score(features(text), found, handicap)
+        score = self.main(text, found, handicap)
         if self._words is not None and self._words.search(text):
             score = 1.0
         kinds = {label: score for label in LABELS if any(mark in found for mark in _MARKS[label])}
         return {label: kinds.get(label, 0.0) for label in LABELS} if kinds else {"insult": score}
+
+    def answers(self) -> tuple[str, ...]:
+        return (META.type, *LABELS)
+
+    def counted(self) -> tuple[str, ...]:
+        return tuple(self.options.labels)
 
     def telling(self, text: str) -> bool:
         return self._words is not None or not _TELLING.isdisjoint(signals(text))
@@ -138,10 +147,10 @@ class Toxicity(Classifier[Options]):
     def findings(self, text: str, parts: list[Part]) -> tuple[Finding, ...]:
         if self.options.redact_unit == "sentence":
             return super().findings(text, parts)
-        view = canonical(text)
+        view = canonical(self.allowed.unread(text))
         plain = deleeted(view)
         places = [*self._words_of(view), *(self._words_of(plain) if plain else ())]
-        return union(places, {"slur": 2, "word": 3, "insult": 1})
+        return self.allowed.left(text, union(places, {"slur": 2, "word": 3, "insult": 1}))
 
     def redacted(self, text: str, findings: tuple[Finding, ...]) -> str | None:
         """The text without words of abuse; None where it would trigger even so."""

@@ -41,6 +41,7 @@ NAMES = (
     "scanner-ban_substrings",
     "scanner-ban_topics",
     "scanner-language",
+    "scanner-models",
 )
 PAGES = [ROOT / "docs" / f"{name}.md" for name in NAMES]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))

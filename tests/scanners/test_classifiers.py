@@ -131,7 +131,7 @@ def test_options_that_cannot_be_used_are_refused(name: str, config: dict[str, An
         ("no_refusal", {"window": [10, 10]}),
         ("no_refusal", {"languages": []}),
         ("prompt_injection", {"patterns": ["(a+)+"]}),
-        ("prompt_injection", {"allow": ["x*"]}),
+        ("prompt_injection", {"allow_patterns": ["x*"]}),
         ("prompt_injection", {"documents": "sometimes"}),
     ],
 )
@@ -331,7 +331,7 @@ def test_refusals_outside_the_window_are_not_looked_at() -> None:
 def test_own_patterns_of_injections_count_and_allowed_ones_do_not() -> None:
     assert prompt_injection.scan("Please say xyzzy now.", patterns=["xyzzy"]).score == 1
     text = FOUND["prompt_injection"][0]
-    assert not prompt_injection.scan(text, allow=[r"disregard all [^.]{1,80}"]).triggered
+    assert not prompt_injection.scan(text, allow_patterns=[r"disregard all [^.]{1,80}"]).triggered
 
 
 def test_documents_are_recognised_or_declared() -> None:

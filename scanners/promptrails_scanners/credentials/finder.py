@@ -13,6 +13,7 @@ from promptrails_scanners.credentials.found import Found, provider_of
 from promptrails_scanners.credentials.pieces import Piece, pieces
 from promptrails_scanners.credentials.repeats import kind_of, may_repeat, places
 from promptrails_scanners.credentials.values import is_hex, is_random, is_uuid
+from promptrails_scanners.foundation.allow import Allowed
 from promptrails_scanners.foundation.places import union
 
 Occurrences = Literal["everywhere", "after", "found"]
@@ -34,8 +35,7 @@ class Rules:
     verify_checksum: bool
     entropy_only: bool
     patterns: tuple[tuple[str, re.Pattern[str]], ...]
-    allow: frozenset[str]
-    allow_patterns: tuple[re.Pattern[str], ...]
+    allowed: Allowed
     least: float
     occurrences: Occurrences
 
@@ -129,8 +129,7 @@ def _counts(text: str, one: Found, rules: Rules) -> bool:
         return False
     if not _is_asked_for(one.type, rules):
         return False
-    value = text[one.start : one.end]
-    return value not in rules.allow and not any(pattern.fullmatch(value) for pattern in rules.allow_patterns)
+    return not rules.allowed.covers(text[one.start : one.end])
 
 
 def _is_asked_for(label: str, rules: Rules) -> bool:

@@ -9,7 +9,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Generic, NoReturn
 
-from promptrails_engine.ports.scanner import Scanner, ScannerMeta, Verdict
+from promptrails_engine.errors import ConfigurationError
+from promptrails_engine.ports.scanner import AskingScanner, Scanner, ScannerMeta, Verdict
+from promptrails_scanners.foundation.allow import Allowed
 from promptrails_scanners.foundation.options import Options
 
 _KEPT = 64
@@ -23,6 +25,7 @@ class BaseScanner(ABC, Generic[Options]):
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self.allowed = Allowed(options.allow, options.allow_patterns, self.meta.type)
 
     def scan(self, text: str) -> Verdict:
         """The verdict; a text over `max_chars` is dealt with as `on_too_long` says."""
@@ -62,6 +65,8 @@ def alone(build: Callable[[Mapping[str, Any]], Scanner]) -> Callable[..., Verdic
         return build(json.loads(options))
 
     def scan(text: str, **options: Any) -> Verdict:
+        if "judge" in options:
+            return _asking_nobody(build(options)).scan(text)
         try:
             known = json.dumps(options, sort_keys=True)
         except (TypeError, ValueError):  # an object of the caller's own, such as a function
@@ -69,3 +74,12 @@ def alone(build: Callable[[Mapping[str, Any]], Scanner]) -> Callable[..., Verdic
         return built(known).scan(text)
 
     return scan
+
+
+def _asking_nobody(scanner: Scanner) -> Scanner:
+    if isinstance(scanner, AskingScanner) and scanner.asks is not None:
+        raise ConfigurationError(
+            f"scanner '{scanner.meta.type}': 'judge': only an engine can ask the model '{scanner.asks}'; use "
+            "engine.guardrails.scan, or give a function of messages that returns the text of a reply"
+        )
+    return scanner

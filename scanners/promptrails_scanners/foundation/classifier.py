@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import Field
 
-from promptrails_engine.ports.scanner import Finding, Verdict
+from promptrails_engine.ports.scanner import Finding, Question, Verdict
 from promptrails_scanners.foundation.base import BaseScanner
 from promptrails_scanners.foundation.encoded import decoded
-from promptrails_scanners.foundation.linear import Head, Together, load, together
+from promptrails_scanners.foundation.linear import Head, Together, features, load, together
 from promptrails_scanners.foundation.options import ScannerOptions
-from promptrails_scanners.foundation.places import replace, union
+from promptrails_scanners.foundation.places import replace as cut_out
+from promptrails_scanners.foundation.places import union
 from promptrails_scanners.foundation.sentences import sentences, windows
 from promptrails_scanners.foundation.views import View, canonical, deleeted
+from promptrails_scanners.models.judge import Judge
+from promptrails_scanners.models.options import Judging, ModelOption
+from promptrails_scanners.models.readers import reader
 
 MatchType = Literal["full", "sentence", "windows"]
 
@@ -36,6 +40,15 @@ class ClassifierOptions(ScannerOptions):
     """`sentence`: every sentence over the threshold is replaced; or all of the text, if that is what triggers."""
     replacement: str = Field(default="[REDACTED]", min_length=1)
     """What stands in place of a sentence."""
+    model: ModelOption | None = None
+    """A larger model in place of the small one: `{"onnx": FOLDER}`, or for some scanners `{"embed": FOLDER}`."""
+
+
+class JudgedOptions(ClassifierOptions):
+    """The same with a model that is asked."""
+
+    judge: Judging | None = None
+    """The name of a model that the engine asks what it thinks of a text, or a mapping with more about that."""
 
 
 Judged = TypeVar("Judged", bound=ClassifierOptions)
@@ -61,8 +74,31 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
     """Whether base64, hexadecimal and percent-encoded parts are read as well."""
     least_sentence = 12
     """Shorter sentences, in characters, are not judged alone."""
+    looked_for: ClassVar[str] = ""
+    """What it looks for, in words for a judge."""
     sentence_handicap = 0.7
     """By so much a sentence alone has to score higher than the text at once, on the scale of the sums."""
+
+    def __init__(self, options: Judged) -> None:
+        super().__init__(options)
+        self.reader = reader(options.model, self.meta.type, self.answers())
+        judge = options.judge if isinstance(options, JudgedOptions) else None
+        self._judge = None if judge is None else Judge(judge, self.looked_for, self.counted())
+
+    def answers(self) -> tuple[str, ...]:
+        """What a larger model may answer: that it is any of what is looked for, and the kinds of it."""
+        return (self.meta.type,)
+
+    def counted(self) -> tuple[str, ...]:
+        """The kinds that count, where there are several."""
+        return ()
+
+    def main(self, text: str, signals: Mapping[str, float], handicap: float) -> float:
+        """The score of any kind, by the small model, or by the larger one that the options name."""
+        if self.reader is not None and not self.reader.beside:
+            return self.reader.whole(text, 0.0)
+        small = self.heads()[self.model].score(features(text), signals, handicap)
+        return small if self.reader is None else self.reader.whole(text, small)
 
     def heads(self) -> Mapping[str, Head]:
         """The heads of the model, the one of its name first."""
@@ -96,7 +132,47 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
             self.redacted(text, findings) if triggered else self.untouched(text),
             labels if len(labels) > 1 else {},
             self.reason(labels) if triggered else "",
+            engine="builtin" if self.reader is None else self.reader.engine,
         )
+
+    # -------------------------------------------------------------- a judge
+
+    def scan(self, text: str) -> Verdict:
+        verdict = super().scan(text)
+        if self._judge is None or self._judge.option.ask is None:
+            return verdict
+        questions = self.questions(text, verdict)
+        return self.answered(text, verdict, self._judge.ask(questions)) if questions else verdict
+
+    @property
+    def asks(self) -> str | None:
+        """The model that the engine is to ask; None if it asks none."""
+        return None if self._judge is None else self._judge.option.model
+
+    def questions(self, text: str, verdict: Verdict) -> Sequence[Question]:
+        """What is to be asked about a text; nothing where the scanner itself is sure enough, or has not read it."""
+        if self._judge is None or (verdict.truncated and self.options.on_too_long == "block"):
+            return ()
+        read = text[: self.options.max_chars] if verdict.truncated else text
+        return self._judge.questions(self.allowed.unread(read), verdict)
+
+    def answered(self, text: str, verdict: Verdict, answers: Sequence[Any]) -> Verdict:
+        """The verdict that the answers come to.
+
+        Raises:
+            OutputInvalidError: an answer is none.
+        """
+        if self._judge is None:
+            return verdict
+        judged = self._judge.judged(verdict, answers, self.threshold)
+        if not judged.triggered:
+            return replace(judged, findings=(), redacted=self.untouched(text))
+        if verdict.triggered:
+            return judged
+        if self.options.redact_unit != "sentence":
+            return replace(judged, findings=(), redacted=None)
+        whole = (Finding(0, len(text), self.meta.type, judged.score),)
+        return replace(judged, findings=whole, redacted=self.options.replacement)
 
     @property
     def threshold(self) -> float:
@@ -115,6 +191,7 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
 
     def parts(self, text: str) -> Iterator[Part]:
         """Every part that is judged, with its place in the text."""
+        text = self.allowed.unread(text)
         view = canonical(text)
         yield from self._of_view(view)
         plain = deleeted(view)
@@ -122,7 +199,7 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
             yield from self._of_view(plain, view)
         if self.decodes:
             for hidden in decoded(text):
-                scores = self.scores(canonical(hidden.text).text, 0.0)
+                scores = self.scored(canonical(hidden.text).text, 0.0)
                 yield Part(hidden.start, hidden.end, True, scores, self.top(scores))
 
     @property
@@ -146,7 +223,7 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
             part = self._part(view, start, end, False)
             yield part
             decided = part.top >= self.threshold and self.one_is_enough
-            if alone and not decided and self.telling(text[start:end]):
+            if alone and not decided and (self.reader is not None or self.telling(text[start:end])):
                 told.append((start, end))
         if told:
             yield from self._sentences(view, besides, told)
@@ -166,9 +243,17 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
             if besides is None or besides.text[start:end] != text[start:end]:
                 yield self._part(view, start, end, True)
 
+    def scored(self, text: str, handicap: float) -> Mapping[str, float]:
+        """The scores of a part, with what a larger model tells of kinds."""
+        scores = self.scores(text, handicap)
+        if self.reader is None:
+            return scores
+        kinds = self.reader.kinds(text)
+        return {label: max(scores.get(label, 0.0), kinds.get(label, 0.0)) for label in {**scores, **kinds}}
+
     def _part(self, view: View, start: int, end: int, sentence: bool) -> Part:
         text = view.text[start:end].replace(self.options.replacement, " ")
-        scores = self.scores(text, self.sentence_handicap if sentence else 0.0)
+        scores = self.scored(text, self.sentence_handicap if sentence else 0.0)
         return Part(*view.origin(start, end), sentence, scores, self.top(scores))
 
     # -------------------------------------------------------------- redaction
@@ -192,7 +277,7 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
         return text if self.options.redact_unit == "sentence" else None
 
     def _cut(self, text: str, findings: tuple[Finding, ...]) -> str:
-        return replace(text, findings, lambda found, was: self.options.replacement)
+        return cut_out(text, findings, lambda found, was: self.options.replacement)
 
     def _triggers(self, text: str) -> bool:
         return any(part.top >= self.threshold for part in self.parts(text))

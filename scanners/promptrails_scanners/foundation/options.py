@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from promptrails_engine.errors import ConfigurationError
 
 OnTooLong = Literal["scan_windows", "block", "truncate_and_report"]
 Options = TypeVar("Options", bound="ScannerOptions")
+AllowedText = Annotated[str, StringConstraints(pattern=r"\S", max_length=2000)]
 
 
 class ScannerOptions(BaseModel):
@@ -21,6 +22,12 @@ class ScannerOptions(BaseModel):
 
     threshold: float | None = Field(default=None, ge=0, le=1)
     """From which score on it triggers; None for the scanner's own."""
+    allow: tuple[AllowedText, ...] = Field(
+        default=(), validation_alias=AliasChoices("allow", "allow_list", "allowed_names")
+    )
+    """Literals that never count, in any case."""
+    allow_patterns: tuple[AllowedText, ...] = ()
+    """Patterns of what never counts, in any case."""
     max_chars: int = Field(default=10_000_000, ge=1)
     on_too_long: OnTooLong = "scan_windows"
     """What becomes of longer texts: all of it is scanned, it counts as triggered, or its beginning is scanned."""

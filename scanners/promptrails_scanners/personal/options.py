@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 from promptrails_engine.errors import ConfigurationError
+from promptrails_scanners.foundation.allow import Allowed
 from promptrails_scanners.foundation.options import ScannerOptions
 from promptrails_scanners.foundation.patterns import compiled
 from promptrails_scanners.personal import checks
@@ -66,12 +67,6 @@ class PersonalOptions(ScannerOptions):
     """For kinds that need another threshold than the rest."""
     names: Names = Field(default="middle", validation_alias=AliasChoices("names", "name_setting"))
     """How readily persons and addresses are told from other words."""
-    allow: tuple[Literalish, ...] = Field(
-        default=(), validation_alias=AliasChoices("allow", "allowed_names", "allow_list")
-    )
-    """Values that never count, whatever their case."""
-    allow_patterns: tuple[Literalish, ...] = ()
-    """Values that never count, as patterns of the whole value."""
     deny: tuple[Literalish, ...] = Field(default=(), validation_alias=AliasChoices("deny", "hidden_names", "deny_list"))
     """Literal words that always count."""
     patterns: tuple[CustomPattern, ...] = Field(default=(), validation_alias=AliasChoices("patterns", "regex_patterns"))
@@ -97,8 +92,7 @@ class Wanted:
     thresholds: Mapping[str, float]
     otherwise: float
     rules: tuple[Rule, ...]
-    allowed: frozenset[str]
-    allowed_patterns: tuple[re.Pattern[str], ...]
+    allowed: Allowed
     denied: re.Pattern[str] | None
     regions: frozenset[str]
     ranks: Mapping[str, int]
@@ -138,8 +132,7 @@ def wanted(options: PersonalOptions, scanner: str) -> Wanted:
         thresholds,
         general,
         custom,
-        frozenset(_plain(one) for one in options.allow),
-        tuple(compiled(one, scanner, "allow_patterns") for one in options.allow_patterns),
+        Allowed(options.allow, options.allow_patterns, scanner),
         _literals(options.deny),
         _regions(options.regions, scanner),
         ranks,
@@ -188,14 +181,3 @@ def _literals(words: Iterable[str]) -> re.Pattern[str] | None:
     if not some:
         return None
     return re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, some))})(?![^\W_])", re.IGNORECASE)
-
-
-def _plain(value: str) -> str:
-    return " ".join(value.split()).casefold()
-
-
-def is_allowed(asked: Wanted, value: str) -> bool:
-    """Whether the value is one that never counts."""
-    if asked.allowed and _plain(value) in asked.allowed:
-        return True
-    return any(pattern.fullmatch(value) for pattern in asked.allowed_patterns)

@@ -13,7 +13,7 @@ from promptrails_scanners.personal import presidio, tagger
 from promptrails_scanners.personal.addresses import addresses
 from promptrails_scanners.personal.europe import european
 from promptrails_scanners.personal.numbers import accounts, births, cards, mails, networks, wallets
-from promptrails_scanners.personal.options import DENIED, PersonalOptions, Wanted, is_allowed, wanted
+from promptrails_scanners.personal.options import DENIED, PersonalOptions, Wanted, wanted
 from promptrails_scanners.personal.phones import phones
 from promptrails_scanners.personal.rules import Hit, Rule, windows
 from promptrails_scanners.personal.world import worldwide
@@ -84,7 +84,7 @@ class Recogniser:
             if hit.type not in self.asked.kinds or hit.score < least(hit.type) or hit.end <= hit.start:
                 continue
             start, end = view.origin(hit.start, hit.end)
-            if not is_allowed(self.asked, text[start:end]):
+            if not self.asked.allowed.covers(text[start:end]):
                 findings.append(Finding(start, end, hit.type, round(hit.score, 4)))
         return union(findings, self.asked.ranks)
 

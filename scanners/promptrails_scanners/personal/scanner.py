@@ -29,8 +29,8 @@ class PersonalScanner(BaseScanner[MaskOptions]):
     """Finds personal data and replaces it."""
 
     def __init__(self, meta: ScannerMeta, options: MaskOptions) -> None:
-        super().__init__(options)
         self.meta = meta
+        super().__init__(options)
         self._recogniser = Recogniser(options, meta.type)
         self._replacement = replacement(options.mask, options.mask_key, options.mask_with, meta.type)
 

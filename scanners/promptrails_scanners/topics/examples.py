@@ -18,10 +18,11 @@ _DECAY = 0.002
 
 
 class Part:
-    """Words that are judged together."""
+    """Words that are judged together, and the text that they are from."""
 
-    def __init__(self, words: list[str]) -> None:
+    def __init__(self, words: list[str], text: str = "") -> None:
         self.words = words
+        self.text = text
 
     @cached_property
     def features(self) -> Sequence[str]:

@@ -78,6 +78,12 @@ def fields() -> tuple[Field, ...]:
     return tuple(found)
 
 
+def named(name: str) -> list[str]:
+    """The things that the name of a topic names, where it names several."""
+    parts = [part.strip() for part in re.split(r"[,;/]|\band\b|\bor\b", name)]
+    return [part for part in parts if part]
+
+
 def terms_of(name: str, description: str, words: Iterable[str]) -> dict[tuple[str, ...], float]:
     """The terms of a topic, and how much each tells."""
     terms: dict[tuple[str, ...], float] = {}
