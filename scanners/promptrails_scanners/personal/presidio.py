@@ -6,6 +6,7 @@ a list of domains at its first use, are left to the rules of this package.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -31,9 +32,20 @@ _OURS = frozenset({"EMAIL_ADDRESS", "US_DRIVER_LICENSE", "PERSON", "ADDRESS", "D
 licence, and names are the model's."""
 _WEAK = frozenset({"US_BANK_NUMBER", "US_PASSPORT"})
 """Kinds that it takes from any number of that length: only where they are named."""
-_NAMED = {"PER": "PERSON", "PERSON": "PERSON", "GPE": "LOCATION", "LOC": "LOCATION", "FAC": "LOCATION"}
-_NAMED |= {"ORG": "ORGANIZATION", "NORP": "NRP", "DATE": "DATE_TIME", "TIME": "DATE_TIME"}
+_NAMED = {
+    "PER": "PERSON",
+    "PERSON": "PERSON",
+    "GPE": "LOCATION",
+    "LOC": "LOCATION",
+    "FAC": "LOCATION",
+    "ORG": "ORGANIZATION",
+    "NORP": "NRP",
+    "DATE": "DATE_TIME",
+    "TIME": "DATE_TIME",
+}
 """The model's labels, as kinds."""
+_HALVES = re.compile("[\ud800-\udfff]")
+"""Halves of characters, which spaCy cannot read."""
 _SURE = 0.7
 """What is said of a place that the model alone names.  It gives no chances; of its places on labelled texts so many are
 right."""
@@ -66,8 +78,9 @@ class Presidio:
         reader = _reader(self._model, self._language)
         hits: list[Hit] = []
         persons: list[tuple[int, int]] = []
+        whole = _HALVES.sub("\ufffd", text)
         for start, end in _chunks(text):
-            for one in reader.read(text[start:end], self._kinds):
+            for one in reader.read(whole[start:end], self._kinds):
                 at = (one.start + start, one.end + start)
                 if one.type != "PERSON":
                     hits.append(Hit(*at, one.type, one.score))
