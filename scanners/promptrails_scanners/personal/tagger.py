@@ -258,5 +258,5 @@ def _is_address(part: Sequence[Token], kept: Sequence[int]) -> bool:
         return False
     if any(lists().get(one.lower(), 0) & PLACES for one in some):
         return True
-    numbers = any(one[0].isdigit() for one in some)
-    return numbers and (len(some) > 3 or any(one[0].isupper() for one in words))
+    numbers = sum(one[0].isdigit() for one in some)
+    return numbers > 1 or (numbers > 0 and (len(some) > 3 or any(one[0].isupper() for one in words)))
