@@ -115,6 +115,13 @@ def test_presidio_answers_together_with_the_builtin_rules() -> None:
 
 
 @with_model
+def test_it_is_not_asked_for_kinds_of_which_it_says_nothing() -> None:
+    assert pii.scan("mara@corp.example", entities=["email", "street_address"]).engine == "builtin"
+    verdict = pii.scan("my card is 4111 1111 1111 1111", entities=["card"])
+    assert (verdict.engine, verdict.redacted) == ("presidio", "my card is [CARD_REDACTED]")
+
+
+@with_model
 def test_kinds_that_only_presidio_finds_are_there_when_named() -> None:
     text = "We flew from Berlin to Paris."
     assert {one.type for one in pii.scan(text, entities=["LOCATION"]).findings} == {"LOCATION"}

@@ -44,6 +44,7 @@ _NAMED = {
     "TIME": "DATE_TIME",
 }
 """The model's labels, as kinds."""
+_MODELS_KINDS = frozenset(_NAMED.values())
 _HALVES = re.compile("[\ud800-\udfff]")
 """Halves of characters, which spaCy cannot read."""
 _SURE = 0.7
@@ -123,7 +124,7 @@ class _Reader:
     def read(self, text: str, kinds: frozenset[str]) -> list[Hit]:
         """The places, in offsets of the text."""
         with self._lock, self._kept():
-            document = self._nlp(text)
+            document = self._nlp(text) if kinds & _MODELS_KINDS else self._nlp.make_doc(text)
             found = [
                 Hit(one.start_char, one.end_char, _NAMED[one.label_], _SURE)
                 for one in document.ents
@@ -202,6 +203,8 @@ def chosen(options: PersonalOptions, kinds: Collection[str], scanner: str) -> Pr
     """
     if options.engine not in ("auto", "presidio"):
         return None
+    if options.engine == "auto" and not frozenset(kinds) - (_OURS - {"PERSON"}):
+        return None  # it has nothing to say of these
     model = _model(options.model, options.language)
     if options.engine == "auto" and not (model is not None and _packages()):
         if frozenset(kinds) & frozenset(PRESIDIO_ONLY):
