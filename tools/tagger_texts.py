@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tagger_plain import Plain
+
 from promptrails_scanners.personal import features
 
 Pieces = list[tuple[str, str]]
@@ -175,7 +177,7 @@ class Writer:
     """Makes texts by chance; the same chance makes the same texts."""
 
     def __init__(self, pick: random.Random) -> None:
-        self._pick = pick
+        self._pick, self._plain = pick, Plain(pick)
         lists = sorted(features.lists().items())
         self._words = {
             group: [word for word, bits in lists if bits >> bit & 1] for bit, group in enumerate(features.GROUPS)
@@ -188,6 +190,7 @@ class Writer:
         pick = self._pick
         order = [self.varied(row) for row in rows]
         order += [self.cased(self.filled(sentence)) for sentence in self._sentences * 2]
+        order += [[(self._plain.text(), "")] for _ in range(len(self._sentences))]
         pick.shuffle(order)
         joined: Pieces = []
         for one in order:

@@ -31,6 +31,8 @@ class Options(PersonalOptions):
     names: Names = Field(default="thorough", validation_alias=AliasChoices("names", "name_setting"))
     vault: Vault | None = Field(default=None, repr=False)
     """Where values are kept; without one each text has a vault of its own that nothing is restored from."""
+    ttl_s: float | None = Field(default=None, gt=0, validation_alias=AliasChoices("ttl_s", "ttl"))
+    """After so many seconds without use a value is forgotten, and its label stays; None for as long as the vault is."""
     restore: Restore = "fuzzy"
     """Labels come back as they were written, or also as models change them."""
     preamble: str = ""
@@ -62,7 +64,7 @@ class Anonymize(BaseScanner[Options]):
 
     def opened(self) -> Anonymize:
         """This scanner with its vault: an empty one, unless its options name one."""
-        return self if self.options.vault is not None else self.bound(Vault())
+        return self if self.options.vault is not None else self.bound(Vault(ttl_s=self.options.ttl_s))
 
     def bound(self, vault: Vault) -> Anonymize:
         """This scanner with a vault: one of a run, or of a conversation."""
@@ -72,7 +74,7 @@ class Anonymize(BaseScanner[Options]):
         vault = self.options.vault
         if vault is None:
             vault = Vault()
-        spoofs = [Finding(start, end, _SPOOF) for start, end in looks_like_label(text, self._labelled)]
+        spoofs = [Finding(start, end, _SPOOF) for start, end in looks_like_label(text, self._labelled | vault.kinds())]
         found = union([*self._recogniser.find(text), *spoofs], {**self._recogniser.asked.ranks, _SPOOF: -1})
         redacted = text
         if found:

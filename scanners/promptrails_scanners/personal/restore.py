@@ -9,16 +9,17 @@ from typing import Literal
 from promptrails_scanners.personal.vault import Vault
 
 Restore = Literal["exact", "fuzzy"]
-"""Labels as they were written, or as models change them, too: other case, spaces, no brackets."""
+"""Labels as they were written, or as models change them, too: other case, spaces, no brackets, backslashes."""
 
 _LONGEST = 56
 _EXACT = r"\[[A-Z][A-Z0-9_]{0,39}_\d{1,9}[a-z]?\]"
 _BARE = r"(?<!\w)[A-Z][A-Z0-9_]{0,39}_\d{1,9}[a-z]?(?!\w)"
-_LOOSE = r"\[ ?[A-Za-z][A-Za-z0-9_ -]{0,39}[_ -]\d{1,9}[A-Za-z]? ?\]"
+_INSIDE = r" ?[A-Za-z][A-Za-z0-9_ \\-]{0,39}[_ -]\d{1,9}[A-Za-z]? ?"
+_LOOSE = rf"\\\[{_INSIDE}\\\]|\[{_INSIDE}\]"
 _PATTERNS = {"exact": re.compile(_EXACT), "fuzzy": re.compile(f"{_LOOSE}|{_BARE}")}
 _OPEN = {
     "exact": re.compile(rf"\[[A-Za-z0-9_]{{0,{_LONGEST}}}$"),
-    "fuzzy": re.compile(rf"(?:\[[\w -]{{0,{_LONGEST}}}|(?<!\w)\w{{1,{_LONGEST}}})$"),
+    "fuzzy": re.compile(rf"(?:\\?\[[\w \\-]{{0,{_LONGEST}}}|\\|(?<!\w)\w{{1,{_LONGEST}}})$"),
 }
 
 
@@ -85,6 +86,6 @@ def _value(label: str, vault: Vault) -> str:
 
 def _parts(label: str) -> tuple[str, str]:
     """A label's kind and number, as they are written in the vault."""
-    plain = re.sub(r"[ _-]+", "_", label.strip("[] "))
+    plain = re.sub(r"[ _\\-]+", "_", label.strip("[] \\"))
     kind, _, number = plain.rpartition("_")
     return kind.upper(), number.lower()

@@ -15,13 +15,29 @@ from functools import lru_cache
 from importlib.resources import files
 
 from promptrails_scanners.foundation.once import once
-from promptrails_scanners.personal.features import BUCKETS, COMMON_BITS, NOTHING, Token, Word, describe, joint, tokens
+from promptrails_scanners.personal.features import (
+    BUCKETS,
+    COMMON_BITS,
+    NOTHING,
+    PLACES,
+    Token,
+    Word,
+    describe,
+    joint,
+    lists,
+    tokens,
+)
 
 LABELS = ("O", "B-PERSON", "I-PERSON", "B-ADDRESS", "I-ADDRESS")
 MAGIC = b"PRTAG2"
-SOFT, WISHED, HARD, ENDLESS = 96, 128, 256, 2048
+SOFT, WISHED, HARD, ENDLESS = 96, 128, 256, 512
 """A part of a text ends at a line's end after so many tokens, at a sentence's end after so many, at white space after
 so many, or after so many anywhere."""
+GAP = 256
+"""White space of more characters ends a part, too."""
+
+AGREED, ALONE = 10.0, 0.5
+"""How much likelier a person is at a token where another model sees one, and at one where it does not."""
 
 _N = len(LABELS)
 _LONGEST = 400
@@ -87,7 +103,7 @@ def parts(text: str) -> Iterator[list[Token]]:
     part: list[Token] = []
     for token in tokens(text):
         size = len(part)
-        if size >= SOFT and _ends(part, token):
+        if part and (token.start - part[-1].end > GAP or (size >= SOFT and _ends(part, token))):
             yield part
             part = []
         part.append(token)
@@ -103,11 +119,24 @@ def _ends(part: Sequence[Token], token: Token) -> bool:
     return size >= HARD or token.fresh or (size >= WISHED and part[-1].text in ".!?")
 
 
-def tag(text: str, person: float, address: float) -> Iterator[Tagged]:
-    """Where names and addresses stand that are at least so likely; a kind with more than 1 is not looked for."""
+def tag(text: str, person: float, address: float, persons: Sequence[tuple[int, int]] | None = None) -> Iterator[Tagged]:
+    """Where names and addresses stand that are at least so likely; a kind with more than 1 is not looked for.
+
+    `persons` are places, in their order, that another model takes for persons: that makes a name there more likely and
+    one elsewhere less.
+    """
     loaded = model()
+    places = iter(persons or ())
+    place = next(places, None)
     for part in parts(text):
-        chances = marginals(loaded, part)
+        doubt: list[float] | None = None
+        if persons is not None:
+            doubt = []
+            for token in part:
+                while place is not None and place[1] <= token.start:
+                    place = next(places, None)
+                doubt.append(AGREED if place is not None and place[0] < token.end else ALONE)
+        chances = marginals(loaded, part, doubt)
         if person <= 1:
             yield from _runs(part, chances, 1, person, "PERSON")
         if address <= 1:
@@ -130,11 +159,16 @@ def _summed(loaded: Model, word: Word) -> tuple[Word, tuple[int, ...], tuple[int
     return word, tuple(sum(map(get, some)) for some in word.around), tuple(map(len, word.around))
 
 
-def marginals(loaded: Model, part: Sequence[Token]) -> list[list[float]]:
-    """For each token how likely each label is."""
+def marginals(loaded: Model, part: Sequence[Token], doubt: Sequence[float] | None = None) -> list[list[float]]:
+    """For each token how likely each label is; `doubt` holds a factor for each token that makes a person of it more
+    likely or less."""
     if not part:
         return []
-    return _chances(loaded, _factors(loaded, part))
+    factors = _factors(loaded, part)
+    for factor, more in zip(factors, doubt or (), strict=False):
+        factor[1] *= more
+        factor[2] *= more
+    return _chances(loaded, factors)
 
 
 def _factors(loaded: Model, part: Sequence[Token]) -> list[list[float]]:
@@ -213,7 +247,21 @@ def _run(
     while high > low and part[run[high - 1]].text in _EDGES:
         high -= 1
     kept = run[low:high]
-    if not any(part[at].text[0].isalnum() for at in kept) or part[kept[-1]].end - part[kept[0]].start > _LONGEST:
+    if part[kept[-1]].end - part[kept[0]].start > _LONGEST:
+        return
+    if not (_is_address(part, kept) if name == "ADDRESS" else any(part[at].text[0].isalnum() for at in kept)):
         return
     sure = [chances[at][first] + chances[at][first + 1] for at in kept]
     yield Tagged(part[kept[0]].start, part[kept[-1]].end, name, min(1.0, sum(sure) / len(sure)))
+
+
+def _is_address(part: Sequence[Token], kept: Sequence[int]) -> bool:
+    """Whether it is more than a country or so many of something: words, and what streets and houses have."""
+    some = [part[at].text for at in kept]
+    words = [one for one in some if len(one) > 1 and one[0].isalpha()]
+    if not words or len(some) < 2:
+        return False
+    if any(lists().get(one.lower(), 0) & PLACES for one in some):
+        return True
+    numbers = sum(one[0].isdigit() for one in some)
+    return numbers > 1 or (numbers > 0 and (len(some) > 3 or any(one[0].isupper() for one in words)))

@@ -63,6 +63,11 @@ class Vault:
             entry = self._values.get(label)
             return None if entry is None else entry.value
 
+    def kinds(self) -> frozenset[str]:
+        """The kinds that it has given labels of."""
+        with self._lock:
+            return frozenset(self._counts)
+
     def __len__(self) -> int:
         with self._lock:
             return len(self._values)
