@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from promptrails_engine.definitions.guards import GuardOptions, Place, split_config
 from promptrails_engine.errors import DefinitionError
@@ -14,6 +14,8 @@ from promptrails_engine.run.guards import Guard, Guards
 
 _log = logging.getLogger(__name__)
 _LAST = 1 << 62
+_TO_MODEL: Sequence[Place] = ("input", "tool_results", "documents")
+"""Where values get labels, if nothing else is said: all that goes to the model but what its authors wrote."""
 
 
 def build_guards(specs: Sequence[Mapping[str, Any]], scanners: Scanners, *, one_speaker: bool) -> Guards:
@@ -25,7 +27,7 @@ def build_guards(specs: Sequence[Mapping[str, Any]], scanners: Scanners, *, one_
         DefinitionError: a scanner is unknown, or cannot use its options.
         MissingExtraError: a scanner needs a package that is not installed.
     """
-    posts: dict[Place, list[Guard]] = {"input": [], "output": [], "tool_arguments": [], "tool_results": []}
+    posts: dict[Place, list[Guard]] = {place: [] for place in get_args(Place)}
     active = [spec for spec in specs if spec.get("is_active", True)]
     for spec in sorted(active, key=_place):
         guard, places = _built(spec, scanners, one_speaker)
@@ -33,7 +35,7 @@ def build_guards(specs: Sequence[Mapping[str, Any]], scanners: Scanners, *, one_
             posts[place].append(guard)
     for guards in posts.values():
         _warn(guards)
-    return Guards(*(tuple(guards) for guards in posts.values()))
+    return Guards(*(tuple(posts[place]) for place in get_args(Place)))
 
 
 def _place(spec: Mapping[str, Any]) -> int:
@@ -56,13 +58,47 @@ def _built(spec: Mapping[str, Any], scanners: Scanners, one_speaker: bool) -> tu
         on_error == "block",
         options.timeout_ms / 1000,
         one_speaker and _is_windowed(options, scanner, action),
+        scanners.ships(spec["scanner_type"]),
+        1.0 if options.sample is None else options.sample,
+        options.vault == "session",
     )
-    places: Sequence[Place] = options.apply_to or [direction]
-    if guard.is_reversible and list(places) != ["input"]:
-        raise DefinitionError(
-            f"scanner '{scanner.meta.type}' labels the input, and restores the answer by itself; leave apply_to out"
+    if action == "redact" and _cannot_redact(scanner, config):
+        _log.warning(
+            "guard '%s': scanner '%s' takes nothing out with these options, so it blocks; redact_unit='sentence' has "
+            "it take out sentences",
+            guard.name,
+            scanner.meta.type,
         )
-    return guard, places
+    return guard, _places(guard, options)
+
+
+def _places(guard: Guard, options: GuardOptions) -> Sequence[Place]:
+    """What a guard looks at.
+
+    Raises:
+        DefinitionError: it cannot look there.
+    """
+    given = options.apply_to
+    if not guard.is_reversible:
+        if options.vault is not None:
+            raise DefinitionError(f"guard '{guard.name}' keeps no values; leave 'vault' out")
+        return given or [guard.direction]
+    if given is None:
+        return _TO_MODEL
+    if "input" not in given or not set(given) <= set(_TO_MODEL):
+        raise DefinitionError(
+            f"scanner '{guard.scanner.meta.type}' labels the input, and tool_results and documents if it is told to, "
+            "and restores the answer by itself; apply_to has to hold 'input', and nothing beside these"
+        )
+    return given
+
+
+def _cannot_redact(scanner: Scanner, config: Mapping[str, Any]) -> bool:
+    """Whether the options leave a judge of whole texts without anything that it could take out."""
+    meta = scanner.meta
+    return (
+        meta.redacts == "sentences" and "redact_unit" in meta.config_fields and config.get("redact_unit") != "sentence"
+    )
 
 
 def _is_windowed(options: GuardOptions, scanner: Scanner, action: str) -> bool:
@@ -81,12 +117,20 @@ def _is_windowed(options: GuardOptions, scanner: Scanner, action: str) -> bool:
 
 def _warn(guards: Sequence[Guard]) -> None:
     """Say what loses information in the order of the guards, or does something else than it seems to."""
-    redactor = None
+    redactor = before = None
     for guard in guards:
         meta = guard.scanner.meta
         if guard.action == "redact" and meta.redacts == "never":
             _log.warning("guard '%s': scanner '%s' cannot take anything out, so it blocks", guard.name, meta.type)
-        if redactor is not None and meta.redacts != "spans":
+        if redactor is not None and guard.judges:
             _log.warning("guard '%s' sees what guard '%s' has left, placeholders and all", guard.name, redactor)
-        if guard.action == "redact" and meta.redacts == "spans":
+        if before is not None and meta.clears:
+            _log.warning(
+                "guard '%s' clears texts of what others stumble over, and comes after guard '%s', which has not seen "
+                "them clear; give it a lower sort_order",
+                guard.name,
+                before,
+            )
+        if guard.action == "redact" and not guard.judges and not meta.clears:
             redactor = guard.name
+        before = before if meta.clears else guard.name
