@@ -75,7 +75,7 @@ class Scanners:
     def _unknown(self, scanner_type: str) -> DefinitionError:
         known = sorted({*self._by_type, *_entry_points()})
         near = difflib.get_close_matches(scanner_type, known, n=1)
-        meant = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known) or 'none'}"
+        meant = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known) or 'none'}."
         return DefinitionError(
             f"there is no scanner '{scanner_type}'; {meant} Give the engine more with Engine(scanners=[...])",
             details={"unknown": [scanner_type], "known": known},

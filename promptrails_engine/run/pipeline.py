@@ -50,8 +50,11 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
             await guard_input(ctx, root)
         root.input = ctx.input
         result = await strategy(ctx, root)
-        if plan.guards.output or ctx.labels.own:
+        if plan.guards.output:
             result = await _guard_output(ctx, root, result)
+        shown = result.output
+        if ctx.labels.own:
+            result = _with_output(result, restored(ctx.labels.own, shown))
         if plan.output_validator is not None:
             await ctx.step(
                 "postprocessing", "output schema", "output", root, _check_output, plan.output_validator, result
@@ -60,7 +63,7 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
             await _checkpoint(ctx, plan.checkpoint, result)
         if result.text and (result.unsaid or plan.holds_output):
             ctx.emit(ContentEvent(result.text))
-        root.output = result.output
+        root.output = shown
         return result
     except BaseException as error:
         fail_span(root, error)
@@ -74,14 +77,15 @@ async def _check_input(ctx: RunContext, span: Span, validator: SchemaValidator) 
 
 
 async def _guard_output(ctx: RunContext, root: Span, result: StepOutput) -> StepOutput:
-    """The result as the guards let it pass, with values in place of labels.
+    """The result as the guards let it pass.
 
     Raises:
         GuardrailBlockedError: they let it not pass.
     """
-    output = await guarded_values(ctx, root, ctx.plan.guards.output, result.output, "guards/output")
-    if ctx.labels.own:
-        output = restored(ctx.labels.own, output)
+    return _with_output(result, await guarded_values(ctx, root, ctx.plan.guards.output, result.output, "guards/output"))
+
+
+def _with_output(result: StepOutput, output: dict[str, Any]) -> StepOutput:
     if output == result.output:
         return result
     text = output_text(output) if not result.wrapped else compact_json(output["value"])
