@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from promptrails_engine.definitions.guards import GuardOptions, Place, split_config
@@ -33,8 +33,8 @@ def build_guards(specs: Sequence[Mapping[str, Any]], scanners: Scanners, *, one_
         guard, places = _built(spec, scanners, one_speaker)
         for place in places:
             posts[place].append(guard)
-    for guards in posts.values():
-        _warn(guards)
+    for warning in dict.fromkeys(one for guards in posts.values() for one in _warnings(guards)):
+        _log.warning("%s", warning)
     return Guards(*(tuple(posts[place]) for place in get_args(Place)))
 
 
@@ -115,21 +115,19 @@ def _is_windowed(options: GuardOptions, scanner: Scanner, action: str) -> bool:
     return able and (options.stream == "window" or (options.stream is None and action == "redact"))
 
 
-def _warn(guards: Sequence[Guard]) -> None:
-    """Say what loses information in the order of the guards, or does something else than it seems to."""
+def _warnings(guards: Sequence[Guard]) -> Iterator[str]:
+    """What loses information in the order of the guards, or does something else than it seems to."""
     redactor = before = None
     for guard in guards:
         meta = guard.scanner.meta
         if guard.action == "redact" and meta.redacts == "never":
-            _log.warning("guard '%s': scanner '%s' cannot take anything out, so it blocks", guard.name, meta.type)
+            yield f"guard '{guard.name}': scanner '{meta.type}' cannot take anything out, so it blocks"
         if redactor is not None and guard.judges:
-            _log.warning("guard '%s' sees what guard '%s' has left, placeholders and all", guard.name, redactor)
+            yield f"guard '{guard.name}' sees what guard '{redactor}' has left, placeholders and all"
         if before is not None and meta.clears:
-            _log.warning(
-                "guard '%s' clears texts of what others stumble over, and comes after guard '%s', which has not seen "
-                "them clear; give it a lower sort_order",
-                guard.name,
-                before,
+            yield (
+                f"guard '{guard.name}' clears texts of what others stumble over, and comes after guard '{before}', "
+                "which has not seen them clear; give it a lower sort_order"
             )
         if guard.action == "redact" and not guard.judges and not meta.clears:
             redactor = guard.name

@@ -82,6 +82,7 @@ async def _guard_output(ctx: RunContext, root: Span, result: StepOutput) -> Step
     Raises:
         GuardrailBlockedError: they let it not pass.
     """
+    root.output = None  # of a simple agent, what its prompt came to
     return _with_output(result, await guarded_values(ctx, root, ctx.plan.guards.output, result.output, "guards/output"))
 
 
