@@ -14,7 +14,11 @@ name: desk
 type: simple
 config: {prompt: ask}
 guardrails:
-- {type: input, scanner_type: pii, action: redact, config: {entities: [email], apply_to: [input, documents]}, sort_order: 2}
+- type: input
+  scanner_type: pii
+  action: redact
+  config: {entities: [email], apply_to: [input, documents]}
+  sort_order: 2
 - {type: output, scanner_type: toxicity, action: log, config: {sample: 0.5, timeout_ms: 500}}
 - {type: input, scanner_type: anonymize, action: redact, config: {vault: session}, is_active: false, id: mine}
 """
