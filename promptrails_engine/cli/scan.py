@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,7 +14,7 @@ from promptrails_engine.cli.exits import ExitCode, UsageError
 from promptrails_engine.cli.inputs import input_values, read_text
 from promptrails_engine.cli.output import note, printable, say, say_json, say_table
 from promptrails_engine.engine import Engine
-from promptrails_engine.guardrails.evaluation import Evaluation, rows_of
+from promptrails_engine.guardrails.evaluation import Evaluation
 from promptrails_engine.ports.scanner import Verdict
 
 _SHOWN = 10
@@ -47,7 +49,7 @@ def scan(
             return
         options = _options(config)
         if evaluate:
-            rows = file if file != "-" else rows_of(read_text(file).splitlines(), "stdin")
+            rows = file if file != "-" else list(_rows(read_text(file)))
             _say_evaluation(engine.guardrails.evaluate(scanner, rows, options), plot, output)
             return
         verdict = engine.guardrails.scan(scanner, read_text(file), options)
@@ -82,6 +84,20 @@ def _options(config: str | None) -> dict[str, Any]:
         return input_values(config, None)
     except UsageError:
         raise UsageError('--config is not a JSON object of options, such as {"threshold": 0.8}') from None
+
+
+def _rows(text: str) -> Iterator[dict[str, Any]]:
+    """The rows of lines of JSON.
+
+    Raises:
+        UsageError: a line is something else.
+    """
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                raise UsageError(f"stdin, line {number}: not JSON") from None
 
 
 def _list(engine: Engine, output: str) -> None:

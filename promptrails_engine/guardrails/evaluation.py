@@ -135,27 +135,18 @@ def evaluate(
 def _read(path: Path) -> Iterator[Mapping[str, Any]]:
     opener: Any = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rt", encoding="utf-8-sig") as file:
-            yield from rows_of(file, path.name)
-    except (OSError, EOFError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ValidationError(f"the dataset {path} cannot be read: {why}") from None
+        with opener(path, "rt", encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    try:
+                        yield json.loads(line)
+                    except ValueError:
+                        raise ValidationError(f"{path.name}, line {number}: not JSON") from None
     except UnicodeDecodeError:
-        raise ValidationError(f"the dataset {path} is not UTF-8 text") from None
-
-
-def rows_of(lines: Iterable[str], name: str) -> Iterator[Mapping[str, Any]]:
-    """The rows of lines of JSON.
-
-    Raises:
-        ValidationError: a line is not JSON; it names the source and the line.
-    """
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                yield json.loads(line)
-            except ValueError:
-                raise ValidationError(f"{name}, line {number}: not JSON") from None
+        raise ValidationError(f"the dataset {path} is not UTF-8") from None
+    except (OSError, EOFError) as error:
+        why = getattr(error, "strerror", None) or "it is broken"
+        raise ValidationError(f"the dataset {path} cannot be read: {why}") from None
 
 
 def _scored(

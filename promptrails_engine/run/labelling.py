@@ -14,18 +14,11 @@ from promptrails_engine.ports.journal import JournalEntry
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionFilter, ExecutionRow
 from promptrails_engine.run.context import RunContext
-from promptrails_engine.run.guarding import (
-    Allowance,
-    ScanFailedError,
-    blocked,
-    guarded,
-    guarded_values,
-    redactions,
-    verdicts_of,
-)
+from promptrails_engine.run.guarding import guarded, guarded_values, redactions
 from promptrails_engine.run.guards import Guard
 from promptrails_engine.run.json_texts import Reading, texts_in, with_texts
 from promptrails_engine.run.labels import Labels
+from promptrails_engine.run.looking import Allowance, ScanFailedError, blocked, look_in_time
 from promptrails_engine.run.past import SESSION_KEY
 
 Later = Literal["tool_results", "documents"]
@@ -80,11 +73,18 @@ async def guard_later(ctx: RunContext, parent: Span, place: Later, data: Any, ke
     guards: tuple[Guard, ...] = getattr(ctx.guards, place)
     if not any(guard.is_reversible for guard in guards):
         return await guarded(ctx, parent, guards, data, guards_key)
-    labels = ctx.labels
+    labels, before, labelled = ctx.labels, data, False
+
+    def keep(guard: Guard, left: Any) -> None:
+        nonlocal before, labelled
+        labelled = labelled or guard.is_reversible
+        if not labelled:
+            before = left
+
     async with labels.turn:
-        passed = await guarded(ctx, parent, guards, data, guards_key)
-        if passed != data and not _is_noted(ctx, key, data):
-            entry = {"n": labels.next, "place": place, "data": data}
+        passed = await guarded(ctx, parent, guards, data, guards_key, keep=keep)
+        if passed != before and not _is_noted(ctx, key, before):
+            entry = {"n": labels.next, "place": place, "data": before}
             ctx.journal.note(f"{key}/labels[{labels.next}]", "labels", "idempotent", entry)
             labels.next += 1
     return passed
@@ -159,23 +159,23 @@ async def _earlier(ctx: RunContext) -> list[ExecutionRow]:
 
 
 async def _label_again(ctx: RunContext, guards: Sequence[Guard], data: Any, reading: Reading) -> None:
-    """Let a text that has had its labels once pass those guards that lead to them, and drop it.
+    """Let a text that has had its labels once have them again, as it came to the first guard that labels; drop it.
 
     Raises:
         GuardrailBlockedError: a scanner failed, so labels could come to mean something else.
     """
     allowance = Allowance.of(ctx)
-    last = max((at for at, guard in enumerate(guards) if guard.is_reversible), default=-1)
-    for guard in guards[: last + 1]:
+    labelling = [at for at, guard in enumerate(guards) if guard.is_reversible]
+    for guard in guards[labelling[0] : labelling[-1] + 1] if labelling else ():
         if guard.action != "redact":
             continue
         mine = Reading(reading.names, guard.judges)
+        texts = list(dict.fromkeys(one.text for one in texts_in(data, mine)))
         try:
-            verdicts = await verdicts_of(ctx, guard, list(texts_in(data, mine)), allowance)
+            verdicts = await look_in_time(ctx, guard, texts, allowance)
         except ScanFailedError as failed:
             raise blocked(guard, failed.message) from None
-        redacted = redactions(verdicts)
-        data = with_texts(data, _other(redacted), mine)
+        data = with_texts(data, _other(redactions(dict(zip(texts, verdicts, strict=True)))), mine)
 
 
 def _other(texts: Mapping[str, str]) -> Callable[[str], str]:

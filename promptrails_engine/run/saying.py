@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from promptrails_engine.events import ContentEvent
 from promptrails_engine.run.context import RunContext
-from promptrails_engine.run.guarding import Allowance, cut_of, let_pass
 from promptrails_engine.run.guards import Guard
+from promptrails_engine.run.looking import Allowance, cut_of, let_pass
 
 _ALWAYS_CHARS = 256
 _GROWTH = 0.25

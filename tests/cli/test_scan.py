@@ -111,7 +111,7 @@ def test_scanners_are_listed(cli: Cli) -> None:
         (["MAIL", "-s", "pii", "--redact", "-o", "json"], "--redact prints a text"),
         (["MAIL", "-s", "pii", "--plot", "curve.png"], "--plot draws what --evaluate measures"),
         (["MAIL", "-s", "pii", "--evaluate"], "mail.txt, line 1: not JSON"),
-        (["BINARY", "-s", "pii", "--evaluate"], "is not UTF-8 text"),
+        (["BINARY", "-s", "pii", "--evaluate"], "is not UTF-8"),
         (["none.jsonl", "-s", "pii", "--evaluate"], "cannot be read"),
         (["EMPTY", "-s", "pii", "--evaluate"], "no rows"),
         (["BROKEN", "-s", "pii", "--evaluate"], "cannot be read"),

@@ -182,11 +182,11 @@ class Book:
         self.written: list[str] = []
         self.found = cycle([BEN, CAT])
 
-    def find(self) -> dict[str, str]:
+    async def find(self) -> dict[str, str]:
         """Find somebody."""
         return {"who": next(self.found)}
 
-    def write(self, to: str) -> str:
+    async def write(self, to: str) -> str:
         """Write to somebody."""
         self.written.append(to)
         return f"sent to {to}"
