@@ -143,6 +143,33 @@ async def test_values_of_tools_keep_their_labels_in_the_session() -> None:
         assert second.text == f"read {CAT} and {BEN}"
 
 
+async def test_what_was_taken_out_before_the_labels_plays_no_part_in_them() -> None:
+    def look_up() -> dict[str, str]:
+        """Look it up."""
+        return {f"key of {CAT}": f"secret of {BEN}"}
+
+    def reply(request: Any) -> Any:
+        last = request.messages[-1]
+        return ToolUse("look_up", {}) if last.content.startswith("first") else "[EMAIL_1] [EMAIL_2] [EMAIL_3]"
+
+    first = {
+        "type": "input",
+        "scanner_type": "ban_substrings",
+        "action": "redact",
+        "config": {"substrings": [CAT, "secret"], "apply_to": ["input", "tool_results"]},
+    }
+    engine, provider = desk(None, reply, tools=[look_up])
+    async with engine:
+        agent = await agent_of(engine, first, anonymize(vault="session"), tools=["look_up"])
+        result = await engine.agents.execute(agent, {"text": f"first {CAT} and {ANN}"}, session_id="s")
+        assert result.text == f"{ANN} {BEN} [EMAIL_3]"
+        result = await engine.agents.execute(agent, {"text": f"{BEN}"}, session_id="s")
+        assert result.text == f"{ANN} {BEN} [EMAIL_3]"
+    assert read(provider) == [
+        "first [REDACTED] and [EMAIL_1]", '{"key of [REDACTED]":"[REDACTED] of [EMAIL_2]"}', "[EMAIL_2]",
+    ]  # fmt: skip
+
+
 async def test_what_tools_kept_of_an_earlier_turn_reaches_no_model() -> None:
     kept: list[str] = []
 
