@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from promptrails_engine.errors import DefinitionError, ValidationError
 from promptrails_engine.guardrails.scanners import Scanners
@@ -17,6 +18,8 @@ from promptrails_engine.require import require
 
 _STEPS = 20
 """The curve has a point at every twentieth of the scores' range."""
+_KEPT = 64
+"""So many scanners, built for rows with options of their own, are kept at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Evaluation:
 
         Raises:
             MissingExtraError: matplotlib is not installed.
+            ValidationError: no picture can be written there, or none of that format.
         """
         figures: Any = require("matplotlib.figure", extra="plots", feature="Evaluation.plot")
         figure = figures.Figure(figsize=(7, 4.5), layout="constrained")
@@ -85,7 +89,12 @@ class Evaluation:
         axes.set(xlabel="threshold", ylim=(-0.02, 1.02), title=f"{self.scanner_type}: {self.rows} rows")
         axes.grid(visible=True, alpha=0.3)
         axes.legend()
-        figure.savefig(path)
+        try:
+            figure.savefig(path)
+        except OSError as error:
+            raise ValidationError(f"the picture {path} cannot be written: {error.strerror}") from None
+        except ValueError as error:  # it names the formats that there are
+            raise ValidationError(f"the picture {path} cannot be drawn: {error}") from None
         return Path(path)
 
 
@@ -132,47 +141,71 @@ def evaluate(
     )
 
 
-def _read(path: Path) -> Iterator[Mapping[str, Any]]:
+def _read(path: Path) -> Iterator[Any]:
     opener: Any = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    try:
-                        yield json.loads(line)
-                    except ValueError:
-                        raise ValidationError(f"{path.name}, line {number}: not JSON") from None
+                    yield _parsed(line, f"{path.name}, line {number}")
     except UnicodeDecodeError:
         raise ValidationError(f"the dataset {path} is not UTF-8") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or "it is broken"
         raise ValidationError(f"the dataset {path} cannot be read: {why}") from None
 
 
+def _parsed(line: str, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        raise ValidationError(f"{where}: not JSON") from None
+
+
 def _scored(
-    scanners: Scanners, scanner_type: str, rows: Iterable[Mapping[str, Any]], options: Mapping[str, Any]
+    scanners: Scanners, scanner_type: str, rows: Iterable[Any], options: Mapping[str, Any]
 ) -> Iterator[_Scored]:
     built: dict[str, Scanner] = {}
     for number, row in enumerate(rows, start=1):
-        if not isinstance(row, Mapping) or not isinstance(row.get("text"), str) or "label" not in row:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValidationError(f'row {number} of the dataset is no object with a "text" and a "label"')
-        own: Mapping[str, Any] = row.get("options") or {}
+        text, label, own = _checked(row, number)
         key = json.dumps(own, sort_keys=True, default=repr)
         scanner = built.get(key)
         if scanner is None:
+            if len(built) >= _KEPT:
+                built.clear()
             try:
                 scanner = built[key] = scanners.build(scanner_type, {**options, **own})
             except DefinitionError as error:
                 raise DefinitionError(f"row {number}: {error.message}" if own else error.message) from None
-        verdict = scanner.scan(row["text"])
+        verdict = scanner.scan(text)
         types = tuple(sorted({one.type for one in verdict.findings}))
-        yield _Scored(number, row["text"], bool(row["label"]), verdict.triggered, verdict.score, types)
+        yield _Scored(number, text, label, verdict.triggered, verdict.score, types)
+
+
+def _checked(row: Any, number: int) -> tuple[str, bool, Mapping[str, Any]]:
+    """Text, label and options of a row.
+
+    Raises:
+        ValidationError: one of them is not there, or not what it should be.
+    """
+    if not isinstance(row, Mapping):
+        raise ValidationError(f'row {number} of the dataset is no object with a "text" and a "label"')
+    fields = cast("Mapping[str, Any]", row)
+    text, label = fields.get("text"), fields.get("label")
+    own: Any = fields.get("options") or {}
+    if not isinstance(text, str):
+        raise ValidationError(f'row {number} of the dataset has no "text"')
+    if label not in (0, 1):  # a string such as "0" would be true
+        raise ValidationError(f'row {number} of the dataset: "label" has to be true or false, or 1 or 0')
+    if not isinstance(own, Mapping):
+        raise ValidationError(f'row {number} of the dataset: "options" has to be an object')
+    return text, bool(label), cast("Mapping[str, Any]", own)
 
 
 def _curve(scored: Sequence[_Scored]) -> Iterator[Point]:
     low, high = min(row.score for row in scored), max(row.score for row in scored)
-    steps = sorted({round(low + (high - low) * step / _STEPS, 6) for step in range(_STEPS + 1)})
-    for threshold in steps:
+    steps = {low + (high - low) * step / _STEPS for step in range(_STEPS)} | {high}
+    for threshold in sorted(steps):
         yield Point(threshold, *_rates([(row.score >= threshold, row.label) for row in scored]))
 
 

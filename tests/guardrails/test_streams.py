@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from promptrails_engine import ProviderUnavailableError
 from promptrails_engine.events import ErrorEvent
 from promptrails_engine.testing import Reply
-from tests.guardrails.kit import guard, guarded
+from tests.guardrails.kit import Numbers, NumbersScanner, guard, guarded
 
 
 def pieces(*texts: str) -> Reply:
@@ -80,3 +80,31 @@ async def test_however_it_is_cut_the_stream_is_the_answer(text: str, sizes: list
         texts, last = await heard(engine, agent)
         assert "".join(texts) == last.output["content"]
         assert not any(char.isdigit() for char in last.output["content"])
+
+
+class Counting(Numbers):
+    """Counts the characters that are looked at to see what can be let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_at = 0
+
+
+class CountingScanner(NumbersScanner):
+    def settled(self, text: str) -> int | None:
+        assert isinstance(self._module, Counting)
+        self._module.looked_at += len(text)
+        return super().settled(text)
+
+
+Counting.kind = CountingScanner
+
+
+async def test_what_is_held_for_long_is_looked_at_a_few_times_however_small_the_parts_are() -> None:
+    text = "7" * 60_000
+    reply = pieces(*in_pieces(text, [20] * 3000))
+    counting = Counting()
+    async with guarded([guard("output")], lambda request: reply, scanner=counting) as (engine, agent, _):
+        texts, _ = await heard(engine, agent)
+        assert texts == ["[N]"]
+    assert len(text) < counting.looked_at < 20 * len(text)  # of every part anew it were 1500 times
