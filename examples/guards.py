@@ -13,6 +13,7 @@ GUARDS = [
         "prompt_injection",
         "redact",
         {"name": "orders in notes", "apply_to": ["tool_results"], "redact_unit": "sentence", "documents": "always"},
+        sort_order=2,
     ),
     GuardrailSpec("output", "secrets", "redact"),
     GuardrailSpec("output", "toxicity", "log"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,15 +42,15 @@ def scan(
 
     Ends with 3 where it finds something.  What it finds is named by its kind and place, not repeated.
     """
-    if not scanner and file != "-":
-        raise UsageError("name a scanner with --scanner; without a file this command lists them")
+    _check(scanner, file, redact=redact, evaluate=evaluate, plots=plot is not None, output=output)
     with Engine() as engine:
         if not scanner:
             _list(engine, output)
             return
-        options = input_values(config, None)
+        options = _options(config)
         if evaluate:
-            _say_evaluation(engine.guardrails.evaluate(scanner, file, options), plot, output)
+            rows = file if file != "-" else list(_rows(read_text(file)))
+            _say_evaluation(engine.guardrails.evaluate(scanner, rows, options), plot, output)
             return
         verdict = engine.guardrails.scan(scanner, read_text(file), options)
     if redact:
@@ -62,12 +65,48 @@ def scan(
         raise typer.Exit(ExitCode.RUN_FAILED)
 
 
+def _check(scanner: str, file: str, *, redact: bool, evaluate: bool, plots: bool, output: str) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        UsageError: some do not.
+    """
+    if not scanner and (file != "-" or redact or evaluate):
+        raise UsageError("name a scanner with --scanner; without it and without a file this command lists them")
+    if plots and not evaluate:
+        raise UsageError("--plot draws what --evaluate measures; give both")
+    if redact and (evaluate or output == "json"):
+        raise UsageError("--redact prints a text and nothing else; leave --evaluate and --output out")
+
+
+def _options(config: str | None) -> dict[str, Any]:
+    try:
+        return input_values(config, None)
+    except UsageError:
+        raise UsageError('--config is not a JSON object of options, such as {"threshold": 0.8}') from None
+
+
+def _rows(text: str) -> Iterator[dict[str, Any]]:
+    """The rows of lines of JSON.
+
+    Raises:
+        UsageError: a line is something else.
+    """
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                raise UsageError(f"stdin, line {number}: not JSON") from None
+
+
 def _list(engine: Engine, output: str) -> None:
     metas = engine.guardrails.list_scanners()
     if output == "json":
-        say_json([{"type": one.type, "label": one.label, "description": one.description} for one in metas])
+        say_json([asdict(one) for one in metas])
         return
-    say_table(("scanner", "takes out", "what it finds"), [(one.type, one.redacts, one.description) for one in metas])
+    rows = [(one.type, one.redacts, one.description if one.enabled else one.disabled_reason) for one in metas]
+    say_table(("scanner", "takes out", "what it finds"), rows)
 
 
 def _plain(verdict: Verdict) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from promptrails_engine.definitions.checks import checked_class, parsed
 from promptrails_engine.errors import DefinitionError
 
-Place = Literal["input", "output", "tool_arguments", "tool_results"]
+Place = Literal["input", "output", "tool_arguments", "tool_results", "documents"]
 _STRICT = ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False)
 _ALIASES = {"malicious_url": "malicious_urls"}
 _OUTPUT_ONLY = frozenset({"no_refusal"})
@@ -61,10 +61,15 @@ class GuardOptions:
         timeout_ms: how long the scanner may take for one look; 10,000 by default, 60,000 with a judge, whose answers
             may take as long again.
         apply_to: what is looked at: the run's `input` or `output` (the default), `tool_arguments` on their way to a
-            tool, `tool_results` on their way to the model.
+            tool, `tool_results` and `documents`, the rows of data sources, on their way to the model.  A guard whose
+            labels come back looks at all that goes to the model.
         stream: when listeners hear an output.  `buffer`: once all of it has passed (the default where the guard
             blocks).  `window`: as soon as no more can come that belongs to it (the default where it redacts, for
             scanners that know when), so that a block may come after a part was heard.
+        sample: of a guard that only records, the part of its looks that it takes, 0 to 1.  Which ones depends on the
+            run's id, so a run that goes on elsewhere takes the same.
+        vault: of a guard whose labels come back, whether values have the same label in one `run` (the default), or in
+            all runs of an agent for one user in one `session`.
     """
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=128)] | None = None
@@ -72,6 +77,8 @@ class GuardOptions:
     timeout_ms: Annotated[StrictFloat, Field(gt=0)] | None = None
     apply_to: Annotated[list[Place], Field(min_length=1)] | None = None
     stream: Literal["buffer", "window"] | None = None
+    sample: Annotated[StrictFloat, Field(gt=0, le=1)] | None = None
+    vault: Literal["run", "session"] | None = None
 
 
 _SPECS: TypeAdapter[list[GuardrailSpec]] = TypeAdapter(list[GuardrailSpec])
@@ -85,9 +92,14 @@ def split_config(config: Mapping[str, Any]) -> tuple[GuardOptions, dict[str, Any
     Raises:
         DefinitionError: it says something of the guard that cannot be.
     """
-    own = {key: value for key, value in config.items() if key in _OWN}
+    own = {key: value for key, value in config.items() if key in _OWN and not _is_of_scanner(key, value)}
     options: GuardOptions = parsed(_OPTIONS, own, "the config of a guard")
-    return options, {key: value for key, value in config.items() if key not in _OWN}
+    return options, {key: value for key, value in config.items() if key not in own}
+
+
+def _is_of_scanner(key: str, value: Any) -> bool:
+    """A vault itself is for a scanner that is used alone."""
+    return key == "vault" and not isinstance(value, str)
 
 
 def checked_guards(given: Sequence[Any]) -> list[dict[str, Any]]:
@@ -100,7 +112,12 @@ def checked_guards(given: Sequence[Any]) -> list[dict[str, Any]]:
     guards: list[dict[str, Any]] = []
     taken = {spec.id for spec in specs}
     for spec in specs:
-        split_config(spec.config)
+        options, _ = split_config(spec.config)
+        if options.sample is not None and spec.action != "log":
+            raise DefinitionError(
+                f"only a guard that logs may look at a sample, and that of '{spec.scanner_type}' is to {spec.action}; "
+                "leave 'sample' out"
+            )
         if spec.type == "input" and spec.scanner_type in _OUTPUT_ONLY:
             raise DefinitionError(
                 f"scanner '{spec.scanner_type}' looks at outputs only: make the guard's type 'output'"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, get_args
 
 from promptrails_engine.definitions.guards import GuardOptions, Place, split_config
 from promptrails_engine.errors import DefinitionError
@@ -18,6 +18,8 @@ _LAST = 1 << 62
 _LOOK_MS, _JUDGE_MS = 10_000.0, 60_000.0
 Bind = Callable[[str], ModelBinding]
 """Finds who serves a model."""
+_TO_MODEL: Sequence[Place] = ("input", "tool_results", "documents")
+"""Where values get labels, if nothing else is said: all that goes to the model but what its authors wrote."""
 
 
 def build_guards(
@@ -33,15 +35,15 @@ def build_guards(
         MissingExtraError: a scanner needs a package that is not installed.
         ModelNotServedError: nobody serves the model of a judge.
     """
-    posts: dict[Place, list[Guard]] = {"input": [], "output": [], "tool_arguments": [], "tool_results": []}
+    posts: dict[Place, list[Guard]] = {place: [] for place in get_args(Place)}
     active = [spec for spec in specs if spec.get("is_active", True)]
     for spec in sorted(active, key=_place):
         guard, places = _built(spec, scanners, bind, one_speaker)
         for place in places:
             posts[place].append(guard)
-    for guards in posts.values():
-        _warn(guards)
-    return Guards(*(tuple(guards) for guards in posts.values()))
+    for warning in dict.fromkeys(one for guards in posts.values() for one in _warnings(guards)):
+        _log.warning("%s", warning)
+    return Guards(*(tuple(posts[place]) for place in get_args(Place)))
 
 
 def _place(spec: Mapping[str, Any]) -> int:
@@ -67,14 +69,48 @@ def _built(
         on_error == "block",
         (options.timeout_ms or (_LOOK_MS if asks is None else _JUDGE_MS)) / 1000,
         one_speaker and _is_windowed(options, scanner, action),
+        scanners.ships(spec["scanner_type"]),
+        1.0 if options.sample is None else options.sample,
+        options.vault == "session",
         None if asks is None or bind is None else bind(asks),
     )
-    places: Sequence[Place] = options.apply_to or [direction]
-    if guard.is_reversible and list(places) != ["input"]:
-        raise DefinitionError(
-            f"scanner '{scanner.meta.type}' labels the input, and restores the answer by itself; leave apply_to out"
+    if action == "redact" and _cannot_redact(scanner, config):
+        _log.warning(
+            "guard '%s': scanner '%s' takes nothing out with these options, so it blocks; redact_unit='sentence' has "
+            "it take out sentences",
+            guard.name,
+            scanner.meta.type,
         )
-    return guard, places
+    return guard, _places(guard, options)
+
+
+def _places(guard: Guard, options: GuardOptions) -> Sequence[Place]:
+    """What a guard looks at.
+
+    Raises:
+        DefinitionError: it cannot look there.
+    """
+    given = options.apply_to
+    if not guard.is_reversible:
+        if options.vault is not None:
+            raise DefinitionError(f"guard '{guard.name}' keeps no values; leave 'vault' out")
+        return given or [guard.direction]
+    if given is None:
+        return _TO_MODEL
+    if "input" not in given or not set(given) <= set(_TO_MODEL):
+        raise DefinitionError(
+            f"scanner '{guard.scanner.meta.type}' labels the input, and tool_results and documents if it is told to, "
+            "and restores the answer by itself; apply_to has to hold 'input', and nothing beside these"
+        )
+    return given
+
+
+def _cannot_redact(scanner: Scanner, config: Mapping[str, Any]) -> bool:
+    """Whether the options leave a judge of whole texts without anything that it could take out."""
+    meta = scanner.meta
+    return (
+        meta.redacts == "sentences" and "redact_unit" in meta.config_fields and config.get("redact_unit") != "sentence"
+    )
 
 
 def _is_windowed(options: GuardOptions, scanner: Scanner, action: str) -> bool:
@@ -92,14 +128,20 @@ def _is_windowed(options: GuardOptions, scanner: Scanner, action: str) -> bool:
     return able and (options.stream == "window" or (options.stream is None and action == "redact"))
 
 
-def _warn(guards: Sequence[Guard]) -> None:
-    """Say what loses information in the order of the guards, or does something else than it seems to."""
-    redactor = None
+def _warnings(guards: Sequence[Guard]) -> Iterator[str]:
+    """What loses information in the order of the guards, or does something else than it seems to."""
+    redactor = before = None
     for guard in guards:
         meta = guard.scanner.meta
         if guard.action == "redact" and meta.redacts == "never":
-            _log.warning("guard '%s': scanner '%s' cannot take anything out, so it blocks", guard.name, meta.type)
-        if redactor is not None and meta.redacts != "spans":
-            _log.warning("guard '%s' sees what guard '%s' has left, placeholders and all", guard.name, redactor)
-        if guard.action == "redact" and meta.redacts == "spans":
+            yield f"guard '{guard.name}': scanner '{meta.type}' cannot take anything out, so it blocks"
+        if redactor is not None and guard.judges:
+            yield f"guard '{guard.name}' sees what guard '{redactor}' has left, placeholders and all"
+        if before is not None and meta.clears:
+            yield (
+                f"guard '{guard.name}' clears texts of what others stumble over, and comes after guard '{before}', "
+                "which has not seen them clear; give it a lower sort_order"
+            )
+        if guard.action == "redact" and not guard.judges and not meta.clears:
             redactor = guard.name
+        before = before if meta.clears else guard.name

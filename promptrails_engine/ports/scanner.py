@@ -59,6 +59,14 @@ class ScannerMeta:
     redacts: Redacts
     config_fields: tuple[str, ...]
     directions: tuple[Literal["input", "output"], ...] = ("input", "output")
+    category: str = ""
+    """What it is for, such as `privacy`: lists are grouped by it."""
+    enabled: bool = True
+    """Whether it can be used here."""
+    disabled_reason: str = ""
+    """What it lacks, where it cannot."""
+    clears: bool = False
+    """Whether what it takes out only hinders other scanners: it belongs before them, and leaves no placeholders."""
 
 
 @runtime_checkable

@@ -19,6 +19,7 @@ from promptrails_engine.definitions.settings import (
     ToolAttachment,
 )
 from promptrails_engine.faces import M_co, method
+from promptrails_engine.resources.agent_guards import Action, Direction, Guardrail, add_guard, list_guards
 from promptrails_engine.resources.base import EngineResource, page_slice
 from promptrails_engine.resources.drawings import draw_agent
 from promptrails_engine.resources.keyed import execute_once
@@ -362,6 +363,28 @@ class Agents(EngineResource[M_co]):
         await self._parts.ready()
         plan = await self._parts.planner.plan(agent_id, version_id)
         return await preview_plan(plan, plan_input(plan, input))
+
+    # -------------------------------------------------------------- guards
+
+    @method
+    async def list_guardrails(self, agent_id: str) -> _list[Guardrail]:
+        """The guards of an agent's current version, as `guardrails.list`."""
+        return await list_guards(self._parts, agent_id)
+
+    @method
+    async def create_guardrail(
+        self,
+        agent_id: str,
+        type: Direction,
+        scanner_type: str,
+        action: Action = "block",
+        config: Mapping[str, Any] | None = None,
+        *,
+        is_active: bool = True,
+        sort_order: int | None = None,
+    ) -> Guardrail:
+        """A new guard of an agent, as `guardrails.create`."""
+        return await add_guard(self._parts, agent_id, type, scanner_type, action, config, is_active, sort_order)
 
 
 def _content(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,51 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from promptrails_engine import guardrails
-from promptrails_engine.definitions.content import content_of
 from promptrails_engine.definitions.guards import split_config
-from promptrails_engine.definitions.records import AgentVersion
-from promptrails_engine.errors import NotFoundError
 from promptrails_engine.faces import M_co, method
 from promptrails_engine.ports.scanner import AskingScanner, Scanner, ScannerMeta, Verdict
+from promptrails_engine.resources.agent_guards import (
+    Action,
+    Direction,
+    Guardrail,
+    add_guard,
+    changed,
+    guardrail_of,
+    list_guards,
+    no_guard,
+    parts_of,
+)
 from promptrails_engine.resources.base import EngineResource
 from promptrails_engine.resources.lone_scans import lone_scan
 
 if TYPE_CHECKING:
     from promptrails_engine.guardrails.evaluation import Evaluation
 
-_Direction = Literal["input", "output"]
-_Action = Literal["block", "redact", "log"]
 _list = list  # the classes below have a method of that name
-_Change = Callable[[_list[dict[str, Any]]], _list[dict[str, Any]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guardrail:
-    """A guard of an agent's current version; its fields are those of `GuardrailSpec`.
-
-    Attributes:
-        id: of the agent and of the guard within it, `<agent id>:<guard id>`.
-        created_at, updated_at: when the version was made in which it stands.
-    """
-
-    id: str
-    agent_id: str
-    type: str
-    scanner_type: str
-    action: str = "block"
-    config: dict[str, Any] = field(default_factory=dict[str, Any])
-    is_active: bool = True
-    sort_order: int | None = None
-    created_at: str = ""
-    updated_at: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class Guardrails(EngineResource[M_co]):
@@ -61,17 +41,28 @@ class Guardrails(EngineResource[M_co]):
         Raises:
             NotFoundError: no such agent, or it has no version yet.
         """
-        await self._parts.ready()
-        version = await self._parts.agents.get_version(agent_id)
-        return [_guardrail(version, spec) for spec in version.guardrails]
+        return await list_guards(self._parts, agent_id)
+
+    @method
+    async def get(self, guardrail_id: str) -> Guardrail:
+        """A guard of an agent's current version.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        agent_id, guard_id = parts_of(guardrail_id)
+        found = [guard for guard in await list_guards(self._parts, agent_id) if guard.id == guardrail_id]
+        if not found:
+            raise no_guard(agent_id, guard_id)
+        return found[0]
 
     @method
     async def create(
         self,
         agent_id: str,
-        type: _Direction,
+        type: Direction,
         scanner_type: str,
-        action: _Action = "block",
+        action: Action = "block",
         config: Mapping[str, Any] | None = None,
         *,
         is_active: bool = True,
@@ -92,28 +83,14 @@ class Guardrails(EngineResource[M_co]):
             NotFoundError: no such agent, or it has no version yet.
             DefinitionError: there is no such scanner, or the config cannot be used.
         """
-        spec = {
-            "type": type,
-            "scanner_type": scanner_type,
-            "action": action,
-            "config": dict(config or {}),
-            "is_active": is_active,
-            "sort_order": sort_order,
-        }
-        await self._parts.ready()
-
-        def add(guards: _list[dict[str, Any]]) -> _list[dict[str, Any]]:
-            return [*guards, spec]
-
-        version = await self._changed(agent_id, add, f"guard added: {scanner_type} on the {type}")
-        return _guardrail(version, version.guardrails[-1])
+        return await add_guard(self._parts, agent_id, type, scanner_type, action, config, is_active, sort_order)
 
     @method
     async def update(
         self,
         guardrail_id: str,
         *,
-        action: _Action | None = None,
+        action: Action | None = None,
         config: Mapping[str, Any] | None = None,
         is_active: bool | None = None,
         sort_order: int | None = None,
@@ -127,13 +104,13 @@ class Guardrails(EngineResource[M_co]):
         given = {"action": action, "config": config, "is_active": is_active, "sort_order": sort_order}
         changes = {name: value for name, value in given.items() if value is not None}
         await self._parts.ready()
-        agent_id, guard_id = _parts_of(guardrail_id)
+        agent_id, guard_id = parts_of(guardrail_id)
 
         def change(guards: _list[dict[str, Any]]) -> _list[dict[str, Any]]:
             return [{**guard, **changes} if guard["id"] == guard_id else guard for guard in guards]
 
-        version = await self._changed(agent_id, change, f"guard changed: {guard_id}", guard_id)
-        return next(_guardrail(version, spec) for spec in version.guardrails if spec["id"] == guard_id)
+        version = await changed(self._parts, agent_id, change, f"guard changed: {guard_id}", guard_id)
+        return next(guardrail_of(version, spec) for spec in version.guardrails if spec["id"] == guard_id)
 
     @method
     async def delete(self, guardrail_id: str) -> None:
@@ -143,12 +120,12 @@ class Guardrails(EngineResource[M_co]):
             NotFoundError: there is no such guard in the agent's current version.
         """
         await self._parts.ready()
-        agent_id, guard_id = _parts_of(guardrail_id)
+        agent_id, guard_id = parts_of(guardrail_id)
 
         def change(guards: _list[dict[str, Any]]) -> _list[dict[str, Any]]:
             return [guard for guard in guards if guard["id"] != guard_id]
 
-        await self._changed(agent_id, change, f"guard removed: {guard_id}", guard_id)
+        await changed(self._parts, agent_id, change, f"guard removed: {guard_id}", guard_id)
 
     @method
     async def list_scanners(self) -> _list[ScannerMeta]:
@@ -204,45 +181,6 @@ class Guardrails(EngineResource[M_co]):
             lambda: guardrails.evaluate(parts.scanners, scanner_type, dataset, options, look)
         )
 
-    # -------------------------------------------------------------- inside
-
-    async def _changed(self, agent_id: str, change: _Change, message: str, guard_id: str | None = None) -> AgentVersion:
-        """A new current version of the agent, its guards changed.
-
-        Raises:
-            NotFoundError: there is no guard of this id.
-        """
-        agents = self._parts.agents
-        current = await agents.get_version(agent_id)
-        if guard_id is not None and all(guard["id"] != guard_id for guard in current.guardrails):
-            raise NotFoundError(
-                f"the agent has no guard '{guard_id}' in its current version; list({agent_id!r}) shows them"
-            )
-        content = {**content_of(current), "guardrails": change(current.guardrails)}
-        return await agents.create_version(current.agent_id, content, set_current=True, message=message)
-
 
 def _asks(scanner: Scanner) -> bool:
     return isinstance(scanner, AskingScanner) and scanner.asks is not None
-
-
-def _parts_of(guardrail_id: str) -> tuple[str, str]:
-    agent_id, colon, guard_id = guardrail_id.partition(":")
-    if not colon:
-        raise NotFoundError(f"no guard with the id '{guardrail_id}'; it is of the form <agent id>:<guard id>")
-    return agent_id, guard_id
-
-
-def _guardrail(version: AgentVersion, spec: Mapping[str, Any]) -> Guardrail:
-    return Guardrail(
-        id=f"{version.agent_id}:{spec['id']}",
-        agent_id=version.agent_id,
-        type=spec["type"],
-        scanner_type=spec["scanner_type"],
-        action=spec["action"],
-        config=dict(spec["config"]),
-        is_active=spec["is_active"],
-        sort_order=spec.get("sort_order"),
-        created_at=version.created_at,
-        updated_at=version.created_at,
-    )

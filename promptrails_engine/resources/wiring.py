@@ -25,10 +25,10 @@ from promptrails_engine.ids import IdFactory
 from promptrails_engine.models.registry import LLMModel, ModelRegistry
 from promptrails_engine.ports.store import Store
 from promptrails_engine.resources.base import Parts
-from promptrails_engine.run.guards import Scans
 from promptrails_engine.run.hooks import Hooks
 from promptrails_engine.run.rate_limits import RateLimits
 from promptrails_engine.run.runner import Runner
+from promptrails_engine.run.scans import Scans
 from promptrails_engine.run.services import Services
 from promptrails_engine.strategies import STRATEGIES
 from promptrails_engine.tools.registry import ToolRegistry

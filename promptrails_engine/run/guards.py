@@ -1,22 +1,15 @@
-"""Guards: scanners at their posts, and the threads on which they work."""
+"""Guards: scanners at their posts."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeGuard
 
-from promptrails_engine.ports.scanner import ReversibleScanner, Scanner, Verdict
+from promptrails_engine.ports.scanner import ReversibleScanner, Scanner
 from promptrails_engine.run.binding import ModelBinding
 
 Direction = Literal["input", "output"]
 Action = Literal["block", "redact", "log"]
-
-_AT_ONCE_CHARS = 256
-"""Shorter texts are scanned where they are: a thread would cost more than the scan, which takes a millisecond or so."""
-_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +26,34 @@ class Guard:
     timeout_s: float
     windowed: bool = False
     """Whether listeners hear an output while it comes, all but what may still become a part of something."""
+    quick: bool = False
+    """Whether the scanner is known to take no time for a short text."""
+    sample: float = 1.0
+    """The part of its looks that it takes."""
+    joins_session: bool = False
+    """Whether a value has the same label in all runs of a session."""
     judge: ModelBinding | None = None
     """The model that is asked what the scanner wants to know."""
 
     @property
     def is_reversible(self) -> bool:
         """Whether what it takes out comes back where the run's answer leaves it."""
-        return self.action == "redact" and isinstance(self.scanner, ReversibleScanner)
+        return self.action == "redact" and is_reversible(self.scanner)
 
     @property
     def blocks(self) -> bool:
         """Whether what it finds ends the run: also where it cannot take out what it should."""
         return self.action == "block" or (self.action == "redact" and self.scanner.meta.redacts == "never")
+
+    @property
+    def judges(self) -> bool:
+        """Whether its scanner judges texts as a whole, rather than naming places in them."""
+        return self.scanner.meta.redacts != "spans"
+
+
+def is_reversible(scanner: Scanner) -> TypeGuard[ReversibleScanner]:
+    """Whether the labels that it gives can be turned back."""
+    return isinstance(scanner, ReversibleScanner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,41 +64,32 @@ class Guards:
     output: tuple[Guard, ...] = ()
     tool_arguments: tuple[Guard, ...] = ()
     tool_results: tuple[Guard, ...] = ()
+    documents: tuple[Guard, ...] = ()
+    windows: tuple[Guard, ...] = field(init=False)
+    """The guards through which an output passes while it comes."""
+    holds_output: bool = field(init=False)
+    """Whether an output is not to be heard before they have seen all of it."""
 
-    @property
-    def holds_output(self) -> bool:
-        """Whether an output is not to be heard before they have seen all of it."""
-        return any(guard.action != "log" and not guard.windowed for guard in self.output)
+    def __post_init__(self) -> None:
+        acting = [guard for guard in self.output if guard.action != "log"]
+        object.__setattr__(self, "windows", tuple(guard for guard in acting if guard.windowed))
+        object.__setattr__(self, "holds_output", any(not guard.windowed for guard in acting))
 
-    @property
-    def windows(self) -> tuple[Guard, ...]:
-        """The guards through which an output passes while it comes."""
-        return tuple(guard for guard in self.output if guard.action != "log" and guard.windowed)
-
-
-class Scans:
-    """Where the scanners of one engine work: long texts on threads of their own, which nobody waits for too long."""
-
-    def __init__(self) -> None:
-        self._threads: ThreadPoolExecutor | None = None
-
-    async def scan(self, guard: Guard, texts: Sequence[str]) -> list[Verdict]:
-        """A verdict a text.
-
-        Raises:
-            TimeoutError: the scanner took too long; its thread is left to end by itself.
-            Exception: whatever the scanner raises.
-        """
-        if sum(map(len, texts)) <= _AT_ONCE_CHARS:
-            return [guard.scanner.scan(text) for text in texts]
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="promptrails scanner")
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(guard.timeout_s):
-            return await loop.run_in_executor(self._threads, lambda: [guard.scanner.scan(text) for text in texts])
-
-    def close(self) -> None:
-        """Take no more scans."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
-            self._threads = None
+    def opened(self) -> tuple[Guards, tuple[ReversibleScanner, ...]]:
+        """The guards for one run, each of those whose labels come back with a vault of its own; and these scanners."""
+        made: dict[int, Guard] = {}
+        scanners: list[ReversibleScanner] = []
+        for guard in self.input:
+            scanner = guard.scanner
+            if guard.action == "redact" and is_reversible(scanner):
+                scanners.append(scanner.opened())
+                made[id(guard)] = replace(guard, scanner=scanners[-1])
+        if not made:
+            return self, ()
+        here = Guards(
+            *(
+                tuple(made.get(id(one), one) for one in post)
+                for post in (self.input, self.output, self.tool_arguments, self.tool_results, self.documents)
+            )
+        )
+        return here, tuple(scanners)

@@ -9,20 +9,17 @@ from typing import Any, cast
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.errors import (
     ApprovalRejectedError,
-    BudgetExceededError,
-    GuardrailBlockedError,
     InputInvalidError,
     OutputInvalidError,
     Violation,
 )
 from promptrails_engine.events import ContentEvent
-from promptrails_engine.ports.scanner import ReversibleScanner
 from promptrails_engine.ports.sink import Span, SpanKind
 from promptrails_engine.results import output_text
 from promptrails_engine.run.approvals import decision, denial
 from promptrails_engine.run.context import RunContext
-from promptrails_engine.run.guarding import guarded, restored
-from promptrails_engine.run.guards import Guard
+from promptrails_engine.run.guarding import guarded_values, restored
+from promptrails_engine.run.labelling import guard_input
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.prompt_step import StepOutput
 from promptrails_engine.run.spans import fail_span
@@ -50,11 +47,14 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
         if plan.input_validator is not None:
             await ctx.step("preprocessing", "input schema", "input", root, _check_input, plan.input_validator)
         if plan.guards.input:
-            await _guard_input(ctx, root)
+            await guard_input(ctx, root)
         root.input = ctx.input
         result = await strategy(ctx, root)
-        if plan.guards.output or ctx.labels:
+        if plan.guards.output:
             result = await _guard_output(ctx, root, result)
+        shown = result.output
+        if ctx.labels.own:
+            result = _with_output(result, restored(ctx.labels.own, shown))
         if plan.output_validator is not None:
             await ctx.step(
                 "postprocessing", "output schema", "output", root, _check_output, plan.output_validator, result
@@ -63,7 +63,7 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
             await _checkpoint(ctx, plan.checkpoint, result)
         if result.text and (result.unsaid or plan.holds_output):
             ctx.emit(ContentEvent(result.text))
-        root.output = result.output
+        root.output = shown
         return result
     except BaseException as error:
         fail_span(root, error)
@@ -76,41 +76,17 @@ async def _check_input(ctx: RunContext, span: Span, validator: SchemaValidator) 
     ctx.row.input = check_input(validator, ctx.row.input, what="input")
 
 
-async def _guard_input(ctx: RunContext, root: Span) -> None:
-    """Have the run go on with what its guards let pass, which is also what is stored.
-
-    Raises:
-        GuardrailBlockedError: they let it not pass; the execution is on record.
-        BudgetExceededError: a judge costs too much; the execution is on record, for others may have been asked.
-    """
-    guards = ctx.plan.guards.input
-    first = next((at for at, guard in enumerate(guards) if guard.is_reversible), len(guards))
-    opened = [_opened(guard) for guard in guards[first:]]
-    try:
-        ctx.row.input = await guarded(ctx, root, guards[:first], ctx.row.input, "guards/input")
-        if opened:  # what is stored keeps the values, so that the run can go on elsewhere
-            data = await guarded(ctx, root, opened, ctx.row.input, "guards/input", first)
-            ctx.label_input(data, [cast("ReversibleScanner", guard.scanner) for guard in opened if guard.is_reversible])
-    except (GuardrailBlockedError, BudgetExceededError):
-        if not ctx.on_record:
-            await ctx.begin()
-        raise
-
-
-def _opened(guard: Guard) -> Guard:
-    scanner = guard.scanner
-    return replace(guard, scanner=scanner.opened()) if isinstance(scanner, ReversibleScanner) else guard
-
-
 async def _guard_output(ctx: RunContext, root: Span, result: StepOutput) -> StepOutput:
-    """The result as the guards let it pass, with values in place of labels.
+    """The result as the guards let it pass.
 
     Raises:
         GuardrailBlockedError: they let it not pass.
     """
-    output = await guarded(ctx, root, ctx.plan.guards.output, result.output, "guards/output")
-    if ctx.labels:
-        output = restored(ctx.labels, output)
+    root.output = None  # of a simple agent, what its prompt came to
+    return _with_output(result, await guarded_values(ctx, root, ctx.plan.guards.output, result.output, "guards/output"))
+
+
+def _with_output(result: StepOutput, output: dict[str, Any]) -> StepOutput:
     if output == result.output:
         return result
     text = output_text(output) if not result.wrapped else compact_json(output["value"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from promptrails_engine.events import ContentEvent
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.guards import Guard
-from promptrails_engine.run.looking import let_pass
+from promptrails_engine.run.looking import Allowance, cut_of, let_pass
 
-_AGAIN = 16
-"""A guard is asked again when a sixteenth of what it holds has come."""
+_ALWAYS_CHARS = 256
+_GROWTH = 0.25
+"""A held text of more than so many characters is looked at again when it has grown by this part."""
 
 
 class Saying:
@@ -16,8 +17,9 @@ class Saying:
 
     def __init__(self, ctx: RunContext) -> None:
         self._ctx = ctx
-        self._held = [_Held(guard) for guard in ctx.plan.guards.windows]
-        self._restorers = [scanner.restorer() for scanner in reversed(ctx.labels)]
+        allowance = Allowance.of(ctx)
+        self._held = [_Held(guard, allowance) for guard in ctx.guards.windows]
+        self._restorers = [scanner.restorer() for scanner in reversed(ctx.labels.own)]
         self._said = 0
 
     async def say(self, text: str) -> None:
@@ -64,22 +66,29 @@ async def say(ctx: RunContext, text: str) -> None:
 class _Held:
     """What one guard holds back."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, allowance: Allowance) -> None:
         self._guard = guard
-        self._parts: list[str] = []
-        self._size = 0
-        self._due = 0
-        """The guard is asked again once so much is held: each time a part more, so that all its looks together cost as
-        much as a few looks at all of it, however small the parts are."""
+        self._allowance = allowance
+        self._text = ""
+        self._pieces: list[str] = []
+        """What has come since the guard was asked where the text can be cut."""
+        self._come = 0
 
     async def through(self, ctx: RunContext, text: str, said: int, *, ended: bool) -> str:
-        """What may go on."""
-        self._parts.append(text)
-        self._size += len(text)
-        if not ended and self._size < self._due:
+        """What may go on.
+
+        A long text that is held is not read again for every few characters: asked for once it has grown by a part, all
+        the questions together read a few times its length.
+        """
+        self._pieces.append(text)
+        self._come += len(text)
+        if not ended and self._come < len(self._text) * _GROWTH and len(self._text) > _ALWAYS_CHARS:
             return ""
-        held = "".join(self._parts)
-        cut = len(held) if ended else (self._guard.scanner.settled(held) or 0)
-        self._parts, self._size = [held[cut:]], len(held) - cut
-        self._due = self._size + self._size // _AGAIN
-        return await let_pass(ctx, self._guard, held[:cut], said) if cut else ""
+        self._text += "".join(self._pieces)
+        self._pieces.clear()
+        self._come = 0
+        cut = len(self._text) if ended else await cut_of(ctx, self._guard, self._text, said, self._allowance)
+        if not cut:
+            return ""
+        free, self._text = self._text[:cut], self._text[cut:]
+        return await let_pass(ctx, self._guard, free, said, self._allowance)

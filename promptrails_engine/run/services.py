@@ -9,9 +9,9 @@ from promptrails_engine.clock import Clock
 from promptrails_engine.ids import IdFactory
 from promptrails_engine.models.registry import ModelRegistry
 from promptrails_engine.ports.store import Store
-from promptrails_engine.run.guards import Scans
 from promptrails_engine.run.hooks import Hooks
 from promptrails_engine.run.rate_limits import RateLimits
+from promptrails_engine.run.scans import Scans
 from promptrails_engine.tracing.hub import SinkHub
 
 

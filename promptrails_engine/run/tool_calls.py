@@ -17,6 +17,8 @@ from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.approvals import decision, denial
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.guarding import guarded, restored
+from promptrails_engine.run.json_texts import json_in
+from promptrails_engine.run.labelling import guard_later
 from promptrails_engine.run.parking import Parked, all_parked
 from promptrails_engine.run.plan import Plan, PromptStep, SubAgent
 from promptrails_engine.run.recall import STOPPERS, retell
@@ -71,25 +73,22 @@ def refuse_calls(calls: Sequence[ToolCall], why: str) -> list[Message]:
 async def _run_call(
     ctx: RunContext, parent: Span, step: PromptStep, call: ToolCall, said: Sequence[Message], key: str
 ) -> Message:
-    journal, guards = ctx.journal, ctx.plan.guards
-    if guards.tool_arguments:
+    if ctx.guards.tool_arguments:
         call = await _guarded_call(ctx, parent, call, key)
-    record = None if ctx.past is None else journal.recorded(key)
+    record = None if ctx.past is None else ctx.journal.recorded(key)
     if record is not None:
         text = _recalled(record)
-        if guards.tool_results:
-            text = await guarded(ctx, parent, guards.tool_results, text, f"{key}/guards/result")
+        if ctx.guards.tool_results:
+            text = await _guarded_result(ctx, parent, text, key)
         if retell(ctx, parent, key):
             return Message("tool", text, tool_call_id=call.id, name=call.name)
         start_call(ctx, call.id, call.name)
-        show_recalled(ctx, parent, call.name, key, parse_arguments(call.arguments), record)
+        show_recalled(ctx, parent, call.name, key, parse_arguments(call.arguments), record, text)
     else:
         refused = await refusal(ctx, step, call, key)
         start_call(ctx, call.id, call.name)
         try:
             text = await ctx.step("tool", call.name, key, parent, _call_tool, step, call, said, refused)
-            if guards.tool_results:
-                text = await guarded(ctx, parent, guards.tool_results, text, f"{key}/guards/result")
         except Parked:
             raise
         except BaseException:
@@ -105,8 +104,19 @@ async def _guarded_call(ctx: RunContext, parent: Span, call: ToolCall, key: str)
         arguments = parse_arguments(call.arguments)
     except ToolError:
         return call
-    passed = await guarded(ctx, parent, ctx.plan.guards.tool_arguments, arguments, f"{key}/guards/arguments")
+    passed = await guarded(ctx, parent, ctx.guards.tool_arguments, arguments, f"{key}/guards/arguments")
     return call if passed == arguments else ToolCall(call.id, call.name, compact_json(passed))
+
+
+async def _guarded_result(ctx: RunContext, parent: Span, text: str, key: str) -> str:
+    """What the model is told of a result, as the guards let it pass; JSON stays JSON."""
+    data = json_in(text)
+    if data is None:
+        data = text
+    passed = await guard_later(ctx, parent, "tool_results", data, key, f"{key}/guards/result")
+    if passed == data:
+        return text
+    return passed if isinstance(passed, str) else compact_json(passed)
 
 
 def _recalled(record: dict[str, Any]) -> str:
@@ -130,6 +140,8 @@ async def refusal(ctx: RunContext, step: PromptStep, call: ToolCall, key: str) -
     except ToolError:
         return None
     called = step.sub_agents.get(call.name)
+    if ctx.labels.known and called is None:  # who decides sees what the tool would be given
+        arguments = restored(ctx.labels.known, arguments)
     payload = {"tool": call.name, "arguments": arguments, "call_id": call.id}
     decided = await decision(
         ctx, f"{key}/approval", call.name, payload, bound_to(ctx.plan, step.tools.get(call.name), called)
@@ -166,7 +178,7 @@ async def _call_tool(
         if isinstance(called, SubAgent):
             text = await delegate(ctx, span, called, arguments, said)
         else:
-            values = restored(ctx.labels, arguments) if ctx.labels else arguments
+            values = restored(ctx.labels.known, arguments) if ctx.labels.known else arguments
             text = await call_on_record(ctx, attributes["key"], called, values, call.id, A_MODEL)
     except STOPPERS:
         raise
@@ -175,7 +187,15 @@ async def _call_tool(
             raise
         failed = A_MODEL.failed(call.name, error)
         fail_span(span, failed)
-        return _error_text(failed.message)
+        text = _error_text(failed.message)
+        if not ctx.guards.tool_results:
+            return text
+        passed = await _guarded_result(ctx, span, text, attributes["key"])
+        if passed != text:
+            span.error_message = passed
+        return passed
+    if ctx.guards.tool_results:
+        text = await _guarded_result(ctx, span, text, attributes["key"])
     span.output = text
     return text
 

@@ -8,6 +8,7 @@ from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.guarding import guarded, restored
+from promptrails_engine.run.labelling import guard_later
 from promptrails_engine.run.parking import Parked
 from promptrails_engine.run.recall import retell
 from promptrails_engine.run.tool_dispatch import A_DEFINITION, call_on_record, recalled, show_recalled
@@ -28,21 +29,19 @@ async def run_tool_step(ctx: RunContext, parent: Span, tool: Tool, arguments: di
     key = f"{key}/tool"
     ids = ctx.services.ids
     call_id = "call_" + (ids.derived(ctx.row.id, key) if ctx.stays else ids.span())
-    guards = ctx.plan.guards
-    if guards.tool_arguments:
-        arguments = await guarded(ctx, parent, guards.tool_arguments, arguments, f"{key}/guards/arguments")
+    if ctx.guards.tool_arguments:
+        arguments = await guarded(ctx, parent, ctx.guards.tool_arguments, arguments, f"{key}/guards/arguments")
     record = None if ctx.past is None else ctx.journal.recorded(key)
     if record is not None and retell(ctx, parent, key):
-        return await guarded(ctx, parent, guards.tool_results, recalled(record), f"{key}/guards/result")
+        return await _guarded_result(ctx, parent, recalled(record), key)
     start_call(ctx, call_id, tool.name)
     try:
         if record is not None:
-            show_recalled(ctx, parent, tool.name, key, arguments, record)
-            result = recalled(record)
+            result = None if "error" in record else await _guarded_result(ctx, parent, recalled(record), key)
+            show_recalled(ctx, parent, tool.name, key, arguments, record, result)
+            recalled(record)
         else:
             result = await ctx.step("tool", tool.name, key, parent, _call, tool, arguments, call_id)
-        if guards.tool_results:
-            result = await guarded(ctx, parent, guards.tool_results, result, f"{key}/guards/result")
     except Parked:
         raise
     except Exception:
@@ -60,6 +59,13 @@ async def _call(ctx: RunContext, span: Span, tool: Tool, arguments: dict[str, An
     attributes["tool_name"] = tool.name
     attributes["tool_type"] = "function"
     attributes["parameters"] = span.input = arguments
-    values = restored(ctx.labels, arguments) if ctx.labels else arguments
-    span.output = await call_on_record(ctx, attributes["key"], tool, values, call_id, A_DEFINITION)
+    values = restored(ctx.labels.known, arguments) if ctx.labels.known else arguments
+    result = await call_on_record(ctx, attributes["key"], tool, values, call_id, A_DEFINITION)
+    span.output = await _guarded_result(ctx, span, result, attributes["key"])
     return span.output
+
+
+async def _guarded_result(ctx: RunContext, parent: Span, result: Any, key: str) -> Any:
+    if not ctx.guards.tool_results:
+        return result
+    return await guard_later(ctx, parent, "tool_results", result, key, f"{key}/guards/result")

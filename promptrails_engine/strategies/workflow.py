@@ -16,6 +16,8 @@ from promptrails_engine.run.children import run_child
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.expressions import Expression, evaluate_async, holds_async
 from promptrails_engine.run.graph import GraphRun, run_each, run_graph
+from promptrails_engine.run.guarding import restored
+from promptrails_engine.run.labelling import guard_later
 from promptrails_engine.run.media_step import run_media_step
 from promptrails_engine.run.plan import Checkpoint, MediaTask, Node, Plan, Workflow
 from promptrails_engine.run.prompt_step import StepOutput, render_step, run_prompt_step
@@ -218,7 +220,8 @@ class _WorkflowRun:
         if node.mapping is None and "previous_output" in offered:
             payload = {"content": offered["previous_output"]}
         bound = {"agent_version_id": ctx.plan.version_id}
-        decided = await decision(ctx, f"{node.key}/approval", checkpoint.name, payload, bound)
+        shown = restored(ctx.labels.known, payload) if ctx.labels.known else payload  # to who decides, not to models
+        decided = await decision(ctx, f"{node.key}/approval", checkpoint.name, shown, bound)
         if decided.status == "rejected" and not checkpoint.goes_on:
             raise ApprovalRejectedError(
                 f"'{checkpoint.name}' was {denial(decided)}", details={"approval_id": decided.id}
@@ -261,6 +264,9 @@ class _WorkflowRun:
         self.shown = self.shown or final
         ctx.truncated = ctx.truncated or (final and row.truncated)
         output = row.output or {}
+        if ctx.guards.tool_results and not final:
+            key = f"{node.key}/child"
+            output = await guard_later(ctx, span, "tool_results", output, key, f"{key}/guards/result")
         text = output_text(output)
         return _Result(text, output, text if output == {"content": text, "type": "text"} else output)
 

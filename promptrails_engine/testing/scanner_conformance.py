@@ -152,6 +152,34 @@ class ScannerConformance(ABC):
                 if not isinstance(scanner, ReversibleScanner):  # which takes its own labels for somebody else's
                     assert not scanner.scan(verdict.redacted).triggered, f"it finds something in {verdict.redacted!r}"
 
+    # -------------------------------------------------------------- labels
+
+    def test_labels_come_back_and_are_the_same_in_every_empty_vault(self) -> None:
+        """A run that goes on elsewhere labels the same texts in the same order, and stores nothing else."""
+        scanner = self.make()
+        if not isinstance(scanner, ReversibleScanner):
+            return
+        here, elsewhere, dice = scanner.opened(), scanner.opened(), random.Random(0)
+        for text in self.texts():
+            labelled = here.scan(text).redacted
+            assert labelled is not None, "it says that labels can be turned back, and takes nothing out"
+            assert labelled == elsewhere.scan(text).redacted, f"other labels in another vault: {text!r}"
+            if labelled == text:
+                continue
+            assert here.restore(labelled).endswith(text), f"not restored: {labelled!r}"
+            for _ in range(_CUTS // 10):
+                restorer = here.restorer()
+                pieces = "".join(map(restorer.feed, _cut(labelled, dice))) + restorer.end()
+                assert pieces == here.restore(labelled), f"restored otherwise in pieces: {labelled!r}"
+
+    def test_vaults_know_nothing_of_each_other(self) -> None:
+        scanner = self.make()
+        if not isinstance(scanner, ReversibleScanner):
+            return
+        for text in self.found:
+            labelled = scanner.opened().scan(text).redacted or ""
+            assert scanner.opened().restore(labelled) == labelled, "a label is restored from another vault"
+
     # -------------------------------------------------------------- texts that grow
 
     def test_a_growing_text_cut_where_it_says_comes_to_the_same(self) -> None:

@@ -45,6 +45,7 @@ META = ScannerMeta(
     description="Replaces personal data by numbered labels, and puts it back into the answer.",
     redacts="spans",
     config_fields=option_names(Options),
+    category="privacy",
 )
 
 

@@ -56,6 +56,7 @@ META = ScannerMeta(
     description="Finds literal terms of your own list, as parts of words or as whole words.",
     redacts="spans",
     config_fields=option_names(Options),
+    category="custom",
 )
 
 

@@ -94,6 +94,7 @@ META = ScannerMeta(
     description="Triggers on texts about the topics that you name, describe or give examples of.",
     redacts="sentences",
     config_fields=option_names(Options),
+    category="custom",
 )
 
 

@@ -45,6 +45,7 @@ META = ScannerMeta(
     description="Statements that generalise about a group of people or demean it; made to log with.",
     redacts="sentences",
     config_fields=option_names(Options),
+    category="safety",
 )
 
 

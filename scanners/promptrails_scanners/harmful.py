@@ -54,6 +54,7 @@ META = ScannerMeta(
     description="Requests for help with violence, weapons, self-harm, crime, fraud or abuse, and content giving it.",
     redacts="sentences",
     config_fields=option_names(Options),
+    category="safety",
 )
 
 

@@ -54,6 +54,8 @@ META = ScannerMeta(
     description="Finds characters that are not seen where they have no use, and takes out only those.",
     redacts="spans",
     config_fields=option_names(Options),
+    category="security",
+    clears=True,
 )
 
 

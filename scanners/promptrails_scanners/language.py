@@ -67,6 +67,7 @@ META = ScannerMeta(
     description="Triggers where a text, or a sentence of it, is in a language that is not on your list.",
     redacts="sentences",
     config_fields=option_names(Options),
+    category="quality",
 )
 
 

@@ -75,6 +75,7 @@ META = ScannerMeta(
     description="Finds links that look like phishing or malware, imitate others, or carry data away.",
     redacts="spans",
     config_fields=option_names(Options),
+    category="security",
 )
 
 

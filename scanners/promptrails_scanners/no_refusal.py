@@ -69,6 +69,7 @@ META = ScannerMeta(
     redacts="sentences",
     config_fields=option_names(Options),
     directions=("output",),
+    category="quality",
 )
 
 

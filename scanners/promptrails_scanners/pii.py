@@ -23,6 +23,7 @@ META = ScannerMeta(
     description="Finds mail addresses, telephone, card and account numbers, national ids, names, addresses and more.",
     redacts="spans",
     config_fields=option_names(Options),
+    category="privacy",
 )
 
 

@@ -45,6 +45,7 @@ META = ScannerMeta(
     description="Orders that try to take over the model, also hidden or encoded, in prompts and in documents.",
     redacts="sentences",
     config_fields=option_names(Options),
+    category="security",
 )
 
 

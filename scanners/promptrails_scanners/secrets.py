@@ -80,6 +80,7 @@ META = ScannerMeta(
     description="Finds tokens of services, private keys, passwords in settings and URLs, and values named a secret.",
     redacts="spans",
     config_fields=option_names(Options),
+    category="security",
 )
 
 

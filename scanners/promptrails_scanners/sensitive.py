@@ -23,6 +23,7 @@ META = ScannerMeta(
     description="Finds in answers what the scanner `pii` finds in prompts.",
     redacts="spans",
     config_fields=option_names(Options),
+    category="privacy",
 )
 
 

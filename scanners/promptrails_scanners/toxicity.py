@@ -86,6 +86,7 @@ META = ScannerMeta(
     description="Insults, slurs, threats, obscenity and attacks on groups of people.",
     redacts="spans",
     config_fields=option_names(Options),
+    category="safety",
 )
 
 

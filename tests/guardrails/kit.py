@@ -128,6 +128,9 @@ class LabelsScanner(NumbersScanner):
         values = {} if self._values is None else self._values
 
         def label(match: re.Match[str]) -> str:
+            known = [label for label, value in values.items() if value == match[0]]
+            if known:
+                return known[0]
             made = f"[{'ABCDEFGH'[len(values)]}]"
             values[made] = match[0]
             return made

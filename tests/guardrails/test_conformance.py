@@ -10,7 +10,7 @@ import pytest
 
 from promptrails_engine import Finding, Verdict
 from promptrails_engine.testing import ScannerConformance
-from tests.guardrails.kit import Judge, Numbers, NumbersScanner
+from tests.guardrails.kit import Judge, Labels, Numbers, NumbersScanner
 
 
 class TestNumbers(ScannerConformance):
@@ -22,6 +22,12 @@ class TestNumbers(ScannerConformance):
 
 class TestJudge(ScannerConformance):
     module = Judge()
+    found = ("call 5",)
+    clean = ("call me",)
+
+
+class TestLabels(ScannerConformance):
+    module = Labels()
     found = ("call 5",)
     clean = ("call me",)
 

@@ -16,9 +16,12 @@ from promptrails_engine import (
     GuardrailSpec,
     MultiAgentConfig,
     PromptLink,
+    SimpleAgentConfig,
+    ToolAttachment,
     WorkflowAgentConfig,
     WorkflowNode,
 )
+from promptrails_engine.testing import ToolUse
 from tests.guardrails.kit import Numbers, guard, guarded, spans_of
 
 
@@ -101,6 +104,75 @@ async def test_a_scanner_that_takes_nothing_out_blocks_and_says_so_before(caplog
     assert "cannot take anything out, so it blocks" in caplog.text
 
 
+REAL = {"injection": "prompt_injection", "hidden": "invisible_text", "pii": "pii"}
+JUDGE, CLEARS, REDACTS = ("injection", "block", {}), ("hidden", "redact", {}), ("pii", "redact", {})
+
+
+@pytest.mark.parametrize(
+    ("guards", "warned"),
+    [
+        ([CLEARS, JUDGE, REDACTS], []),
+        ([CLEARS, JUDGE], []),
+        ([REDACTS, JUDGE], ["placeholders and all"]),
+        ([JUDGE, CLEARS], ["comes after guard 'injection'"]),
+        ([CLEARS, REDACTS, CLEARS], ["comes after guard 'pii'"]),
+        ([("injection", "redact", {})], ["redact_unit='sentence'"]),
+        ([("injection", "redact", {"redact_unit": "sentence"})], []),
+        ([("injection", "log", {}), ("injection", "block", {})], []),
+    ],
+)
+async def test_what_the_order_and_the_options_lose_is_said_when_guards_are_built(
+    guards: list[Any], warned: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    specs = [
+        {"type": "input", "scanner_type": REAL[name], "action": action, "config": {"name": name, **config}}
+        for name, action, config in guards
+    ]
+    with caplog.at_level(logging.WARNING, "promptrails_engine"):
+        async with guarded(specs):
+            pass
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == len(warned), lines
+    assert all(words in line for words, line in zip(warned, lines, strict=True))
+
+
+async def test_a_sample_is_the_same_where_a_run_goes_on() -> None:
+    def write() -> str:
+        """Write."""
+        return "written"
+
+    def reply(request: Any) -> Any:
+        return "done" if request.messages[-1].role == "tool" else ToolUse("write", {})
+
+    async with guarded([], reply, tools=[write]) as (engine, _, _provider):
+        agent = await engine.agents.create(
+            "Writes",
+            config=SimpleAgentConfig("Prompt"),
+            tools=[ToolAttachment("write", requires_approval=True)],
+            guardrails=[guard("input", "log", sample=0.5)],
+        )
+        looks: list[int] = []
+        for number in range(60):
+            result = await engine.agents.execute(agent.id, {"text": f"{number}"})
+            looks.append(len(await spans_of(engine, result.trace_id)))
+            [request] = await engine.approvals.list(status="pending")
+            await engine.approvals.decide(request.id, "approved", resume=False)
+            assert (await engine.executions.resume(result.execution_id)).status == "completed"
+            assert len(await spans_of(engine, result.trace_id)) == looks[-1]
+        assert 10 < sum(looks) < 50
+        assert set(looks) == {0, 1}
+
+
+async def test_only_guards_that_log_look_at_a_sample() -> None:
+    for sample in (0, 1.5, -1):
+        with pytest.raises(DefinitionError):
+            async with guarded([guard("input", "log", sample=sample)]):
+                pass
+    with pytest.raises(DefinitionError, match="leave 'sample' out"):
+        async with guarded([guard("input", "block", sample=0.5)]):
+            pass
+
+
 @pytest.mark.parametrize(
     ("action", "on_error", "passes"),
     [
@@ -129,13 +201,13 @@ async def test_a_scanner_that_hangs_is_left_behind_and_blocks() -> None:
         assert (result.error_code, "timeout" in result.error) == ("guardrail_blocked", True)
 
 
-async def test_long_texts_are_scanned_off_the_loop() -> None:
+async def test_scanners_of_others_never_work_on_the_loop() -> None:
     numbers = Numbers()
     async with guarded([guard()], scanner=numbers) as (engine, agent, provider):
         await engine.agents.execute(agent.id, {"text": "short 1"})
-        assert numbers.threads == {threading.get_ident()}
         await engine.agents.execute(agent.id, {"text": "5 " * 1000})
-        assert len(numbers.threads) == 2
+        assert numbers.threads
+        assert threading.get_ident() not in numbers.threads
         assert provider.requests[-1].messages[-1].content == "[N] " * 1000
 
 

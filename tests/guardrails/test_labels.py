@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from promptrails_engine import DefinitionError, SimpleAgentConfig, SubAgentAttachment
+from promptrails_engine import SimpleAgentConfig, SubAgentAttachment
 from promptrails_engine.testing import Reply, ToolUse
 from tests.guardrails.kit import guard, guarded
 
@@ -83,11 +81,3 @@ async def test_an_answer_of_another_agent_comes_back_as_well() -> None:
 async def test_output_guards_see_what_the_model_said() -> None:
     async with guarded([labels(), guard("output", "block")], lambda request: "it is [A]") as (engine, agent, _):
         assert (await engine.agents.execute(agent.id, {"text": "555"})).text == "it is 555"
-
-
-async def test_labels_are_for_the_input() -> None:
-    async with guarded([]) as (engine, _, _provider):
-        with pytest.raises(DefinitionError, match="labels the input"):
-            await engine.agents.create(
-                "Other", config=SimpleAgentConfig("Prompt"), guardrails=[labels(apply_to=["tool_results"])]
-            )

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from promptrails_engine import DefinitionError, Engine, NotFoundError, ValidationError, diff_versions
+from promptrails_engine import (
+    DefinitionError,
+    Engine,
+    MissingExtraError,
+    NotFoundError,
+    PromptRailsError,
+    ValidationError,
+    diff_versions,
+)
+from promptrails_engine.guardrails import scanners
 from tests.guardrails.kit import Numbers, guard, guarded
 
 
@@ -33,6 +44,27 @@ async def test_guards_come_and_go_with_versions() -> None:
             await engine.guardrails.create(agent.id, "input", "numbers", config={"nonsense": 1})
 
 
+async def test_agents_list_and_make_guards_too() -> None:
+    async with guarded([]) as (engine, agent, _):
+        made = await engine.agents.create_guardrail(
+            "Agent", "output", "numbers", "redact", {"replacement": "#"}, is_active=False, sort_order=3
+        )
+        other = await engine.guardrails.create(agent.id, "input", "judge")
+        assert await engine.agents.list_guardrails(agent.id) == await engine.guardrails.list(agent.id)
+        assert [one.id for one in await engine.agents.list_guardrails("Agent")] == [made.id, other.id]
+        assert (await engine.guardrails.get(other.id)).scanner_type == "judge"
+        got = await engine.guardrails.get(made.id)
+        assert (got.type, got.scanner_type, got.action, got.config, got.is_active, got.sort_order) == (
+            "output", "numbers", "redact", {"replacement": "#"}, False, 3,
+        )  # fmt: skip
+        assert (await engine.agents.execute(agent.id, {"text": "x"})).text == "answer 7"
+        for unknown in ("nothing", f"{agent.id}:nothing", "nobody:nothing"):
+            with pytest.raises(NotFoundError):
+                await engine.guardrails.get(unknown)
+        with pytest.raises(NotFoundError):
+            await engine.agents.list_guardrails("nobody")
+
+
 async def test_a_difference_of_guards_is_told() -> None:
     async with guarded([guard()]) as (engine, agent, _):
         old = await engine.agents.get_version(agent.id)
@@ -48,10 +80,45 @@ async def test_scanners_are_told_and_tried() -> None:
     async with guarded([]) as (engine, _, _provider):
         told = {one.type: one.redacts for one in await engine.guardrails.list_scanners()}
         assert (told["numbers"], told["judge"]) == ("spans", "never")
+        shipped = {one.type: (one.category, one.enabled) for one in await engine.guardrails.list_scanners()}
+        assert shipped["pii"] == ("privacy", True)
+        assert {category for category, _ in shipped.values()} >= {"privacy", "security", "safety", "quality", "custom"}
         verdict = await engine.guardrails.scan("numbers", "call 5", {"replacement": "#", "on_error": "allow"})
         assert (verdict.triggered, verdict.redacted) == (True, "call #")
         with pytest.raises(DefinitionError, match="numbers"):
             await engine.guardrails.scan("number", "call 5")
+
+
+class NeedsMore:
+    """An entry point whose module cannot be loaded here."""
+
+    def __init__(self, error: Exception) -> None:
+        self.value = "elsewhere:scanner"
+        self._error = error
+
+    def load(self) -> Any:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MissingExtraError("pip install promptrails-engine[embed]"), "pip install promptrails-engine[embed]"),
+        (ImportError("No module named 'torch'"), "No module named 'torch'"),
+        (RuntimeError("broken"), "RuntimeError: broken"),
+    ],
+)
+async def test_a_scanner_that_cannot_be_loaded_is_told_as_such(
+    error: Exception, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanners, "_entry_points", lambda: {"far": NeedsMore(error)})
+    async with guarded([]) as (engine, agent, _):
+        told = {one.type: one for one in await engine.guardrails.list_scanners()}
+        assert (told["far"].enabled, told["numbers"].enabled) == (False, True)
+        assert reason in told["far"].disabled_reason
+        if isinstance(error, ImportError):
+            with pytest.raises(PromptRailsError, match=re.escape(reason)):
+                await engine.guardrails.create(agent.id, "input", "far")
 
 
 ROWS = [

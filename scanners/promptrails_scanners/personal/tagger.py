@@ -247,7 +247,7 @@ def _run(
     while high > low and part[run[high - 1]].text in _EDGES:
         high -= 1
     kept = run[low:high]
-    if part[kept[-1]].end - part[kept[0]].start > _LONGEST:
+    if not kept or part[kept[-1]].end - part[kept[0]].start > _LONGEST:
         return
     if not (_is_address(part, kept) if name == "ADDRESS" else any(part[at].text[0].isalnum() for at in kept)):
         return
