@@ -9,11 +9,17 @@ import json
 import os
 import random
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent / name) for name in ("scanners", "")]
+
+from promptrails_scanners.hate.signals import kinds_of  # noqa: E402
+
+_GROUP = frozenset({"group", "slur"})
 ROOT = Path(__file__).resolve().parent.parent
 OWN = Path(__file__).resolve().parent / "own_sentences"
 UNSHIPPED = ("SA", "NC", "AGPL")
@@ -108,8 +114,16 @@ def _keys(row: Row, length: int) -> Iterable[str]:
     if row.own:
         yield f"own {row.part}"
     found = re.findall(r"\w+", row.text.lower())[:600]
+    if len(found) <= 40:
+        yield _template(found)
     for at in range(max(1, len(found) - length + 1)):
         yield " ".join(found[at : at + length])
+
+
+def _template(words: Sequence[str]) -> str:
+    """The words with one sign for every group of people: data sets fill such a gap with each group in turn."""
+    told = ["*" if _GROUP & kinds_of(word) else word for word in words]
+    return "template " + re.sub(r"\*(?: (?:\*|people|person|folks?))*", "*", " ".join(told))
 
 
 def folds(numbers: Sequence[int], count: int = 5) -> list[int]:

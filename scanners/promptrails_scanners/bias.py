@@ -62,8 +62,10 @@ class Bias(Classifier[Options]):
         found = dict(signals(text))
         if self._groups is not None and self._groups.search(text):
             found["group"] = 1.0
-        score = self.heads()[META.type].score(features(text), found, handicap)
         named = "group" in found or "slur" in found
+        if handicap and not named:
+            return {META.type: 0.0}
+        score = self.heads()[META.type].score(features(text), found, handicap)
         return {META.type: score if named else min(score, _HELD * self.threshold)}
 
     def telling(self, text: str) -> bool:

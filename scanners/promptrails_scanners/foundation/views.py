@@ -17,8 +17,13 @@ from promptrails_scanners.foundation.lookalikes import LOOKALIKES
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
 _TOKEN = re.compile(r"[^\W\d_]+")
 _SPACED = re.compile(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_]){2,})(?![^\W_])")
-_LEET_TOKEN = re.compile(r"[A-Za-z0-9@$!|+()]+")
-_LEET_SIGN = re.compile(r"[0-9@$!|+()]")
+_LEET_TOKEN = re.compile(r"(?<![A-Za-z0-9@$!|+()])[A-Za-z()]*+[0-9@$!|+][A-Za-z0-9@$!|+()]*+")
+_DISGUISED = re.compile(
+    r"[A-Za-z][013457@$!|+]++[A-Za-z]|(?<![A-Za-z0-9])[013457@$!|][A-Za-z]{3}|(?<![^\W_])[@$][A-Za-z]"
+)
+"""What is hardly ever written but to disguise a word; without it, digits and signs are taken for what they are."""
+_NUMBER = re.compile(r"\d{1,3}(?:st|nd|rd|th)|\d{2,}[a-z]{1,2}", re.IGNORECASE)
+"""Numbers that are written with letters, such as 2nd and 10am."""
 _LEET = str.maketrans("013457@$!|+", "oieastasiit")
 _TEXTS_KEPT = 16
 _KEPT_TEXT = 4096
@@ -72,23 +77,28 @@ def folded(text: str) -> View:
 def deleeted(view: View) -> View | None:
     """The view with digits and signs inside words read as the letters that they are drawn like; None without any."""
     text = view.text
-    if not _LEET_SIGN.search(text):
+    if not _DISGUISED.search(text):
         return None
     parts: list[str] = []
     after = 0
     for match in _LEET_TOKEN.finditer(text):
         token = match[0]
-        if token.isalpha():
+        if _NUMBER.fullmatch(token):
             continue
         letters = sum(map(str.isalpha, token))
         if letters * 3 < len(token):  # an order number with a letter in it
             continue
-        parts += text[after : match.start()], token.translate(_LEET)
+        parts += text[after : match.start()], _plain(token)
         after = match.end()
     if not parts:
         return None
     changed = "".join([*parts, text[after:]])
     return None if changed == text else View(changed, view.starts, view.ends)
+
+
+def _plain(token: str) -> str:
+    word = token.rstrip("!")
+    return word.translate(_LEET) + token[len(word) :]
 
 
 # ------------------------------------------------------------------ character by character
