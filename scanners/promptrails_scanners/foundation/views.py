@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from promptrails_scanners.foundation.lookalikes import LOOKALIKES
 
@@ -22,6 +23,8 @@ _DISGUISED = re.compile(
     r"[A-Za-z][013457@$!|+]++[A-Za-z]|(?<![A-Za-z0-9])[013457@$!|][A-Za-z]{3}|(?<![^\W_])[@$][A-Za-z]"
 )
 """What is hardly ever written but to disguise a word; without it, digits and signs are taken for what they are."""
+_MANY, _SHORT = 3, 3
+"""With so many disguised words in a text, numbers of so many digits are words as well."""
 _NUMBER = re.compile(r"\d{1,3}(?:st|nd|rd|th)|\d{2,}[a-z]{1,2}", re.IGNORECASE)
 """Numbers that are written with letters, such as 2nd and 10am."""
 _LEET = str.maketrans("013457@$!|+", "oieastasiit")
@@ -77,7 +80,8 @@ def folded(text: str) -> View:
 def deleeted(view: View) -> View | None:
     """The view with digits and signs inside words read as the letters that they are drawn like; None without any."""
     text = view.text
-    if not _DISGUISED.search(text):
+    signs = sum(1 for _ in islice(_DISGUISED.finditer(text), _MANY))
+    if not signs:
         return None
     parts: list[str] = []
     after = 0
@@ -86,7 +90,8 @@ def deleeted(view: View) -> View | None:
         if _NUMBER.fullmatch(token):
             continue
         letters = sum(map(str.isalpha, token))
-        if letters * 3 < len(token):  # an order number with a letter in it
+        spelled = signs == _MANY and len(token) <= _SHORT  # "4" for a and "70" for to, where all is written so
+        if letters * 5 < len(token) and not spelled:  # an order number with a letter in it
             continue
         parts += text[after : match.start()], _plain(token)
         after = match.end()
