@@ -235,11 +235,12 @@ def test_a_sentence_in_a_long_text_is_found_wherever_it_stands(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", sorted(MODULES.keys() - {"no_refusal"}))
-@pytest.mark.parametrize("before", [50_000, 51_234])
-def test_what_stands_behind_fifty_thousand_characters_is_found(name: str, before: int) -> None:
-    filler = ("The opening hours of the library are listed below, and so are those of the town hall. " * 1200)[:before]
+@pytest.mark.parametrize("rows", [700, 709, 718])
+def test_what_stands_behind_fifty_thousand_characters_is_found(name: str, rows: int) -> None:
+    filler = "The opening hours of the library are listed below, and so are the fees. " * rows
+    assert len(filler) > 50_000
     assert not MODULES[name].scan(filler).triggered
-    assert MODULES[name].scan(f"{filler} {FOUND[name][0]} {filler[:5000]}").triggered
+    assert MODULES[name].scan(f"{filler}{FOUND[name][0]} {filler[:5000]}").triggered
 
 
 @pytest.mark.parametrize("name", MODULES)
