@@ -22,6 +22,8 @@ from promptrails_scanners.hate.signals import kinds_of  # noqa: E402
 _GROUP = frozenset({"group", "slur"})
 ROOT = Path(__file__).resolve().parent.parent
 OWN = Path(__file__).resolve().parent / "own_sentences"
+DATA = "PROMPTRAILS_SCANNER_DATA"
+"""The environment variable that names the folder with the rows; otherwise they are looked for beside the repository."""
 UNSHIPPED = ("SA", "NC", "AGPL")
 """Parts of licence names that keep rows out of weights."""
 
@@ -54,11 +56,12 @@ def shared(name: str) -> list[Row]:
     """The development rows of a scanner.
 
     Raises:
-        FileNotFoundError: the shared data is not there; name its folder in PROMPTRAILS_SHARED_DATA.
+        FileNotFoundError: the data is not there; name the folder that has NAME.jsonl in PROMPTRAILS_SCANNER_DATA.
     """
-    folder = Path(os.environ.get("PROMPTRAILS_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    beside = Path(os.environ.get("PROMPTRAILS_SHARED_DATA", ROOT.parent / "shared" / "data")) / "scanners"
+    folder = Path(os.environ.get(DATA) or beside)
     rows = []
-    for line in (folder / "scanners" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
         one = json.loads(line)
         rows.append(Row(one["text"], str(int(one["label"])), one["source"], one["licence"], one.get("slice") or ""))
     return rows

@@ -24,6 +24,7 @@ __all__ = ["META", "Options", "build", "scan"]
 
 _HELD = 0.45
 """A sentence that names no group scores at most so much, as a share of the threshold."""
+_SAYING = frozenset({"slur", "insult", "hate", "worse", "trait", "scorn", "violent", "threat", "general", "typical"})
 
 
 class Options(ClassifierOptions):
@@ -63,10 +64,13 @@ class Bias(Classifier[Options]):
         if self._groups is not None and self._groups.search(text):
             found["group"] = 1.0
         named = "group" in found or "slur" in found
-        if handicap and not named:
+        if handicap and not (named and self._says(found)):  # a sentence alone has to say something of the group
             return {META.type: 0.0}
         score = self.heads()[META.type].score(features(text), found, handicap)
         return {META.type: score if named else min(score, _HELD * self.threshold)}
+
+    def _says(self, found: Mapping[str, float]) -> bool:
+        return self._groups is not None or not _SAYING.isdisjoint(found)
 
     def telling(self, text: str) -> bool:
         return self._groups is not None or not {"group", "slur"}.isdisjoint(signals(text))

@@ -118,6 +118,8 @@ def test_signs_inside_words_are_read_as_letters(text: str, read: str) -> None:
         "The 2nd of 3 at 10am, in room 404",
         "mp3, utf8 and python3!",
         "5 + 5 | 10 $ (net)",
+        "@someone wrote to me@example.com and user3@mail-host.org",
+        "see https://example.com/a1b2c3/x4y",
         "A!\n" * 9,
     ],
 )

@@ -18,10 +18,8 @@ from promptrails_scanners.foundation.lookalikes import LOOKALIKES
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
 _TOKEN = re.compile(r"[^\W\d_]+")
 _SPACED = re.compile(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_]){2,})(?![^\W_])")
-_LEET_TOKEN = re.compile(r"(?<![A-Za-z0-9@$!|+()])[A-Za-z()]*+[0-9@$!|+][A-Za-z0-9@$!|+()]*+")
-_DISGUISED = re.compile(
-    r"[A-Za-z][013457@$!|+]++[A-Za-z]|(?<![A-Za-z0-9])[013457@$!|][A-Za-z]{3}|(?<![^\W_])[@$][A-Za-z]"
-)
+_LEET_TOKEN = re.compile(r"(?<![A-Za-z0-9@$!|+()/])[A-Za-z()]*+[0-9@$!|+][A-Za-z0-9@$!|+()]*+")
+_DISGUISED = re.compile(r"[A-Za-z][013457@$!|+]++[A-Za-z]|^\(*(?:[013457$!|][A-Za-z]{3}|\$[A-Za-z]|@ss)")
 """What is hardly ever written but to disguise a word; without it, digits and signs are taken for what they are."""
 _MANY, _SHORT = 3, 3
 """With so many disguised words in a text, numbers of so many digits are words as well."""
@@ -80,7 +78,7 @@ def folded(text: str) -> View:
 def deleeted(view: View) -> View | None:
     """The view with digits and signs inside words read as the letters that they are drawn like; None without any."""
     text = view.text
-    signs = sum(1 for _ in islice(_DISGUISED.finditer(text), _MANY))
+    signs = sum(1 for _ in islice(filter(_is_disguised, _LEET_TOKEN.finditer(text)), _MANY))
     if not signs:
         return None
     parts: list[str] = []
@@ -99,6 +97,11 @@ def deleeted(view: View) -> View | None:
         return None
     changed = "".join([*parts, text[after:]])
     return None if changed == text else View(changed, view.starts, view.ends)
+
+
+def _is_disguised(match: re.Match[str]) -> bool:
+    address = "@" in match[0] and match.string[match.end() : match.end() + 1] in (".", "-")
+    return not address and _DISGUISED.search(match[0]) is not None
 
 
 def _plain(token: str) -> str:
