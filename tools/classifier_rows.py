@@ -58,8 +58,7 @@ def shared(name: str) -> list[Row]:
     Raises:
         FileNotFoundError: the data is not there; name the folder that has NAME.jsonl in PROMPTRAILS_SCANNER_DATA.
     """
-    beside = Path(os.environ.get("PROMPTRAILS_SHARED_DATA", ROOT.parent / "shared" / "data")) / "scanners"
-    folder = Path(os.environ.get(DATA) or beside)
+    folder = Path(os.environ.get(DATA) or ROOT.parent / "shared" / "data" / "scanners")
     rows = []
     for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
         one = json.loads(line)
