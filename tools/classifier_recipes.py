@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 from classifier_rows import Row, own, shared
@@ -37,6 +38,9 @@ class Recipe:
     """Limits of single sources: the beginning of `source|part`."""
     others: Sequence[tuple[str, str]] = ()
     """More harmless rows: a file, and the beginning of a source's name; also `1` after a bar for its positives."""
+    also: Sequence[tuple[str, str]] = ()
+    """More rows with the labels that they have for another scanner: a file, and the beginning of `source|part|label`,
+    where `*` is any run of characters."""
     most: int = 700
     c: float = 8.0
     bits: int = 16
@@ -64,8 +68,15 @@ class Recipe:
                 if row.source.startswith(source) and row.text not in have and row.label == (label or "0"):
                     found[row.text] = Row(row.text, "0", row.source, row.licence, row.part, 0.5)
         rows = list(found.values())
+        labelled = {
+            row.text: replace(row, label=row.label if row.label == "0" else "1", weight=0.6)
+            for name, wanted in self.also
+            for row in shared(name)
+            if row.text not in have and fnmatchcase(f"{row.source}|{row.part}|{row.label}", wanted + "*")
+        }
         random.Random(0).shuffle(rows)
-        return [*own(self.name, self.own_most, self.own_weight), *rows[: self.most]]
+        kept = [row for row in rows if row.text not in labelled]
+        return [*own(self.name, self.own_most, self.own_weight), *labelled.values(), *kept[: self.most]]
 
 
 _PROMPTS = [
@@ -93,6 +104,8 @@ _OPENAI = {
     "H": "hate",
     "H2": "hate",
 }
+
+_ABOUT_GROUPS = ("derog_", "ref_", "negate_pos", "phrase_", "threat_norm", "slur_h")
 
 
 def _harm(row: Row) -> str:
@@ -137,6 +150,7 @@ RECIPES: Mapping[str, Recipe] = {
             ("bias", "nyu-mll/BBQ"),
             ("ban_topics", "clinc"),
         ],
+        also=[("bias", "paul-rottger"), ("bias", "microsoft/TOXIGEN"), ("harmful", "openai*|H")],
         most=400,
     ),
     "bias": Recipe(
@@ -146,6 +160,7 @@ RECIPES: Mapping[str, Recipe] = {
         fpr=0.15,
         rails={"nyu-mll/BBQ": 0.08},
         others=[("toxicity", "surge"), ("harmful", "XSTest")],
+        also=[("toxicity", f"paul-rottger*|{part}") for part in (*_ABOUT_GROUPS, "*|0")],
         most=150,
     ),
     "harmful": Recipe(

@@ -9,13 +9,21 @@ import json
 import os
 import random
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent / name) for name in ("scanners", "")]
+
+from promptrails_scanners.hate.signals import kinds_of  # noqa: E402
+
+_GROUP = frozenset({"group", "slur"})
 ROOT = Path(__file__).resolve().parent.parent
 OWN = Path(__file__).resolve().parent / "own_sentences"
+DATA = "PROMPTRAILS_SCANNER_DATA"
+"""The environment variable that names the folder with the rows; otherwise they are looked for beside the repository."""
 UNSHIPPED = ("SA", "NC", "AGPL")
 """Parts of licence names that keep rows out of weights."""
 
@@ -48,11 +56,11 @@ def shared(name: str) -> list[Row]:
     """The development rows of a scanner.
 
     Raises:
-        FileNotFoundError: the shared data is not there; name its folder in PROMPTRAILS_SHARED_DATA.
+        FileNotFoundError: the data is not there; name the folder that has NAME.jsonl in PROMPTRAILS_SCANNER_DATA.
     """
-    folder = Path(os.environ.get("PROMPTRAILS_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    folder = Path(os.environ.get(DATA) or ROOT.parent / "shared" / "data" / "scanners")
     rows = []
-    for line in (folder / "scanners" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
         one = json.loads(line)
         rows.append(Row(one["text"], str(int(one["label"])), one["source"], one["licence"], one.get("slice") or ""))
     return rows
@@ -108,8 +116,16 @@ def _keys(row: Row, length: int) -> Iterable[str]:
     if row.own:
         yield f"own {row.part}"
     found = re.findall(r"\w+", row.text.lower())[:600]
+    if len(found) <= 40:
+        yield _template(found)
     for at in range(max(1, len(found) - length + 1)):
         yield " ".join(found[at : at + length])
+
+
+def _template(words: Sequence[str]) -> str:
+    """The words with one sign for every group of people: data sets fill such a gap with each group in turn."""
+    told = ["*" if _GROUP & kinds_of(word) else word for word in words]
+    return "template " + re.sub(r"\*(?: (?:\*|people|person|folks?))*", "*", " ".join(told))
 
 
 def folds(numbers: Sequence[int], count: int = 5) -> list[int]:

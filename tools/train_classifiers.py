@@ -1,8 +1,10 @@
 """Trains the models of the scanners and writes their weights, with a manifest of what they were trained on.
 
-Wants scikit-learn, in an environment of its own; the package itself does without.
+Wants scikit-learn, in an environment of its own; the package itself does without.  The same rows, sentences and version
+of scikit-learn (1.9.1) give the same weights, byte by byte.
 
-    python tools/train_classifiers.py [NAME ...]        train, and write the weights
+    python tools/train_classifiers.py --data FOLDER     train all, and write the weights and their manifest
+    python tools/train_classifiers.py [NAME ...]        train these, on the rows beside the repository
     python tools/train_classifiers.py --check [NAME]    only print what cross-validation says
     python tools/train_classifiers.py --evasions NAME   recall per trick on the development rows, of the shipped weights
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +30,7 @@ from sklearn.linear_model import LogisticRegression
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent / name) for name in ("scanners", "")]
 
 from classifier_recipes import RECIPES, Recipe  # noqa: E402
-from classifier_rows import ROOT, Row, folds, groups  # noqa: E402
+from classifier_rows import DATA, ROOT, Row, folds, groups  # noqa: E402
 from evasions import TRICKS, any_trick  # noqa: E402
 
 from promptrails_scanners.foundation import linear  # noqa: E402
@@ -286,11 +289,14 @@ def evasions(recipe: Recipe) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[*RECIPES, []])
+    parser.add_argument("--data", help="the folder that has NAME.jsonl for each scanner")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--evasions", action="store_true")
     parser.add_argument("--parts", action="store_true", help="figures by part of a source")
     parser.add_argument("--wrong", type=int, default=0, help="so many wrong answers are printed")
     asked = parser.parse_args()
+    if asked.data:
+        os.environ[DATA] = asked.data
     path = WEIGHTS / "manifest.json"
     manifest = json.loads(path.read_text()) if path.exists() else {}
     for name in asked.names or RECIPES:

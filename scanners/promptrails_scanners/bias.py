@@ -23,6 +23,7 @@ __all__ = ["META", "Options", "build", "scan"]
 
 _HELD = 0.45
 """A sentence that names no group scores at most so much, as a share of the threshold."""
+_SAYING = frozenset({"slur", "insult", "hate", "worse", "trait", "scorn", "violent", "threat", "general", "typical"})
 
 
 class Options(JudgedOptions):
@@ -66,9 +67,15 @@ class Bias(Classifier[Options]):
         found = dict(signals(text))
         if self._groups is not None and self._groups.search(text):
             found["group"] = 1.0
+        replaced = self.reader is not None and not self.reader.beside
+        named = replaced or "group" in found or "slur" in found
+        if handicap and self.reader is None and not (named and self._says(found)):
+            return {META.type: 0.0}  # a sentence alone has to say something of the group
         score = self.main(text, found, handicap)
-        named = (self.reader is not None and not self.reader.beside) or "group" in found or "slur" in found
         return {META.type: score if named else min(score, _HELD * self.threshold)}
+
+    def _says(self, found: Mapping[str, float]) -> bool:
+        return self._groups is not None or not _SAYING.isdisjoint(found)
 
     def telling(self, text: str) -> bool:
         return self._groups is not None or not {"group", "slur"}.isdisjoint(signals(text))

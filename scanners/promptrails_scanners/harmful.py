@@ -75,7 +75,10 @@ class Harmful(Classifier[Options]):
 
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:
         """The score of the text for each category that it may belong to."""
-        found, said = signals(text), features(text)
+        found = signals(text)
+        if handicap and self.reader is None and "any" not in found:  # a sentence alone needs an act that can harm
+            return {"other": 0.0}
+        said = features(text)
         score = self.main(text, found, handicap)
         if score < _ASKED * min(self._least.values()):
             return {"other": score}

@@ -70,6 +70,8 @@ class PromptInjection(Classifier[Options]):
             return {META.type: 1.0}
         found = signals(text, self.options.documents)
         if RULES.isdisjoint(found):
+            if handicap and self.reader is None:  # a sentence alone needs a phrase that speaks for an injection
+                return {META.type: 0.0}
             handicap += _UNRULED
         score = self.main(text, found, handicap)
         return {META.type: max(score, self.certain) if found.get("told") or found.get("asked") else score}

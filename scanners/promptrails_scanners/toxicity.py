@@ -110,9 +110,14 @@ class Toxicity(Classifier[Options]):
         if self.options.mask == "stars":
             text = _STARS.sub(" ", text)
         found = signals(text)
-        score = self.main(text, found, handicap)
         if self._words is not None and self._words.search(text):
             score = 1.0
+        elif (
+            handicap and self.reader is None and _TELLING.isdisjoint(found)
+        ):  # a sentence alone needs a word or phrase that tells
+            score = 0.0
+        else:
+            score = self.main(text, found, handicap)
         kinds = {label: score for label in LABELS if any(mark in found for mark in _MARKS[label])}
         return {label: kinds.get(label, 0.0) for label in LABELS} if kinds else {"insult": score}
 

@@ -234,6 +234,22 @@ def test_a_sentence_in_a_long_text_is_found_wherever_it_stands(name: str) -> Non
     assert not MODULES[name].scan(filler, match_type="sentence").triggered
 
 
+@pytest.mark.parametrize("name", sorted(MODULES.keys() - {"no_refusal"}))
+@pytest.mark.parametrize("rows", [700, 709, 718])
+def test_what_stands_behind_fifty_thousand_characters_is_found(name: str, rows: int) -> None:
+    filler = "The opening hours of the library are listed below, and so are the fees. " * rows
+    assert len(filler) > 50_000
+    assert not MODULES[name].scan(filler).triggered
+    assert MODULES[name].scan(f"{filler}{FOUND[name][0]} {filler[:5000]}").triggered
+
+
+@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("unit", ["a", "1", "!", "a ", "a1", "\u0430", "%41", "QUJD", "{", "e\u0301"])
+def test_one_line_of_one_thing_ends(name: str, unit: str) -> None:
+    verdict = MODULES[name].scan(unit * 20_000)
+    assert 0.0 <= verdict.score <= 1.0
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_no_part_is_judged_more_often_in_longer_texts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[int] = []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import zlib
+from importlib.resources import files
 from threading import Thread
 
 import pytest
@@ -129,3 +132,21 @@ def test_heads_that_are_asked_together_say_what_each_says_alone(bits: int) -> No
 
 def test_no_heads_say_nothing() -> None:
     assert Together({}).scores(features("a text"), {}) == {}
+
+
+def test_the_manifest_tells_what_ships() -> None:
+    folder = files("promptrails_scanners") / "weights"
+    told = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    listed = {name: about for model in told.values() for name, about in model["files"].items()}
+    for name, about in listed.items():
+        data = (folder / name).read_bytes()
+        assert (name, len(data), hashlib.sha256(data).hexdigest()) == (name, about["bytes"], about["sha256"])
+    shipped = {one.name for one in folder.iterdir() if one.name.endswith(".bin")}
+    assert shipped - listed.keys() <= {"malicious_urls.bin"}  # which has a manifest of its own
+
+
+def test_sources_that_may_not_ship_are_in_no_model() -> None:
+    told = json.loads((files("promptrails_scanners") / "weights" / "manifest.json").read_text(encoding="utf-8"))
+    sources = [source for model in told.values() for source in model["sources"]]
+    assert sources
+    assert not [one for one in sources if "-SA" in one["licence"] or "-NC" in one["licence"] or not one["licence"]]

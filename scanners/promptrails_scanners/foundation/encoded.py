@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from promptrails_scanners.foundation.sentences import windows
+
 _LEAST = 24
 _MOST = 65536
 """Of one run of encoded characters, so much is decoded."""
 _DEPTH = 2
+_PIECE, _STEP = 2000, 1600
+"""A long text is given in pieces, so that a sentence in it is not lost among the others."""
 _ALL = 4
 """All that is decoded is at most so many times as long as the text."""
 
@@ -32,12 +36,13 @@ class Decoded:
 
 
 def decoded(text: str) -> Iterator[Decoded]:
-    """Every part of the text that is an encoded text, and what is encoded in that again.
+    """Every part of the text that is an encoded text, in pieces of 2,000 characters, and what is encoded in that again.
 
     What does not decode to a text, such as a key or an image, is left out.
     """
-    budget = _ALL * len(text)
-    yield from _within(text, None, _DEPTH, budget)
+    for one in _within(text, None, _DEPTH, _ALL * len(text)):
+        for start, end in windows(one.text, _PIECE, _STEP):
+            yield Decoded(one.text[start:end], one.start, one.end)
 
 
 def _within(text: str, outer: Decoded | None, depth: int, budget: int) -> Iterator[Decoded]:

@@ -42,7 +42,7 @@ _RUNS = (3, 4, 5)
 """Lengths of the runs of characters."""
 _WORDS_KEPT = 8192
 """Of so many words the features are kept, for all models together: about 2 MB."""
-_SUMS_KEPT = 2048
+_SUMS_KEPT = 4096
 _LANE = 40
 _LANE_MASK = (1 << _LANE) - 1
 """Bits for the sum of one head, enough for any text that fits into memory."""

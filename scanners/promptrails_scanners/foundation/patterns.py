@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import log
 from typing import Any
 
 from promptrails_engine.errors import ConfigurationError
-from promptrails_scanners.foundation.repeats import WIDE, share
+from promptrails_scanners.foundation.repeats import MOST, WIDE, again, apart, share
 
+_ENDLESS = 1 << 20
 _parser: Any = re._parser  # type: ignore[attr-defined]  # the standard library's own reading of a pattern
 
 
@@ -17,7 +19,7 @@ def compiled(pattern: str, scanner: str, option: str, *, flags: re.RegexFlag = r
 
     Raises:
         ConfigurationError: it is no pattern, can match nothing at all, has an open repeat within another one, or
-            open repeats in a row that can share characters.
+            repeats and choices that can part a text in too many ways.
     """
     said = f"scanner '{scanner}': '{option}': the pattern of {len(pattern)} characters"
     try:
@@ -27,29 +29,36 @@ def compiled(pattern: str, scanner: str, option: str, *, flags: re.RegexFlag = r
         raise ConfigurationError(f"{said} cannot be compiled: {type(error).__name__}; check its syntax") from None
     if made.match("") or parsed.getwidth()[0] == 0:
         raise ConfigurationError(f"{said} can match an empty text; have it match one character at least")
-    problem = _problem(parsed, False, pattern)
+    problem = _problem(parsed, 1, pattern)
     if problem:
         raise ConfigurationError(f"{said} {problem}")
     return made
 
 
-def _problem(items: Sequence[Any], inside: bool, pattern: str) -> str:
-    """What could make a pattern slow; nothing if all is well."""
-    said = next((said for kind, value in items if (said := _item(str(kind), value, inside, pattern))), "")
+def _problem(items: Sequence[Any], times: int, pattern: str) -> str:
+    """What could make a pattern slow that is repeated so many times; nothing if all is well."""
+    said = next((said for kind, value in items if (said := _item(str(kind), value, times, pattern))), "")
     if not said and share(items, pattern):
-        return "has repeats without an end that can share characters; bound all but one of them, such as {0,100}"
+        return "has repeats that can share characters; bound all but one of them, such as {0,100}"
     return said
 
 
-def _item(kind: str, value: Any, inside: bool, pattern: str) -> str:
+def _item(kind: str, value: Any, times: int, pattern: str) -> str:
     if kind in ("MAX_REPEAT", "MIN_REPEAT"):
-        open_ended = int(value[1]) > WIDE
-        if open_ended and inside:
+        most = int(value[1])
+        if most > WIDE and times > WIDE:
             return "repeats something that repeats without an end; bound the inner repeat"
-        return _problem(value[2], inside or open_ended, pattern)
-    if kind == "BRANCH" and inside:
-        return "repeats a choice without an end; bound the repeat, or write the choice as a set of characters"
-    return next((said for part in _children(kind, value) if (said := _problem(part, inside, pattern))), "")
+        said = _problem(value[2], times * max(1, min(most, _ENDLESS)), pattern)
+        if not said and _too_many(again(value[2], pattern), times * most):
+            return "repeats something that repeats in too many ways; bound the repeats, or give the inner one a length"
+        return said
+    if kind == "BRANCH" and _too_many(len(value[1]), times) and (times > WIDE or not apart(value[1], pattern)):
+        return "repeats a choice too often; bound the repeat, or write the choice as a set of characters"
+    return next((said for part in _children(kind, value) if (said := _problem(part, times, pattern))), "")
+
+
+def _too_many(ways: int, times: int) -> bool:
+    return ways > 1 and times * log(ways) > log(MOST)
 
 
 def _children(kind: str, value: Any) -> Sequence[Any]:

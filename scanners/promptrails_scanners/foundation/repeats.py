@@ -1,13 +1,17 @@
-"""Open repeats of a pattern that share characters: each one more multiplies the ways to part a text."""
+"""Repeats of a pattern that share characters: each one more multiplies the ways to part a text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 WIDE = 64
 """A repeat of more than that is as good as one without an end."""
+MOST = 20_000
+"""So many ways to part a text are tried at most at one place."""
+_OPEN = 1000
+"""How many ways a repeat without an end counts."""
 _SAMPLE = frozenset(map(chr, range(0x180))) | frozenset("\u0416\u0639\u4e2d\u20ac\u2028\U0001f600")
 """Characters of every class that a pattern can name; those of the pattern itself are added."""
 _CATEGORIES: Mapping[str, Callable[[str], bool]] = {
@@ -22,20 +26,55 @@ Item = tuple[str, Any]
 
 
 def share(items: Iterable[Any], pattern: str) -> bool:
-    """Whether two open repeats in a row, and all that has to stand between them, can match the same characters."""
-    alphabet = _SAMPLE | frozenset(pattern.lower()) | frozenset(pattern.upper())
-    row = [item for item in _flat(items) if item[0] not in _NO_WIDTH]
-    reach = [_reach(item, alphabet) for item in row]
-    opens = [at for at, item in enumerate(row) if _is_open(item)]
-    return any(
-        reach[first] & reach[last]
-        and all(
-            reach[at] & reach[first] and reach[at] & reach[last]
-            for at in range(first + 1, last)
-            if _is_required(row[at])
-        )
-        for first, last in combinations(opens, 2)
-    )
+    """Whether repeats in a row, and all that has to stand between them, can match the same characters in too many ways:
+    two without an end always can."""
+    row, alphabet = _row(items), _alphabet(pattern)
+    ways, reach = [_ways(item) for item in row], [_reach(item, alphabet) for item in row]
+    total = dict(enumerate(ways))
+    for first, last in _meeting(row, ways, reach):
+        total[first] *= ways[last]
+    return max(total.values(), default=1) > MOST
+
+
+def again(items: Iterable[Any], pattern: str) -> int:
+    """In how many ways one repeat can part a text with itself, where these items are repeated; 1 if it cannot."""
+    row, alphabet = _row(items), _alphabet(pattern)
+    ways, reach = [_ways(item) for item in row], [_reach(item, alphabet) for item in row]
+    pairs = _meeting(row * 2, ways * 2, reach * 2)
+    return max((ways[first] for first, last in pairs if last == first + len(row)), default=1)
+
+
+def apart(choices: Iterable[Iterable[Any]], pattern: str) -> bool:
+    """Whether no two choices can begin with the same character."""
+    alphabet = _alphabet(pattern)
+    rows = [_row(choice) for choice in choices]
+    begins = [_reach(row[0], alphabet) if row and _is_required(row[0]) else alphabet for row in rows]
+    return not any(one & other for one, other in combinations(begins, 2))
+
+
+def _meeting(row: Sequence[Item], ways: Sequence[int], reach: Sequence[frozenset[str]]) -> Iterator[tuple[int, int]]:
+    """The pairs of repeats between which a text can be parted here or there."""
+    varying = [at for at, many in enumerate(ways) if many > 1]
+    for first, last in combinations(varying, 2):
+        between = (at for at in range(first + 1, last) if _is_required(row[at]))
+        if reach[first] & reach[last] and all(reach[at] & reach[first] and reach[at] & reach[last] for at in between):
+            yield first, last
+
+
+def _row(items: Iterable[Any]) -> list[Item]:
+    return [item for item in _flat(items) if item[0] not in _NO_WIDTH]
+
+
+def _alphabet(pattern: str) -> frozenset[str]:
+    return _SAMPLE | frozenset(pattern.lower()) | frozenset(pattern.upper())
+
+
+def _ways(item: Item) -> int:
+    """In how many lengths it can match, as far as repeats go."""
+    kind, value = item
+    if _is_open(item):
+        return _OPEN
+    return int(value[1]) - int(value[0]) + 1 if kind in _REPEATS else 1
 
 
 def _flat(items: Iterable[Any]) -> Iterator[Item]:

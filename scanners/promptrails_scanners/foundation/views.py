@@ -10,14 +10,20 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from promptrails_scanners.foundation.lookalikes import LOOKALIKES
 from promptrails_scanners.foundation.origins import Origins
 
 _TOKEN = re.compile(r"[^\W\d_]+")
 _SPACED = re.compile(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_]){2,})(?![^\W_])")
-_LEET_TOKEN = re.compile(r"[A-Za-z0-9@$!|+()]+")
-_LEET_SIGN = re.compile(r"[0-9@$!|+()]")
+_LEET_TOKEN = re.compile(r"(?<![A-Za-z0-9@$!|+()/])[A-Za-z()]*+[0-9@$!|+][A-Za-z0-9@$!|+()]*+")
+_DISGUISED = re.compile(r"[A-Za-z][013457@$!|+]++[A-Za-z]|^\(*(?:[013457$!|][A-Za-z]{3}|\$[A-Za-z]|@ss)")
+"""What is hardly ever written but to disguise a word; without it, digits and signs are taken for what they are."""
+_MANY, _SHORT = 3, 3
+"""With so many disguised words in a text, numbers of so many digits are words as well."""
+_NUMBER = re.compile(r"\d{1,3}(?:st|nd|rd|th)|\d{2,}[a-z]{1,2}", re.IGNORECASE)
+"""Numbers that are written with letters, such as 2nd and 10am."""
 _LEET = str.maketrans("013457@$!|+", "oieastasiit")
 _TEXTS_KEPT = 16
 _KEPT_TEXT = 4096
@@ -78,23 +84,35 @@ def folded(text: str) -> View:
 def deleeted(view: View) -> View | None:
     """The view with digits and signs inside words read as the letters that they are drawn like; None without any."""
     text = view.text
-    if not _LEET_SIGN.search(text):
+    signs = sum(1 for _ in islice(filter(_is_disguised, _LEET_TOKEN.finditer(text)), _MANY))
+    if not signs:
         return None
     parts: list[str] = []
     after = 0
     for match in _LEET_TOKEN.finditer(text):
         token = match[0]
-        if token.isalpha():
+        if _NUMBER.fullmatch(token):
             continue
         letters = sum(map(str.isalpha, token))
-        if letters * 3 < len(token):  # an order number with a letter in it
+        spelled = signs == _MANY and len(token) <= _SHORT  # "4" for a and "70" for to, where all is written so
+        if letters * 5 < len(token) and not spelled:  # an order number with a letter in it
             continue
-        parts += text[after : match.start()], token.translate(_LEET)
+        parts += text[after : match.start()], _plain(token)
         after = match.end()
     if not parts:
         return None
     changed = "".join([*parts, text[after:]])
     return None if changed == text else View(changed, view.origins)
+
+
+def _is_disguised(match: re.Match[str]) -> bool:
+    address = "@" in match[0] and match.string[match.end() : match.end() + 1] in (".", "-")
+    return not address and _DISGUISED.search(match[0]) is not None
+
+
+def _plain(token: str) -> str:
+    word = token.rstrip("!")
+    return word.translate(_LEET) + token[len(word) :]
 
 
 # ------------------------------------------------------------------ character by character

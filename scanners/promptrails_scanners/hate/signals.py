@@ -28,6 +28,12 @@ _COUNTER = (
     r"ing|s)? (?:me|us|someone|people|immigrants|them|her|him)|reported? (?:you|him|them)|proud|"
     r"condone|myth|stereotypes?|discriminat\w{2,5}|prejudice|bigotry|racism|sexism|hate speech)\b"
 )
+_NOT = (
+    r"\b(?:(?:not|never|n't|nobody|no ?one|no) (?:\w+ ){0,2}(?:hate|kill|hurt|attack|murder|harm|insult|fear|despise|"
+    r"be (?:killed|attacked|harmed|hurt|banned|treated|mistreated|denied|ashamed|afraid)|(?:a |an )?(?:idiot|problem|"
+    r"burden|threat|criminals?|terrorists?|inferior|stupid|lazy|dangerous|disgusting|worthless|subhuman))|"
+    r"would never|no (?:hate|harm|problem|issue)|nothing (?:wrong|against|to be ashamed))\b"
+)
 _QUOTE = re.compile(r"[\"\u201c\u00ab][^\"\u201d\u00bb]{3,200}[\"\u201d\u00bb]")
 _AIMED = (
     r"\b(?:you|u|ur|your|you're|youre|he|she|they|they're|he's|she's|them|him|her|these|those|"
@@ -56,11 +62,17 @@ _SIGN = re.compile(r"[*#@$%&!^+]")
 _SIGNS = re.compile(r"\b[a-z]{1,5}[*#@$%&!^+]{1,6}[a-z]{1,6}\b|[@#$%&*!]{4,12}")
 """Words that signs stand in; only looked for where there is a sign."""
 _FUSED = re.compile(
-    r"\b\w{1,12}(?:tard|tards|fuck\w{0,5}|fuks?|craps?|shit\w{0,3}|scum|ass|whore|bitch|idiots?|"
-    r"diot|hole|cunt\w{0,4})\b"
+    r"\w{1,12}(?:tards?|fuck\w{0,5}|fuks?|craps?|shit\w{0,3}|scum|ass|whore|bitch|idiots?|diot|hole|cunt\w{0,4})"
 )
-_FUSED_PARTS = ("tard", "fuck", "fuk", "crap", "shit", "scum", "ass", "whore", "bitch", "diot", "hole", "cunt")
-"""Of these, one is in whatever `_FUSED` matches."""
+"""Abuse that another word was put before, such as a name."""
+_ONLY_ENDINGS = (
+    "amass bass brass bypass canvass carcass class compass crass cuirass eyeglass fiberglass glass grass harass "
+    "hourglass lass mass morass outclass overpass pass sass spyglass subclass superclass surpass trespass "
+    "underpass wineglass world-class blackhole buttonhole foxhole keyhole loophole manhole peephole pinhole porthole "
+    "pothole sinkhole whole wormhole custard mustard leotard dotard petard scrap scraps"
+)
+_WHOLE = frozenset(_ONLY_ENDINGS.split())
+"""Words that only end like that."""
 _TYPICAL = (
     r"\b(?:typical|that'?s \w+ for you|what do you expect|what a|these kind of|bunch of|piece of|"
     r"full of|no better than|nothing but|such an?|as dumb as|wtf|how stupid|too stupid|brain|lock "
@@ -81,6 +93,7 @@ def _rules() -> Rules:
             "you": _YOU,
             "them": _THEM,
             "counter": _COUNTER,
+            "denied": _NOT,
             "aimed": _AIMED,
             "threat": _THREAT,
             "order": _ORDER,
@@ -107,6 +120,7 @@ def _frozen(kinds: Mapping[str, set[str]]) -> Mapping[str, frozenset[str]]:
 
 
 _NO_KINDS: frozenset[str] = frozenset()
+_FUSED_KIND = frozenset({"fused"})
 
 
 @lru_cache(maxsize=8192)
@@ -116,6 +130,8 @@ def kinds_of(word: str) -> frozenset[str]:
     found = whole.get(word, _NO_KINDS)
     for size in lengths[: max(0, len(word) - lengths.start + 1)]:
         found |= begins.get(word[:size], _NO_KINDS)
+    if word not in _WHOLE and _FUSED.fullmatch(word):
+        found |= _FUSED_KIND
     return found if found else _NO_KINDS
 
 
@@ -130,8 +146,6 @@ def signals(text: str) -> Mapping[str, float]:
         found["quote"] = 1.0
     if _SIGN.search(lowered) and _SIGNS.search(lowered):
         found["masked"] = 1.0
-    if any(part in lowered for part in _FUSED_PARTS) and _FUSED.search(lowered):
-        found["fused"] = 1.0
     found |= {f"{one} and {other}": 1.0 for one, other in _TOGETHER if one in found and other in found}
     if any(found.get(kind) for kind in ("slur", "insult", "obscene")):
         found["abuse"] = 1.0
@@ -176,5 +190,11 @@ _TOGETHER = (
     ("typical", "insult"),
     ("typical", "scorn"),
     ("typical", "group"),
+    ("trait", "group"),
+    ("trait", "general"),
+    ("denied", "group"),
+    ("praise", "group"),
+    ("praise", "you"),
+    ("praise", "obscene"),
     ("street", "obscene"),
 )

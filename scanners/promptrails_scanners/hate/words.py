@@ -105,7 +105,56 @@ GROUPS = (
     "american americans canadian* fat overweight obese ugly short tall pregnant minority "
     "minorities ethnic race races racial black-people moroccan* libyan* yemeni* palestin* saudi* "
     "burmese thai indonesian* bangladeshi* sri middle-eastern eastern easterner* religion "
-    "religious accent"
+    "religious accent "
+    "widow* spinster* housewife housewives bride* husband husbands mother mom moms mum father dad dads sister* "
+    "brother* daughter* grandmother* grandfather* grandparent* granny aunt* toddler* youth youths adolescent* "
+    "retiree* pensioner* senior seniors aged kid kids "
+    "schizo* autism adhd dementia alzheimer* amputee* dwarf* midget* epilep* dyslexi* stutter* mute crutches "
+    "ptsd addict addicts alcoholic* "
+    "obesity chubby skinny thin slim bald beard bearded blond blonde blondes brunette redhead* ginger tattoo* "
+    "unemployed beggar* janitor* maid maids cleaner* cashier* peasant* farmer* redneck* hillbill* trailer slum* "
+    "ghetto ghettos prostitute* stripper* convict* prisoner* wealthy millionaire* homelessness slave slaves "
+    "welfare lower-class working-class "
+    "rabbi* synagogue* mosque* imam* hijab* burka* burqa* turban* priest* nun nuns pope pastor* church* bible "
+    "amish jehovah* scientolog* "
+    "spaniard* spanish portuguese greek greeks dutch swedish swedes norwegian* danish finnish swiss belgian* "
+    "hungarian* romanian* bulgarian* serb* croat* bosnian* albanian* turkey arabian* jordanian* lebanese egyptian* "
+    "algerian* tunisian* sudanese ghanaian* congolese rwandan* zimbabw* jamaican* dominican* puerto rican ricans "
+    "argentin* peruvian* venezuelan* bolivian* ecuador* taiwanese mongolian* cambodian* laotian* malaysian* "
+    "singapor* nepal* tibet* uzbek* kazakh* australian* kiwi cherokee* navajo* apache* sioux inuit eskimo* "
+    "hawaiian* mulatto* biracial mixed-race dark-skinned light-skinned brown-skinned"
+)
+PRAISE = (
+    "love loves loved adore adores admire admires respect respects cherish appreciate* celebrat* welcome welcomes "
+    "support supports proud pride happy happiness joy glad fantastic wonderful great amazing awesome beautiful "
+    "excellent brilliant fabulous lovely kind friendly talented brave strong inspir* delight* perfect favourite "
+    "favorite best equal equals equality rights dignity belong deserve deserves protect* trust valued value valuable "
+    "important contribut* thriv* blessed blessing cool nice fine good better well grateful thankful thanks thank"
+)
+TRAITS = (
+    "stole steal stealing stolen thief thieves theft rob robbed robbing robbery mug mugged burglar* shoplift* gang "
+    "gangs gangster* drug drugs dealer dealers dealing crack weed cocaine meth prison jail jailed arrested police "
+    "cops suspicious suspected criminal* guilty gun guns knife violent aggressive angry temper dangerous threatening "
+    "greedy stingy cheap penny pennies haggl* miser* money rich wealthy bargain swindl* cheat* dishonest shady "
+    "untrustworthy lied lying scam* bribe* "
+    "lazy idle loafing slept sleeping welfare benefits jobless unemployed handout* mooch* leech* "
+    "dumb stupid slow illiterate uneducated ignorant read spell math genius smart clever nerd* computers "
+    "emotional cried crying weep* sobbed sob hysterical moody nagging nagged gossip* shopping shoes makeup vain "
+    "cooking cook cooked kitchen cleaning clean laundry dishes housework ironing pregnant delicate gentle weak weaker "
+    "helpless scared afraid screamed faint* rescue* strong tough manly sissy girly feminine effeminate flamboyant "
+    "frail feeble forgetful forgot forget senile grumpy cranky grouchy wrinkl* nap naps cane deaf technology phone "
+    "internet reckless rebellious spoiled immature irresponsible "
+    "terroris* bomb bombs bomber exploded explosives extremis* fanatic* jihad beheaded oppress* submissive "
+    "promiscuous slept affair cheated diseases hiv aids perver* molest* pedophil* predator* sinful sin sins "
+    "drunk drunken drinking drinks alcohol vodka whiskey beer tequila "
+    "dirty filthy smelled smelly stank stink* odor hygiene unwashed shower lice "
+    "dog dogs cats curry rice tacos burrito* watermelon chicken fried noodles pork "
+    "accent english broken border illegally smuggl* deport* crowded children kids many "
+    "ugly lazy sweaty ate eating food overate cake donut* mcdonald* couch "
+    "crippled burden pity pitied helpless useless incapable retarded crazy insane unstable asylum psycho* "
+    "uncivilized primitive savage backward jungle tribe huts mud spear* naked cannibal* starving famine "
+    "snob* arrogant posh butler yacht privileg* filth rags begging beg trash rat rats roach* loud rude ghetto "
+    "basketball rap rapping dance dancing athletic run fast jump driver driving drove parked"
 )
 SCORN = (
     "corrupt corruption traitor* treason* criminal criminals crime evil monster monsters disgrace* "
@@ -150,4 +199,6 @@ KINDS: Mapping[str, str] = {
     "politics": POLITICS,
     "street": STREET,
     "group": GROUPS,
+    "trait": TRAITS,
+    "praise": PRAISE,
 }

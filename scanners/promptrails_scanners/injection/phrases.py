@@ -94,8 +94,8 @@ _RULES: dict[str, str] = {
     r"just|exactly|nothing (?:but|else)|simply)\b"
     r"|\b(?:only|just|simply) (?:say|print|answer|output|respond|reply|repeat|write|return)\b|"
     r"\b(?:two|both) (?:different )?(?:ways|responses|answers|"
-    r"paragraphs)\b[^.!?\n]{0,60}\b(?:normal|gpt|chatgpt|dan|classic)\b"
-    r"|\b(?:as|like) a normal chatgpt\b|\b(?:insert|enter) (?:your )?(?:prompt|question|request)\b|"
+    r"paragraphs)\b[^.!?\n]{0,60}\b(?:normal|(?:chat)?gpt|dan|classic)\b"
+    r"|\b(?:as|like) a normal (?:chat)?gpt\b|\b(?:insert|enter) (?:your )?(?:prompt|question|request)\b|"
     r"\b(?:prompt|question|request) here\]|\bmy first (?:request|question|command|prompt|"
     r"suggestion)\b|\bprompt:|\bhypothetical response\b",
     "authority": r"\bi(?: am|'m) (?:the |an? |your )?(?:god|admin(?:istrator)?|developer|creator|owner|"
@@ -132,7 +132,7 @@ _RULES: dict[str, str] = {
     r"|!\[[^\]\n]{0,60}\]\(https?://[^)\s]{0,120}[?=]",
     "notice": r"\b(?:note|message|attention|important|instructions?|warning|reminder|hey|dear|"
     r"hello)\b[^.!?\n]{0,20}\b(?:to|for)?\s?(?:the |any |all )?(?:ai|llms?|language models?|"
-    r"chatbots?|assistants?|chatgpt|gpt-?\d?|claude|agents?)\b"
+    r"chatbots?|assistants?|(?:chat)?gpt-?\d?|claude|agents?)\b"
     r"|\bif you(?: are|'re) (?:an? )?(?:ai|llm|language model|chatbot|assistant)\b|\b(?:ai|llm|"
     r"language model|chatbot|assistant)s? (?:reading|processing|summari[sz]ing|reviewing) this\b",
     "answer": r"\b(?:in|to|into|with|of|at the end of|throughout|within) (?:your|the) (?:repl(?:y|ies)|"
