@@ -144,8 +144,8 @@ class Limits:
         call_s: seconds of a whole model call.
         connect_s: seconds to reach the provider.
         max_answer_chars: characters of one answer.
-        guards_s: seconds of all scanners together that look at one input, output, tool call or result; models that judges
-            ask have their own.
+        guards_s: seconds of all scanners together that look at one input, output, tool call or result; models
+            that judges ask have their own time.
         max_children: child executions, near or far.
         max_depth: levels of child executions; 0 allows none.
     """

@@ -72,6 +72,9 @@ class Dispatcher:
         self._unfit: dict[str, float] = {}
         self._endless: dict[str, ExecutionRow] = {}
         self._tries: Counter[str] = Counter()
+        self._wanted: set[str] = set()
+        """Executions that are to go on as soon as they have stopped here."""
+        self._wakes: set[asyncio.Task[None]] = set()
         self._idlers: list[asyncio.Future[None]] = []
         self._loop: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
@@ -79,7 +82,7 @@ class Dispatcher:
         self.tally: Counter[str] = Counter()
         """How many of the executions that were taken up have stopped here, by the status that they then had; `lost` are
         those whose end could not be put on record, or that somebody else runs by now."""
-        runner.on_pending = self.nudge
+        runner.on_pending = self._pending
 
     @property
     def owner(self) -> str:
@@ -134,8 +137,17 @@ class Dispatcher:
         return recovery
 
     async def wake(self, execution_id: str) -> None:
-        """Run an execution that nobody runs, if it can go on; returns without waiting for its end."""
+        """Run an execution that nobody runs, if it can go on; returns without waiting for its end.
+
+        One that is still on its way to a stop here goes on after that.
+        """
+        live = self._runner.live
+        self._wanted = {id for id in self._wanted if live(id) is not None} | {execution_id}
         rows = await self._claim(1, lapsed=False, execution_id=execution_id)
+        if not rows and execution_id in self._wanted and live(execution_id) is None:  # it stopped during the claim
+            rows = await self._claim(1, lapsed=False, execution_id=execution_id)
+        if rows or live(execution_id) is None:
+            self._wanted.discard(execution_id)
         for row in rows:
             await self._begin(row, await self._intake.doubts([row.id]))
 
@@ -145,6 +157,20 @@ class Dispatcher:
             if self._loop is None or self._loop.done():
                 self._loop = asyncio.get_running_loop().create_task(self._work(), name="promptrails dispatcher")
             self._news.set()
+
+    def _pending(self, execution_id: str) -> None:
+        if execution_id in self._wanted and not self._closed:
+            self._wanted.discard(execution_id)
+            task = asyncio.get_running_loop().create_task(self._wake_quietly(execution_id))
+            self._wakes.add(task)
+            task.add_done_callback(self._wakes.discard)
+        self.nudge()
+
+    async def _wake_quietly(self, execution_id: str) -> None:
+        try:
+            await self.wake(execution_id)
+        except PromptRailsError as error:
+            _log.warning("execution %s was decided, and waits for somebody to resume it: %s", execution_id, error)
 
     def start(self, places: int) -> None:
         """Work from now on with so many places, and take over what other processes leave behind."""

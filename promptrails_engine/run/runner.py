@@ -55,8 +55,8 @@ class Runner:
         self._lease: Lease | None = None
         self._tending: asyncio.Task[None] | None = None
         self._closed = False
-        self.on_pending: Callable[[], None] | None = None
-        """Called when a run of this engine can be taken up again, at once or in time."""
+        self.on_pending: Callable[[str], None] | None = None
+        """Called with the id of a run of this engine that can be taken up again, at once or in time."""
 
     def run(
         self, plan: Plan, data: dict[str, Any], options: RunOptions, past: Past | None = None
@@ -235,7 +235,7 @@ class Runner:
             if ctx.ended is not None and not ctx.ended.done():
                 ctx.ended.set_result(None)
         if self.on_pending is not None and not ctx.letting_go and _may_go_on(ctx):
-            self.on_pending()
+            self.on_pending(ctx.row.id)
         return row
 
     # -------------------------------------------------------------- housekeeping

@@ -10,7 +10,8 @@ from tests.durability.forks import report_of
 def test_two_workers_run_each_queued_run_once_although_one_is_killed(postgres_url: str, tmp_path: Path) -> None:
     report = report_of("queues", postgres_url, tmp_path, 600, "kill", 8)
     assert report["runs"] == 600
-    assert set(report["attempts"]) == {"0", "1"}, "the one that was killed had some going on"
+    # A second time, too, where the machine keeps the other one waiting for longer than its lease of a second.
+    assert {"0", "1"} <= set(report["attempts"]), "the one that was killed had some going on"
     # One after another would be 540, 594 and 600.
     assert report["last_place"]["small"] < 200
     assert report["last_place"]["middling"] < 400

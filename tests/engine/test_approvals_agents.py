@@ -293,3 +293,31 @@ async def test_limits_of_a_tree_hold_over_pauses():
             result = await approved(engine, waiting)
             assert (result.status, result.error_code) == ("failed", "budget_exceeded")
         assert ledger.lines == ["write a", "write b"] * 2
+
+
+async def test_a_run_that_was_decided_before_it_had_stopped_goes_on_where_no_places_are_left():
+    held, parked = asyncio.Event(), asyncio.Event()
+
+    async def reply(request: Any) -> Any:
+        if request.messages[-1].content.startswith("say"):
+            await held.wait()
+        return worker(request)
+
+    async def told(event: HookEvent) -> None:
+        parked.set()
+
+    hooks = {"execution.awaiting_approval": [told]}
+    ledger = Ledger()
+    async with scripted(reply, tools=[ledger.tool("write")], hooks=hooks, background=0) as (engine, _):
+        await agent(engine, "a", "write a", tools=guarded("write"))
+        await agent(engine, "b", "say b")
+        await composite(engine, step("a"), step("b"))
+        running = asyncio.create_task(engine.agents.execute("Team", {}))
+        await parked.wait()
+        [request] = await engine.approvals.list()
+        await engine.approvals.decide(request.id, "approved")
+        held.set()
+        stopped = await running
+        ended = await engine.executions.stream(stopped.execution_id).result()
+        assert ended.status == "completed"
+        assert len(ledger.lines) == 1

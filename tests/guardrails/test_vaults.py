@@ -11,9 +11,6 @@ from typing import Any
 import pytest
 
 from promptrails_engine import (
-    AsyncEngine,
-    DefinitionError,
-    MemoryDataSource,
     SimpleAgentConfig,
     SubAgentAttachment,
     ToolAttachment,
@@ -21,38 +18,8 @@ from promptrails_engine import (
     WorkflowNode,
     tool,
 )
-from promptrails_engine.testing import Reply, ScriptedProvider, ToolUse
-
-ANN, BEN, CAT = "ann@example.org", "ben@example.org", "cat@example.org"
-ANONYMIZE = {"entities": ["email"]}
-
-
-def anonymize(**config: Any) -> dict[str, Any]:
-    return {"type": "input", "scanner_type": "anonymize", "action": "redact", "config": {**ANONYMIZE, **config}}
-
-
-def desk(store: Any, reply: Any, **more: Any) -> tuple[AsyncEngine, ScriptedProvider]:
-    provider = ScriptedProvider(reply if callable(reply) else lambda request: reply)
-    return AsyncEngine(store, providers=[provider], model="scripted/m", **more), provider
-
-
-async def agent_of(engine: AsyncEngine, *guards: Any, **more: Any) -> str:
-    await engine.prompts.create("Prompt", user_prompt="{{ text }}")
-    made = await engine.agents.create("Desk", config=SimpleAgentConfig("Prompt"), guardrails=guards, **more)
-    return made.id
-
-
-def read(provider: ScriptedProvider) -> list[str]:
-    """The last message of each request."""
-    return [request.messages[-1].content for request in provider.requests]
-
-
-async def everything_told(engine: AsyncEngine, trace_id: str) -> str:
-    """All that the trace of a run holds."""
-    spans = await engine.traces.get_by_trace_id(trace_id)
-    told = [[span.input, span.output, span.attributes, span.error_message] for span in spans]
-    return json.dumps(told, default=str)
-
+from promptrails_engine.testing import Reply, ToolUse
+from tests.guardrails.vault_kit import ANN, BEN, CAT, agent_of, anonymize, desk, everything_told, read
 
 # ------------------------------------------------------------------ sessions
 
@@ -348,62 +315,3 @@ async def test_tools_of_another_agent_get_the_values_of_the_one_that_asks() -> N
         assert book.written == [ANN]
         assert result.text == f"done: done: sent to {ANN}"
         assert read(provider)[-1] == "done: sent to [EMAIL_1]"
-
-
-# ------------------------------------------------------------------ rows
-
-
-async def test_rows_get_labels_and_queries_get_values() -> None:
-    rows = MemoryDataSource("people", {"people": [{"mail": ANN, "boss": BEN}, {"mail": BEN, "boss": CAT}]})
-    nodes = [
-        WorkflowNode(
-            "rows",
-            node_type="datasource",
-            data_source="people",
-            query="SELECT boss FROM people WHERE mail = :mail",
-            input_mapping={"mail": "{{ input.text }}"},
-        ),
-        WorkflowNode("say", ["rows"], prompt_id="Say"),
-    ]
-    engine, provider = desk(None, lambda request: request.messages[-1].content, data_sources=[rows])
-    async with engine:
-        await engine.prompts.create("Say", user_prompt="{{ text }} {{ rows | tojson }}")
-        agent = await engine.agents.create("Flow", config=WorkflowAgentConfig(nodes), guardrails=[anonymize()])
-        result = await engine.agents.execute(agent.id, {"text": ANN})
-        assert read(provider) == ['[EMAIL_1] [{"boss": "[EMAIL_2]"}]']
-        assert result.text == f'{ANN} [{{"boss": "{BEN}"}}]'
-        assert "example.org" not in await everything_told(engine, result.trace_id)
-
-
-# ------------------------------------------------------------------ where labels can be
-
-
-@pytest.mark.parametrize("places", [["tool_results"], ["input", "output"], ["input", "tool_arguments"]])
-async def test_labels_begin_at_the_input(places: list[str]) -> None:
-    engine, _ = desk(None, "x")
-    async with engine:
-        with pytest.raises(DefinitionError, match="labels the input"):
-            await agent_of(engine, anonymize(apply_to=places))
-
-
-async def test_labels_can_be_for_the_input_alone() -> None:
-    def look_up() -> str:
-        """Look it up."""
-        return f"it is {BEN}"
-
-    engine, provider = desk(
-        None,
-        lambda request: "done" if request.messages[-1].role == "tool" else ToolUse("look_up", {}),
-        tools=[look_up],
-    )
-    async with engine:
-        agent = await agent_of(engine, anonymize(apply_to=["input"]), tools=["look_up"])
-        await engine.agents.execute(agent, {"text": ANN})
-        assert read(provider) == ["[EMAIL_1]", f"it is {BEN}"]
-
-
-async def test_a_vault_is_for_guards_whose_labels_come_back() -> None:
-    engine, _ = desk(None, "x")
-    async with engine:
-        with pytest.raises(DefinitionError, match="keeps no values"):
-            await agent_of(engine, {"type": "input", "scanner_type": "pii", "config": {"vault": "session"}})
