@@ -73,7 +73,7 @@ def _in_sample(look: str, part: float) -> bool:
 async def _pass(ctx: RunContext, span: Span, guard: Guard, data: Any, reading: Reading, allowance: Allowance) -> Any:
     meta = guard.scanner.meta
     span.attributes |= {"scanner_type": meta.type, "direction": guard.direction, "action": guard.action}
-    reading = replace(reading, judges=guard.judges)
+    reading = replace(reading, judges=guard.judges or guard.judge is not None)
     texts = list(texts_in(data, reading))
     distinct = list(dict.fromkeys(one.text for one in texts))
     begun = time.perf_counter()
