@@ -48,7 +48,7 @@ STREAMED: Mapping[str, Mapping[str, Any]] = {
     "invisible_text": {},
     "malicious_urls": {},
     "pii": {"occurrences": "found"},
-    "secrets": {"repeats": "after"},
+    "secrets": {"occurrences": "after"},
     "sensitive": {"occurrences": "found"},
 }
 EMPTY = {

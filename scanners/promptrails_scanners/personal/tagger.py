@@ -249,10 +249,15 @@ def _run(
     kept = run[low:high]
     if not kept or part[kept[-1]].end - part[kept[0]].start > _LONGEST:
         return
-    if not (_is_address(part, kept) if name == "ADDRESS" else any(part[at].text[0].isalnum() for at in kept)):
+    if not (_is_address if name == "ADDRESS" else _is_name)(part, kept):
         return
     sure = [chances[at][first] + chances[at][first + 1] for at in kept]
     yield Tagged(part[kept[0]].start, part[kept[-1]].end, name, min(1.0, sum(sure) / len(sure)))
+
+
+def _is_name(part: Sequence[Token], kept: Sequence[int]) -> bool:
+    """Whether it is more than one letter."""
+    return any(part[at].text[0].isalnum() and len(part[at].text) > 1 for at in kept)
 
 
 def _is_address(part: Sequence[Token], kept: Sequence[int]) -> bool:
