@@ -37,3 +37,16 @@ def cut_out(text: str, found: Sequence[Finding], start: int, end: int) -> str:
 def whole(scanner: Scanner, text: str) -> str:
     """The same of the whole text at once."""
     return cut_out(text, scanner.scan(text).findings, 0, len(text))
+
+
+def apart(one: Scanner, parts: Sequence[str]) -> str:
+    """What comes out where each part is taken out of by itself that is settled, as a stream does it."""
+    out: list[str] = []
+    held = ""
+    for part in parts:
+        held += part
+        cut = one.settled(held)
+        assert cut is not None
+        out.append(one.scan(held[:cut]).redacted or "")
+        held = held[cut:]
+    return "".join([*out, one.scan(held).redacted or ""])

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import random
 import sys
-import threading
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,10 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptrails_engine.errors import ConfigurationError
-from promptrails_engine.ports.scanner import Scanner
 from promptrails_scanners import malicious_urls
 from tests.scanners.data import shared_rows
-from tests.scanners.streams import released, whole
+from tests.scanners.streams import apart, released, whole
 
 BAD = "http://paypal-login-verify.kz83-account.top/webscr/login.php"
 RULES = {"use_model": False}
@@ -234,26 +231,6 @@ def test_what_is_hardly_a_link(text: str) -> None:
     assert malicious_urls.scan(text).redacted == text
 
 
-def test_a_scanner_is_shared_by_threads() -> None:
-    scanner = malicious_urls.build({})
-    texts = [f"https://host-{at}.invalid/login.php?x={at} https://github.com/{at}" for at in range(40)]
-    expected = [scanner.scan(text) for text in texts]
-    wrong: list[int] = []
-
-    def work(shift: int) -> None:
-        for at in range(len(texts)):
-            place = (at + shift) % len(texts)
-            if scanner.scan(texts[place]) != expected[place]:
-                wrong.append(place)
-
-    threads = [threading.Thread(target=work, args=(shift,)) for shift in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
-
-
 # ------------------------------------------------------------------ any text
 
 _PIECES = [
@@ -281,19 +258,6 @@ def test_outside_the_places_the_text_stays(text: str) -> None:
 @given(texts, st.lists(st.integers(0, 300), max_size=10))
 def test_a_text_let_out_piece_by_piece_is_the_same(text: str, cuts: list[int]) -> None:
     assert released(scanner, text, cuts) == whole(scanner, text)
-
-
-def apart(one: Scanner, parts: Sequence[str]) -> str:
-    """What comes out where each part is taken out of by itself that is settled, as a stream does it."""
-    out: list[str] = []
-    held = ""
-    for part in parts:
-        held += part
-        cut = one.settled(held)
-        assert cut is not None
-        out.append(one.scan(held[:cut]).redacted or "")
-        held = held[cut:]
-    return "".join([*out, one.scan(held).redacted or ""])
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.8])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import threading
 from typing import Any
 
 import pytest
@@ -342,26 +341,6 @@ def test_long_texts() -> None:
     assert not cut.triggered
     assert cut.truncated
     assert cut.redacted == text
-
-
-def test_a_scanner_is_shared_by_threads() -> None:
-    scanner = secrets.build({})
-    texts = [f"line {seed}: API_KEY={github(seed)} {drawn(30, seed=seed)}" for seed in range(40)]
-    expected = [scanner.scan(text) for text in texts]
-    wrong: list[int] = []
-
-    def work(shift: int) -> None:
-        for at in range(len(texts)):
-            place = (at + shift) % len(texts)
-            if scanner.scan(texts[place]) != expected[place]:
-                wrong.append(place)
-
-    threads = [threading.Thread(target=work, args=(shift,)) for shift in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
 
 
 def test_it_says_what_it_is() -> None:

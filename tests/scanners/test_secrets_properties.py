@@ -26,7 +26,7 @@ from promptrails_scanners.credentials import (
 )
 from promptrails_scanners.credentials.repeats import is_distinct
 from tests.scanners.drawn import HEX, LETTERS, drawn, github, jwt, pem
-from tests.scanners.streams import released, whole
+from tests.scanners.streams import apart, released, whole
 
 _PIECES = [
     "the answer is ",
@@ -140,19 +140,6 @@ def test_short_values_and_words_are_taken_out_from_where_they_are_found_on() -> 
 
 
 # ------------------------------------------------------------------ texts that grow
-
-
-def apart(one: Scanner, parts: Sequence[str]) -> str:
-    """What comes out where each part is taken out of by itself that is settled, as a stream does it."""
-    out: list[str] = []
-    held = ""
-    for part in parts:
-        held += part
-        cut = one.settled(held)
-        assert cut is not None
-        out.append(one.scan(held[:cut]).redacted or "")
-        held = held[cut:]
-    return "".join([*out, one.scan(held).redacted or ""])
 
 
 def cut_up(text: str, dice: random.Random) -> list[str]:
