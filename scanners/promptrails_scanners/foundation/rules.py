@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -56,14 +57,28 @@ class Rules:
     """Rules by name, ready to be asked which of them match."""
 
     def __init__(self, rules: Mapping[str, str]) -> None:
-        self.names = tuple(rules)
         sets: dict[frozenset[Stem], int] = {}
         self._choices = tuple(_choice(name, source, sets) for name, rule in rules.items() for source in _split(rule))
-        self._heads = sum(1 << head for head in {choice.head for choice in self._choices} if head is not None)
         self._stems: dict[Stem, int] = {}
         for stems, number in sets.items():
             for stem in stems:
                 self._stems[stem] = self._stems.get(stem, 0) | 1 << number
+        self._prepare()
+
+    def only(self, *names: str) -> Rules:
+        """Some of the rules, for who asks for no more: what was read of them is shared."""
+        some = copy(self)
+        some._choices = tuple(choice for choice in self._choices if choice.rule in names)
+        needed = 0
+        for choice in some._choices:
+            needed |= choice.needs
+        some._stems = {stem: bits & needed for stem, bits in self._stems.items() if bits & needed}
+        some._prepare()
+        return some
+
+    def _prepare(self) -> None:
+        self.names = tuple(dict.fromkeys(choice.rule for choice in self._choices))
+        self._heads = sum(1 << head for head in {choice.head for choice in self._choices} if head is not None)
         self._begins = frozenset(stem[:_FIRST] for stem, _ in self._stems)
         self._short = frozenset(stem for stem, whole in self._stems if not whole and len(stem) < _FIRST)
         self._about = lru_cache(maxsize=_WORDS_KEPT)(self._look_up)
@@ -86,6 +101,14 @@ class Rules:
             if _matches(choice, lowered, places):
                 found[choice.rule] = None
         return list(found)
+
+    def any(self, lowered: str) -> bool:
+        """Whether one of them matches; where few do, for less than `matching`, for most words are looked up once."""
+        marks, about, begins, short = 0, self._about, self._begins, self._short
+        for known in set(_RUN.findall(lowered)):
+            if known[:_FIRST] in begins or (short and not short.isdisjoint((known[0], known[:2]))):
+                marks |= about(known)[0]
+        return any(not choice.needs & ~marks for choice in self._choices) and bool(self.matching(lowered))
 
     def _look_up(self, word: str) -> tuple[int, tuple[int, ...]]:
         """The sets that a word is in, as bits, and those of them that a choice begins with."""

@@ -189,6 +189,8 @@ def grown(view: View, uneven: Iterable[str], table: Mapping[str, str]) -> Origin
 def _latinised(view: View) -> View:
     """With lookalikes as Latin letters in those words that have Latin letters, too: other words are in their script."""
     text = view.text
+    if LOOKALIKES.keys().isdisjoint(set(text)):
+        return view
     parts: list[str] = []
     after = 0
     for match in _TOKEN.finditer(text):

@@ -136,15 +136,41 @@ def kinds_of(word: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=64)
+def said(text: str) -> Mapping[str, int]:
+    """How many distinct words of each kind there are in a text as it is read."""
+    ours = dict.fromkeys(words(text))
+    plain = ours if "\u2019" not in text else dict.fromkeys(word.replace("\u2019", "'") for word in ours)
+    return MappingProxyType(Counter(chain.from_iterable(map(kinds_of, plain))))
+
+
+def ruled(text: str, *names: str) -> bool:
+    """Whether one of these rules matches; what `signals` says of them, for less."""
+    lowered = _lowered(text)
+    return _some_rules(*names).any(lowered) or ("masked" in names and _has_signs(lowered))
+
+
+@cache
+def _some_rules(*names: str) -> Rules:
+    return _rules().only(*names)
+
+
+def _lowered(text: str) -> str:
+    return text.lower().replace("\u2019", "'")
+
+
+def _has_signs(lowered: str) -> bool:
+    return _SIGN.search(lowered) is not None and _SIGNS.search(lowered) is not None
+
+
+@lru_cache(maxsize=64)
 def signals(text: str) -> Mapping[str, float]:
     """Kinds of words in a text as it is read, and how they go together."""
-    lowered = text.lower().replace("\u2019", "'")
-    said = Counter(chain.from_iterable(map(kinds_of, dict.fromkeys(words(lowered)))))
-    found = {kind: min(1.0, many / 2 + 0.5) for kind, many in said.items()}
+    lowered = _lowered(text)
+    found = {kind: min(1.0, many / 2 + 0.5) for kind, many in said(text).items()}
     found |= dict.fromkeys(_rules().matching(lowered), 1.0)
     if _QUOTE.search(lowered):
         found["quote"] = 1.0
-    if _SIGN.search(lowered) and _SIGNS.search(lowered):
+    if _has_signs(lowered):
         found["masked"] = 1.0
     found |= {f"{one} and {other}": 1.0 for one, other in _TOGETHER if one in found and other in found}
     if any(found.get(kind) for kind in ("slur", "insult", "obscene")):
