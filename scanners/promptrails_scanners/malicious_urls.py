@@ -6,7 +6,6 @@ what is known of its domain, and by rules for what no honest link does.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace as replaced
 from typing import Annotated, Any, Literal
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
 
 from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta, Verdict
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.base import BaseScanner, alone
 from promptrails_scanners.foundation.options import ScannerOptions, option_names, read_options
 from promptrails_scanners.foundation.places import replace, union
@@ -29,7 +29,9 @@ _THRESHOLD = 0.5
 _REMOVED = "[URL removed]"
 _RANKS = {"BLOCKED_URL": 6, "DANGEROUS_SCHEME": 5, "LOOKALIKE_URL": 4, "CREDENTIALS_URL": 3, "EXFILTRATION_URL": 2}
 _SIGN = "a-z0-9\u0080-\U0010ffff"
-_HOST = re.compile(rf"(?:[{_SIGN}_](?:[{_SIGN}_-]{{0,61}}[{_SIGN}])?\.){{0,8}}[{_SIGN}-]{{1,63}}|[0-9a-f:.]{{2,45}}")
+_HOST = lazily.pattern(
+    rf"(?:[{_SIGN}_](?:[{_SIGN}_-]{{0,61}}[{_SIGN}])?\.){{0,8}}[{_SIGN}-]{{1,63}}|[0-9a-f:.]{{2,45}}"
+)
 
 
 def _host(name: str) -> str:

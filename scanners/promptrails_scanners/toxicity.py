@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import AliasChoices, Field, field_validator
 
 from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.base import alone
 from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions, Part
 from promptrails_scanners.foundation.options import option_names, read_options
@@ -31,8 +32,8 @@ _MARKS: Mapping[Label, tuple[str, ...]] = {
     "obscenity": ("obscene",),
     "sexual": ("sexual",),
 }
-_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
-_STARS = re.compile(r"\*{2,}")
+_WORD = lazily.pattern(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+_STARS = lazily.pattern(r"\*{2,}")
 _WORDS_TELL = frozenset({"slur", "insult", "obscene", "fused"})
 _GROUP_TELLS = frozenset({"hate and group", "worse and group"})
 _RULES_TELL = ("threat", "order", "masked")
@@ -98,14 +99,13 @@ class Toxicity(Classifier[Options]):
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:
         if self.options.mask == "stars":
             text = _STARS.sub(" ", text)
-        if self._words is not None and self._words.search(text):
-            score, found = 1.0, signals(text)
-        elif handicap and self.reader is None and not _tells(text):
-            score, found = 0.0, _in_words(text)
+        ours = self._words is not None and self._words.search(text) is not None
+        if not ours and handicap and self.reader is None and not _tells(text):
+            score, marks = 0.0, _in_words(text)
         else:
             found = signals(text)
-            score = self.main(text, found, handicap)
-        kinds = {label: score for label in LABELS if any(mark in found for mark in _MARKS[label])}
+            score, marks = 1.0 if ours else self.main(text, found, handicap), found
+        kinds = {label: score for label in LABELS if any(mark in marks for mark in _MARKS[label])}
         return {label: kinds.get(label, 0.0) for label in LABELS} if kinds else {"insult": score}
 
     def answers(self) -> tuple[str, ...]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 
-_WORD = re.compile(
+from promptrails_scanners.foundation import lazily
+
+_WORD = lazily.pattern(
     r"(?:SECRET|PRIVATE|ACCESS|TOKEN|KEY|API|CLIENT|AUTH|PASSWORD)|[A-Z]{2,}s?(?![a-z])|[A-Z]?[a-z]+|[A-Z]+|\d{1,4}"
 )
-_TAIL = re.compile(r"(?:secret|private|access|token|key|api)$")
+_TAIL = lazily.pattern(r"(?:secret|private|access|token|key|api)$")
 _TOGETHER = 3
 """A name is written as at most so many words."""
 

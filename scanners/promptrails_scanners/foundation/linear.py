@@ -19,7 +19,6 @@ The score of a head is the logistic function of `slope * (sum + signals + bias)`
 from __future__ import annotations
 
 import json
-import re
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,13 +29,15 @@ from math import exp, fsum, sqrt
 from threading import Lock
 from types import MappingProxyType
 
+from promptrails_scanners.foundation import lazily
+
 MAGIC = b"PRLM1\n"
 BITS = 16
 ZERO = 128
 """The byte that stands for a weight of nothing."""
 
-_WORD = re.compile(r"[^\W_]{1,40}(?:['\u2019][^\W_]{1,8})?|[?!]")
-_DIGITS = re.compile(r"\d")
+_WORD = lazily.pattern(r"[^\W_]{1,40}(?:['\u2019][^\W_]{1,8})?|[?!]")
+_DIGITS = lazily.pattern(r"\d")
 _MASK = (1 << BITS) - 1
 _RUNS = (3, 4, 5)
 """Lengths of the runs of characters."""

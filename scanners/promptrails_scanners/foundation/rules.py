@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from promptrails_scanners.foundation import lazily
+
 _parser: Any = re._parser  # type: ignore[attr-defined]  # the standard library's own reading of a pattern
 
 _LONGEST = 6
@@ -25,10 +27,10 @@ _MOST = 3000
 """With more beginnings than that, a rule is not worth looking up."""
 _RANGE = 12
 _WORDS_KEPT = 4096
-_RUN = re.compile(rf"(\w{{1,{_LONGEST + 1}}})\w*")
+_RUN = lazily.pattern(rf"(\w{{1,{_LONGEST + 1}}})\w*")
 """The words of a text; of each, what counts."""
 
-_SIGN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]", re.DOTALL)
+_SIGN = lazily.pattern(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]", re.DOTALL)
 """What matters for where the choices of a rule are parted."""
 _UNKNOWN: list[tuple[str, Any]] = [("ANY", None)]
 

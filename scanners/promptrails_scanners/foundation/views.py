@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.lookalikes import LOOKALIKES
 from promptrails_scanners.foundation.origins import Origins
 
-_TOKEN = re.compile(r"[^\W\d_]+")
-_SPACED = re.compile(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_]){2,})(?![^\W_])")
-_LEET_TOKEN = re.compile(r"(?<![A-Za-z0-9@$!|+()/])[A-Za-z()]*+[0-9@$!|+][A-Za-z0-9@$!|+()]*+")
-_DISGUISED = re.compile(r"[A-Za-z][013457@$!|+]++[A-Za-z]|^\(*(?:[013457$!|][A-Za-z]{3}|\$[A-Za-z]|@ss)")
+_TOKEN = lazily.pattern(r"[^\W\d_]+")
+_SPACED = lazily.pattern(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_]){2,})(?![^\W_])")
+_LEET_TOKEN = lazily.pattern(r"(?<![A-Za-z0-9@$!|+()/])[A-Za-z()]*+[0-9@$!|+][A-Za-z0-9@$!|+()]*+")
+_DISGUISED = lazily.pattern(r"[A-Za-z][013457@$!|+]++[A-Za-z]|^\(*(?:[013457$!|][A-Za-z]{3}|\$[A-Za-z]|@ss)")
 """What is hardly ever written but to disguise a word; without it, digits and signs are taken for what they are."""
 _MANY, _SHORT = 3, 3
 """With so many disguised words in a text, numbers of so many digits are words as well."""
-_NUMBER = re.compile(r"\d{1,3}(?:st|nd|rd|th)|\d{2,}[a-z]{1,2}", re.IGNORECASE)
+_NUMBER = lazily.pattern(r"\d{1,3}(?:st|nd|rd|th)|\d{2,}[a-z]{1,2}", re.IGNORECASE)
 """Numbers that are written with letters, such as 2nd and 10am."""
 _LEET = str.maketrans("013457@$!|+", "oieastasiit")
 _TEXTS_KEPT = 16

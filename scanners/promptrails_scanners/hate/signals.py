@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import cache, lru_cache
@@ -10,6 +9,7 @@ from itertools import chain
 from math import log1p
 from types import MappingProxyType
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.linear import words
 from promptrails_scanners.foundation.rules import Rules
 from promptrails_scanners.hate.words import KINDS
@@ -34,7 +34,7 @@ _NOT = (
     r"burden|threat|criminals?|terrorists?|inferior|stupid|lazy|dangerous|disgusting|worthless|subhuman))|"
     r"would never|no (?:hate|harm|problem|issue)|nothing (?:wrong|against|to be ashamed))\b"
 )
-_QUOTE = re.compile(r"[\"\u201c\u00ab][^\"\u201d\u00bb]{3,200}[\"\u201d\u00bb]")
+_QUOTE = lazily.pattern(r"[\"\u201c\u00ab][^\"\u201d\u00bb]{3,200}[\"\u201d\u00bb]")
 _AIMED = (
     r"\b(?:you|u|ur|your|you're|youre|he|she|they|they're|he's|she's|them|him|her|these|those|"
     r"people|guy|man|woman|men|women|all)\b[\w' ,]{0,25}?"
@@ -58,10 +58,10 @@ _ORDER = (
     r"piss off|grow up|crawl back|up your|your mom|your mother|rot in)\b"
 )
 _MASKED = r"\b(?:f|s|b|c|a)[*#@$%&!^+-]{2,6}\b|\b[fs]\s?-\s(?=\w)|\bs\.?o\.?b\b"
-_SIGN = re.compile(r"[*#@$%&!^+]")
-_SIGNS = re.compile(r"\b[a-z]{1,5}[*#@$%&!^+]{1,6}[a-z]{1,6}\b|[@#$%&*!]{4,12}")
+_SIGN = lazily.pattern(r"[*#@$%&!^+]")
+_SIGNS = lazily.pattern(r"\b[a-z]{1,5}[*#@$%&!^+]{1,6}[a-z]{1,6}\b|[@#$%&*!]{4,12}")
 """Words that signs stand in; only looked for where there is a sign."""
-_FUSED = re.compile(
+_FUSED = lazily.pattern(
     r"\w{1,12}(?:tards?|fuck\w{0,5}|fuks?|craps?|shit\w{0,3}|scum|ass|whore|bitch|idiots?|diot|hole|cunt\w{0,4})"
 )
 """Abuse that another word was put before, such as a name."""

@@ -18,13 +18,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from promptrails_engine.errors import OutputInvalidError, Violation
 from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.scanner import Question, Verdict
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.sentences import windows
 from promptrails_scanners.models.options import JudgeOption
 
 _PART, _STEP = 16_000, 15_000
 """Length and step, in characters, of the parts in which a longer text is asked about."""
 _PARTS = 20
-_FENCE = re.compile(r"\A```(?:json)?\s*\n(.*?)\n?```\Z", re.DOTALL)
+_FENCE = lazily.pattern(r"\A```(?:json)?\s*\n(.*?)\n?```\Z", re.DOTALL)
 _SCORES: Mapping[tuple[bool, str], float] = {
     (True, "high"): 0.97,
     (True, "medium"): 0.8,

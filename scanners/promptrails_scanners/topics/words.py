@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.once import once
 
 LONGEST = 4
@@ -16,7 +17,7 @@ LONGEST = 4
 OWN, STRONG, WEAK = 0.75, 0.62, 0.33
 """How much a term tells: one of the topic itself, one that alone tells the subject, one that needs another."""
 
-_WORD = re.compile(r"[^\W_]+(?:['\u2019.+#&-][^\W_]+)*\+{0,2}|[$\u20ac\u00a3]")
+_WORD = lazily.pattern(r"[^\W_]+(?:['\u2019.+#&-][^\W_]+)*\+{0,2}|[$\u20ac\u00a3]")
 _SAID = (
     "a about above after again all also am an and any are as at be because been before being below between both but by"
     " can could did do does doing down during each etc every few for from further get give go had has have having he"
