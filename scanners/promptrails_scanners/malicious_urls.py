@@ -7,7 +7,6 @@ what is known of its domain, and by rules for what no honest link does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace as replaced
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
@@ -167,7 +166,7 @@ class MaliciousUrls(BaseScanner[Options]):
         address = parsed(link.text)
         if address is None or address.known or not carries(address):
             return False
-        as_text, as_image = (self._judged(replaced(link, place=place))[1] for place in ("text", "image"))
+        as_text, as_image = (self._judged(link._replace(place=place))[1] for place in ("text", "image"))
         return as_text < self._threshold <= as_image
 
     def _instead(self, one: Finding, found: str) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from promptrails_engine.ports.scanner import Finding
 from promptrails_scanners.credentials import keys, nearby, passwords, structures, tokens
@@ -24,8 +23,7 @@ _NAMED = 2
 _LONE = lazily.pattern(r"(?<![A-Za-z0-9_/+=.-])[A-Za-z0-9_+/=-]{20,512}(?![A-Za-z0-9_+/=-])")
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """Which rules there are, and how strict."""
 
     providers: frozenset[str] | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from promptrails_scanners.credentials.found import Found
 from promptrails_scanners.credentials.services import named, split
@@ -40,8 +40,7 @@ _ENDED = lazily.pattern(r"[\s\"'<>=`|,)]")
 _BROKEN = lazily.pattern(r"[;{}<]|[.!?]\s")
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
+class _Context(NamedTuple):
     service: str | None
     common: bool
     """Whether the service's name is a word of English."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from promptrails_scanners.foundation import lazily
 
@@ -17,8 +17,7 @@ _TOGETHER = 3
 """A name is written as at most so many words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(NamedTuple):
     names: frozenset[str]
     words: frozenset[str]
     """Those of the names that are words of English, too."""

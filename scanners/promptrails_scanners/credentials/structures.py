@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from promptrails_scanners.credentials.checks import is_jwt
 from promptrails_scanners.credentials.found import Found
@@ -79,8 +79,7 @@ def _token(match: re.Match[str]) -> bool:
     return is_jwt(match["secret"])
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(NamedTuple):
     label: str
     keywords: tuple[str, ...]
     """In lower case: the pattern is tried where one stands."""

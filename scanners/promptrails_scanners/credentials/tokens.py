@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from promptrails_scanners.credentials.checks import KINDS, crc_base62
 from promptrails_scanners.credentials.found import Found
@@ -34,8 +34,7 @@ _AFTER = r"(?![A-Za-z0-9])"
 _BEFORE = r"(?<![A-Za-z0-9])"
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(NamedTuple):
     label: str
     pattern: re.Pattern[str]
     prefix: int
@@ -43,8 +42,7 @@ class _Rule:
     check: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(NamedTuple):
     starts: re.Pattern[str]
     rules: dict[str, tuple[_Rule, ...]]
     """By what tokens begin with."""

@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from promptrails_scanners.foundation import lazily
@@ -28,8 +28,7 @@ _HEX = lazily.pattern(
 _PERCENT = lazily.pattern(rf"[^\s%]{{0,64}}(?:%[0-9A-Fa-f]{{2}}[^\s%]{{0,64}}){{4,{_MOST // 3}}}")
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A text that stood in another one, encoded."""
 
     text: str

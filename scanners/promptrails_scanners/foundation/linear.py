@@ -21,13 +21,14 @@ from __future__ import annotations
 import json
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from math import exp, fsum, sqrt
 from threading import Lock
 from types import MappingProxyType
+from typing import NamedTuple
 
 from promptrails_scanners.foundation import lazily
 
@@ -54,14 +55,16 @@ _KEPT_TEXT = 2048
 _LOADING = Lock()
 
 
-def words(text: str) -> Sequence[str]:
+def words(text: str) -> tuple[str, ...]:
     """The words of a text in lower case and in their order, and its question and exclamation marks."""
-    return _kept_tokens(text) if len(text) <= _KEPT_TEXT else _WORD.findall(text.lower())
+    return _kept_words(text) if len(text) <= _KEPT_TEXT else _words(text)
 
 
-@lru_cache(maxsize=64)
-def _kept_tokens(text: str) -> tuple[str, ...]:
+def _words(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(text.lower()))
+
+
+_kept_words = lru_cache(maxsize=64)(_words)
 
 
 @lru_cache(maxsize=_WORDS_KEPT)
@@ -82,8 +85,7 @@ def word_buckets(word: str) -> array[int]:
     return array("H", [one & _MASK for one in found])
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(NamedTuple):
     """All features of a text."""
 
     words: tuple[str, ...]

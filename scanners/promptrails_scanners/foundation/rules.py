@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from promptrails_scanners.foundation import lazily
 
@@ -39,20 +38,15 @@ Stem = tuple[str, bool]
 _NOTHING: frozenset[Stem] = frozenset()
 
 
-@dataclass(frozen=True)
-class _Choice:
+class _Choice(NamedTuple):
     """One of the choices that a rule is made of."""
 
     rule: str
-    source: str
+    pattern: re.Pattern[str]
     head: int | None
     """Which set of words it begins with; None where it begins otherwise."""
     needs: int
     """The sets of words, as bits, of which each has to be there."""
-
-    @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        return re.compile(self.source)
 
 
 class Rules:
@@ -157,7 +151,7 @@ def _choice(rule: str, source: str, sets: dict[frozenset[Stem], int]) -> _Choice
         needs |= 1 << number
         if at == 0:
             head = number
-    return _Choice(rule, source, head, needs)
+    return _Choice(rule, lazily.pattern(source), head, needs)
 
 
 def _flat(items: Iterable[Any]) -> Iterator[tuple[str, Any]]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.lookalikes import LOOKALIKES
@@ -35,8 +35,7 @@ _MARKS = ((0x300, 0x370), (0x483, 0x48A), (0x1AB0, 0x1B00), (0x1DC0, 0x1E00), (0
 """Combining marks of scripts that are read without them; those of other scripts are letters of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """A text made of another one, the original."""
 
     text: str

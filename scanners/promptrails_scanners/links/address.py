@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 import ipaddress
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from promptrails_scanners.foundation import lazily
@@ -42,8 +42,7 @@ _SECOND_LEVEL = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where a link leads; all of it in plain writing, the host in lower case."""
 
     scheme: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from promptrails_scanners.foundation import lazily
 
@@ -37,8 +37,7 @@ _OPEN = lazily.pattern(
 _LOOK = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     start: int
     end: int
     text: str

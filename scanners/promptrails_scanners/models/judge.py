@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -49,8 +49,7 @@ class _Answer(BaseModel):
     kinds: list[str] = []
 
 
-@dataclass(frozen=True)
-class Judge:
+class Judge(NamedTuple):
     """A model with what it is asked."""
 
     option: JudgeOption

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.once import once
@@ -32,8 +32,7 @@ _SAID = (
 _COMMON = frozenset(_SAID.split())
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A subject and its words."""
 
     names: frozenset[tuple[str, ...]]
