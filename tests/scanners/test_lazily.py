@@ -13,6 +13,7 @@ from threading import Thread
 import pytest
 
 import promptrails_scanners
+from promptrails_scanners.credentials import structures, tokens
 from promptrails_scanners.foundation import lazily
 
 MODULES = sorted(one.name for one in pkgutil.walk_packages(promptrails_scanners.__path__, "promptrails_scanners."))
@@ -55,6 +56,15 @@ def test_every_pattern_of_the_package_compiles(name: str) -> None:
     for pattern in vars(module).values():
         if type(pattern) is type(lazily.pattern("")):
             re.compile(pattern.pattern, pattern.flags)
+
+
+def test_every_pattern_of_the_tables_of_secrets_compiles() -> None:
+    table = tokens._table()
+    rules = [*(rule for theirs in table.rules.values() for rule in theirs), *table.inner.values()]
+    patterns = [*(rule.pattern for rule in rules), *(form.pattern for form in structures._FORMS)]
+    assert len(patterns) > 300
+    for pattern in patterns:
+        re.compile(pattern.pattern, pattern.flags)
 
 
 PROGRAM = """
