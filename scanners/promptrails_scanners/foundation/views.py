@@ -16,7 +16,8 @@ from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.lookalikes import LOOKALIKES
 from promptrails_scanners.foundation.origins import Origins
 
-_TOKEN = lazily.pattern(r"[^\W\d_]+")
+_FOREIGN_TOKEN = lazily.pattern(r"(?<![^\W\d_])[A-Za-z]*+[^\x00-\x7f\W\d_][^\W\d_]*+")
+"""A word with a letter outside ASCII."""
 _SPACED = lazily.pattern(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_]){2,})(?![^\W_])")
 _LEET_TOKEN = lazily.pattern(r"(?<![A-Za-z0-9@$!|+()/])[A-Za-z()]*+[0-9@$!|+][A-Za-z0-9@$!|+()]*+")
 _DISGUISED = lazily.pattern(r"[A-Za-z][013457@$!|+]++[A-Za-z]|^\(*(?:[013457$!|][A-Za-z]{3}|\$[A-Za-z]|@ss)")
@@ -193,9 +194,9 @@ def _latinised(view: View) -> View:
         return view
     parts: list[str] = []
     after = 0
-    for match in _TOKEN.finditer(text):
+    for match in _FOREIGN_TOKEN.finditer(text):
         word = match[0]
-        if word.isascii() or not any("a" <= char <= "z" or "A" <= char <= "Z" for char in word):
+        if not any("a" <= char <= "z" or "A" <= char <= "Z" for char in word):
             continue
         parts += text[after : match.start()], "".join(LOOKALIKES.get(char, char) for char in word)
         after = match.end()
