@@ -17,13 +17,15 @@ from promptrails_engine.ports.scanner import Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
 from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions
 from promptrails_scanners.foundation.options import option_names, read_options
-from promptrails_scanners.hate.signals import signals
+from promptrails_scanners.hate.signals import ruled, said, signals
 
 __all__ = ["META", "Options", "build", "scan"]
 
 _HELD = 0.45
 """A sentence that names no group scores at most so much, as a share of the threshold."""
-_SAYING = frozenset({"slur", "insult", "hate", "worse", "trait", "scorn", "violent", "threat", "general", "typical"})
+_GROUPS = frozenset({"group", "slur"})
+_WORDS_SAY = frozenset({"slur", "insult", "hate", "worse", "trait", "scorn", "violent"})
+_RULES_SAY = ("threat", "general", "typical")
 
 
 class Options(JudgedOptions):
@@ -64,21 +66,21 @@ class Bias(Classifier[Options]):
         self._groups = re.compile(rf"(?<!\w)(?:{terms})(?!\w)", re.IGNORECASE) if terms else None
 
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:
-        found = dict(signals(text))
-        if self._groups is not None and self._groups.search(text):
-            found["group"] = 1.0
+        kinds = said(text)
+        ours = self._groups is not None and self._groups.search(text) is not None
         replaced = self.reader is not None and not self.reader.beside
-        named = replaced or "group" in found or "slur" in found
-        if handicap and self.reader is None and not (named and self._says(found)):
+        named = ours or replaced or not _GROUPS.isdisjoint(kinds)
+        if handicap and self.reader is None and not (named and self._says(text, kinds)):
             return {META.type: 0.0}  # a sentence alone has to say something of the group
-        score = self.main(text, found, handicap)
+        found = signals(text)
+        score = self.main(text, {**found, "group": 1.0} if ours else found, handicap)
         return {META.type: score if named else min(score, _HELD * self.threshold)}
 
-    def _says(self, found: Mapping[str, float]) -> bool:
-        return self._groups is not None or not _SAYING.isdisjoint(found)
+    def _says(self, text: str, kinds: Mapping[str, int]) -> bool:
+        return self._groups is not None or not _WORDS_SAY.isdisjoint(kinds) or ruled(text, *_RULES_SAY)
 
     def telling(self, text: str) -> bool:
-        return self._groups is not None or not {"group", "slur"}.isdisjoint(signals(text))
+        return self._groups is not None or not _GROUPS.isdisjoint(said(text))
 
 
 def build(config: Mapping[str, Any]) -> Scanner:

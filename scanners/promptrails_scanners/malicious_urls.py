@@ -6,14 +6,13 @@ what is known of its domain, and by rules for what no honest link does.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace as replaced
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
 
 from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta, Verdict
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.base import BaseScanner, alone
 from promptrails_scanners.foundation.options import ScannerOptions, option_names, read_options
 from promptrails_scanners.foundation.places import replace, union
@@ -29,7 +28,9 @@ _THRESHOLD = 0.5
 _REMOVED = "[URL removed]"
 _RANKS = {"BLOCKED_URL": 6, "DANGEROUS_SCHEME": 5, "LOOKALIKE_URL": 4, "CREDENTIALS_URL": 3, "EXFILTRATION_URL": 2}
 _SIGN = "a-z0-9\u0080-\U0010ffff"
-_HOST = re.compile(rf"(?:[{_SIGN}_](?:[{_SIGN}_-]{{0,61}}[{_SIGN}])?\.){{0,8}}[{_SIGN}-]{{1,63}}|[0-9a-f:.]{{2,45}}")
+_HOST = lazily.pattern(
+    rf"(?:[{_SIGN}_](?:[{_SIGN}_-]{{0,61}}[{_SIGN}])?\.){{0,8}}[{_SIGN}-]{{1,63}}|[0-9a-f:.]{{2,45}}"
+)
 
 
 def _host(name: str) -> str:
@@ -165,7 +166,7 @@ class MaliciousUrls(BaseScanner[Options]):
         address = parsed(link.text)
         if address is None or address.known or not carries(address):
             return False
-        as_text, as_image = (self._judged(replaced(link, place=place))[1] for place in ("text", "image"))
+        as_text, as_image = (self._judged(link._replace(place=place))[1] for place in ("text", "image"))
         return as_text < self._threshold <= as_image
 
     def _instead(self, one: Finding, found: str) -> str:

@@ -7,18 +7,19 @@ and whether they are quoted are signals of it.  Words of abuse in what triggers 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, field_validator
 
 from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.base import alone
 from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions, Part
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.foundation.places import replace, union
 from promptrails_scanners.foundation.views import View, canonical, deleeted
-from promptrails_scanners.hate.signals import kinds_of, signals
+from promptrails_scanners.hate.signals import kinds_of, ruled, said, signals
 
 __all__ = ["META", "Label", "Options", "build", "scan"]
 
@@ -31,22 +32,11 @@ _MARKS: Mapping[Label, tuple[str, ...]] = {
     "obscenity": ("obscene",),
     "sexual": ("sexual",),
 }
-_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
-_STARS = re.compile(r"\*{2,}")
-_TELLING = frozenset(
-    {
-        "slur",
-        "insult",
-        "obscene",
-        "threat",
-        "order",
-        "masked",
-        "fused",
-        "hate and group",
-        "worse and group",
-        "scorn and you",
-    }
-)
+_WORD = lazily.pattern(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+_STARS = lazily.pattern(r"\*{2,}")
+_WORDS_TELL = frozenset({"slur", "insult", "obscene", "fused"})
+_GROUP_TELLS = frozenset({"hate and group", "worse and group"})
+_RULES_TELL = ("threat", "order", "masked")
 _CUT = ("slur", "insult", "obscene")
 
 
@@ -109,16 +99,13 @@ class Toxicity(Classifier[Options]):
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:
         if self.options.mask == "stars":
             text = _STARS.sub(" ", text)
-        found = signals(text)
-        if self._words is not None and self._words.search(text):
-            score = 1.0
-        elif (
-            handicap and self.reader is None and _TELLING.isdisjoint(found)
-        ):  # a sentence alone needs a word or phrase that tells
-            score = 0.0
+        ours = self._words is not None and self._words.search(text) is not None
+        if not ours and handicap and self.reader is None and not _tells(text):
+            score, marks = 0.0, _in_words(text)
         else:
-            score = self.main(text, found, handicap)
-        kinds = {label: score for label in LABELS if any(mark in found for mark in _MARKS[label])}
+            found = signals(text)
+            score, marks = 1.0 if ours else self.main(text, found, handicap), found
+        kinds = {label: score for label in LABELS if any(mark in marks for mark in _MARKS[label])}
         return {label: kinds.get(label, 0.0) for label in LABELS} if kinds else {"insult": score}
 
     def answers(self) -> tuple[str, ...]:
@@ -128,7 +115,7 @@ class Toxicity(Classifier[Options]):
         return tuple(self.options.labels)
 
     def telling(self, text: str) -> bool:
-        return self._words is not None or not _TELLING.isdisjoint(signals(text))
+        return self._words is not None or _tells(text)
 
     def top(self, scores: Mapping[str, float]) -> float:
         """The highest score of a kind that counts, moved so that its own threshold is the scanner's."""
@@ -182,6 +169,20 @@ class Toxicity(Classifier[Options]):
         if self._words is not None:
             found += [Finding(*view.origin(*match.span()), "word") for match in self._words.finditer(view.text)]
         return found
+
+
+def _tells(text: str) -> bool:
+    """Whether a text has a word or a phrase that tells: without, a sentence alone counts as nothing."""
+    kinds = said(text)
+    if not (_WORDS_TELL.isdisjoint(kinds) and _GROUP_TELLS.isdisjoint(_in_words(text))):
+        return True
+    return ruled(text, *_RULES_TELL) or ("scorn" in kinds and ruled(text, "you"))
+
+
+def _in_words(text: str) -> Collection[str]:
+    """The signals of a text that its words alone make, as far as labels ask for them."""
+    kinds = said(text)
+    return kinds if "group" not in kinds else {*kinds, *(f"{kind} and group" for kind in kinds)}
 
 
 def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:

@@ -37,7 +37,7 @@ def head(name: str = "one", at: int = 0, weight: int = 50, bits: int = 16) -> He
 
 
 def test_words_are_in_lower_case_and_marks_count() -> None:
-    assert words("Don\u2019t STOP, caf\u00e9 r2d2?!") == ["don\u2019t", "stop", "caf\u00e9", "r2d2", "?", "!"]
+    assert words("Don\u2019t STOP, caf\u00e9 r2d2?!") == ("don\u2019t", "stop", "caf\u00e9", "r2d2", "?", "!")
 
 
 def test_digits_are_alike_and_so_are_apostrophes() -> None:

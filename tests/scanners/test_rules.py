@@ -45,6 +45,14 @@ def test_what_matches_is_what_a_search_finds(text: str) -> None:
     assert Rules(RULES).matching(text) == searched(text)
 
 
+@given(TEXTS, st.lists(st.sampled_from(sorted(RULES)), unique=True))
+def test_some_of_the_rules_answer_as_they_do_among_all(text: str, names: list[str]) -> None:
+    some = Rules(RULES).only(*names)
+    found = [name for name in searched(text) if name in names]
+    assert some.matching(text) == found
+    assert some.any(text) == bool(found)
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_can_match(name: str) -> None:
     texts = {

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from promptrails_engine.ports.scanner import Finding
 from promptrails_scanners.credentials import keys, nearby, passwords, structures, tokens
@@ -13,6 +12,7 @@ from promptrails_scanners.credentials.found import Found, provider_of
 from promptrails_scanners.credentials.pieces import Piece, pieces
 from promptrails_scanners.credentials.repeats import kind_of, may_repeat, places
 from promptrails_scanners.credentials.values import is_hex, is_random, is_uuid
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.allow import Allowed
 from promptrails_scanners.foundation.places import union
 
@@ -20,11 +20,10 @@ Occurrences = Literal["everywhere", "after", "found"]
 
 _RANKS = {"PRIVATE_KEY": 3, "URL_CREDENTIALS": 1, "API_KEY": 0, "SECRET": 0, "HIGH_ENTROPY": -1, "USERNAME": -1}
 _NAMED = 2
-_LONE = re.compile(r"(?<![A-Za-z0-9_/+=.-])[A-Za-z0-9_+/=-]{20,512}(?![A-Za-z0-9_+/=-])")
+_LONE = lazily.pattern(r"(?<![A-Za-z0-9_/+=.-])[A-Za-z0-9_+/=-]{20,512}(?![A-Za-z0-9_+/=-])")
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """Which rules there are, and how strict."""
 
     providers: frozenset[str] | None

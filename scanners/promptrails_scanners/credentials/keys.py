@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from promptrails_scanners.credentials.found import Found
+from promptrails_scanners.foundation import lazily
 
 LONGEST = 65536
 """A key without an end is followed for so many characters; nothing is said of where a longer one ends."""
@@ -20,11 +21,13 @@ _BETWEEN = 24
 """So far apart are the lines of a body at most, whatever a format puts between them."""
 _MARK = 80
 
-_HEAD = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----|(?P<putty>PuTTY-User-Key-File-\d:)")
-_END = re.compile(r"-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
-_PUTTY_END = re.compile(r"Private-MAC: [0-9a-f]{40,64}")
-_RUN = re.compile(rf"[A-Za-z0-9+/=]{{16,{LONGEST}}}")
-_REST = re.compile(r"[\s\\\"'>|*,]{1,8}(?=[A-Za-z0-9+/]{0,14}[0-9+/=])[A-Za-z0-9+/]{1,15}={0,2}(?![A-Za-z0-9+/])")
+_HEAD = lazily.pattern(
+    r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----|(?P<putty>PuTTY-User-Key-File-\d:)"
+)
+_END = lazily.pattern(r"-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
+_PUTTY_END = lazily.pattern(r"Private-MAC: [0-9a-f]{40,64}")
+_RUN = lazily.pattern(rf"[A-Za-z0-9+/=]{{16,{LONGEST}}}")
+_REST = lazily.pattern(r"[\s\\\"'>|*,]{1,8}(?=[A-Za-z0-9+/]{0,14}[0-9+/=])[A-Za-z0-9+/]{1,15}={0,2}(?![A-Za-z0-9+/])")
 """The last line of a body that was cut short."""
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from promptrails_scanners.credentials.found import Found
 from promptrails_scanners.credentials.services import named, split
@@ -20,6 +19,7 @@ from promptrails_scanners.credentials.values import (
     is_written,
 )
 from promptrails_scanners.credentials.words import AGAINST, ALONE, BEFORE_KEY, PUBLIC_IDS, STRONG, TIED, WEAK, WITH_WORD
+from promptrails_scanners.foundation import lazily
 
 REACH = 96
 """So far before a value the names that tell it can begin."""
@@ -28,20 +28,19 @@ _SHORT, _LONG, _SHORTEST = 16, 20, 12
 _NEAR = 8
 """A service is named in the last so many words."""
 
-_VALUE = re.compile(rf"(?<![A-Za-z0-9])[A-Za-z0-9][A-Za-z0-9_~%.+/!-]{{{_SHORTEST - 2},{LONGEST}}}={{0,2}}")
-_SEGMENT = re.compile(r"[A-Za-z][A-Za-z0-9]{1,24}[-_./]+")
+_VALUE = lazily.pattern(rf"(?<![A-Za-z0-9])[A-Za-z0-9][A-Za-z0-9_~%.+/!-]{{{_SHORTEST - 2},{LONGEST}}}={{0,2}}")
+_SEGMENT = lazily.pattern(r"[A-Za-z][A-Za-z0-9]{1,24}[-_./]+")
 _SEGMENTS = 5
-_BLANK = re.compile(r"[\s\"'`(\[{,\\]*")
-_PART = re.compile(r"\s*\w+\s*")
+_BLANK = lazily.pattern(r"[\s\"'`(\[{,\\]*")
+_PART = lazily.pattern(r"\s*\w+\s*")
 """A line of one word, which may belong to the line before it."""
-_ASSIGNED = re.compile(r"(?:[=:>]|\bis\b)[\s\"'`\\({\[]*$|,\s*\\?[\"'`]$")
-_SPAN_OF_WORDS = re.compile(r"[A-Za-z][A-Za-z0-9]*|\d{1,4}(?![0-9A-Za-z])")
-_ENDED = re.compile(r"[\s\"'<>=`|,)]")
-_BROKEN = re.compile(r"[;{}<]|[.!?]\s")
+_ASSIGNED = lazily.pattern(r"(?:[=:>]|\bis\b)[\s\"'`\\({\[]*$|,\s*\\?[\"'`]$")
+_SPAN_OF_WORDS = lazily.pattern(r"[A-Za-z][A-Za-z0-9]*|\d{1,4}(?![0-9A-Za-z])")
+_ENDED = lazily.pattern(r"[\s\"'<>=`|,)]")
+_BROKEN = lazily.pattern(r"[;{}<]|[.!?]\s")
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
+class _Context(NamedTuple):
     service: str | None
     common: bool
     """Whether the service's name is a word of English."""

@@ -17,26 +17,27 @@ from promptrails_scanners.credentials.values import (
     lowered,
 )
 from promptrails_scanners.credentials.words import NO_NAMES, NO_PASSWORDS
+from promptrails_scanners.foundation import lazily
 
 _WIDEST = 120
 
-_NAME = re.compile(
+_NAME = lazily.pattern(
     r"(?P<word>pass(?:word|wd|phrase)?|pwd)(?P<more>[a-z0-9_]{0,16})(?P<close>\\?[\"'\])]{0,2})"
     r"[ \t]{0,12}(?P<sign>=>|:=|===?|!=|=|:|,)[ \t]{0,12}"
 )
-_BEFORE = re.compile(r"[A-Za-z0-9_.\-$>\[\"'#]{0,48}\Z")
-_SECRET = re.compile(
+_BEFORE = lazily.pattern(r"[A-Za-z0-9_.\-$>\[\"'#]{0,48}\Z")
+_SECRET = lazily.pattern(
     r"(?:secret(?:_?key)?|private_?key|api_?key|auth_?token|access_?token|(?:client|app|jwt|consumer)_?secret)"
     r"(?P<close>\\?[\"'\])]{0,2})"
     r"[ \t]{0,12}(?P<sign>=>|:=|=|:)[ \t]{0,12}",
 )
-_QUOTED = re.compile(r"(?P<open>\\?[\"'`])(?P<value>[^\n\r]{4,200}?)(?P=open)")
-_BARE = re.compile(r"(?P<value>[^\s\"'`<>(){}\[\],;&|\\]{5,128})(?=[ \t]{0,64}(?:[;,&\\]?(?:[\s&]|$)|#|//))")
-_LINE = re.compile(
+_QUOTED = lazily.pattern(r"(?P<open>\\?[\"'`])(?P<value>[^\n\r]{4,200}?)(?P=open)")
+_BARE = lazily.pattern(r"(?P<value>[^\s\"'`<>(){}\[\],;&|\\]{5,128})(?=[ \t]{0,64}(?:[;,&\\]?(?:[\s&]|$)|#|//))")
+_LINE = lazily.pattern(
     r"[ \t]*(?:#+[ \t]*|//[ \t]*|-[ \t]+|export[ \t]+|set[ \t]+|ENV[ \t]+|\$env:|var[ \t]+|let[ \t]+|const[ \t]+)?"
 )
-_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|->\w+|::\w+)+")
-_USER = re.compile(
+_DOTTED = lazily.pattern(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|->\w+|::\w+)+")
+_USER = lazily.pattern(
     r"\b(?:user(?:name)?|login|uid|usr)[\"'\]]{0,2}[ \t]{0,8}(?::=|=>|=|:)[ \t]{0,8}(?P<open>[\"']?)"
     r"(?P<user>[A-Za-z0-9._@\\+-]{3,64})(?P=open)"
     r"[ \t]{0,4}[;,]?[ \t]{0,4}(?:#[^\n]{0,60})?\s{0,16}$",

@@ -6,7 +6,6 @@ with a line, a sentence, or if it is long with a word, where nothing shortly bef
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from promptrails_scanners.credentials import keys
 from promptrails_scanners.credentials.services import named, services, split
 from promptrails_scanners.credentials.tokens import tree
 from promptrails_scanners.credentials.values import lowered
+from promptrails_scanners.foundation import lazily
 
 _LEAST = 64
 _LONG = 1024
@@ -23,16 +23,16 @@ _NEAR = 128
 _FAR = 512
 """So far reaches what begins a form of several lines."""
 
-_END = re.compile(r"\n|[.!?][ \t\r\f\v]")
-_WORD_END = re.compile(r"\s")
+_END = lazily.pattern(r"\n|[.!?][ \t\r\f\v]")
+_WORD_END = lazily.pattern(r"\s")
 _WORDS = """
 pass pwd secret token key auth user login uid usr credential private access basic bearer -----begin putty- installation
 api viserver directoryentry psexec machine curl
 """
-_TELLS = re.compile(tree(_WORDS.split()))
+_TELLS = lazily.pattern(tree(_WORDS.split()))
 _FORMS = frozenset(("credential", "viserver", "directoryentry", "psexec", "machine", "curl"))
 _KEYS = frozenset(("-----begin", "putty-"))
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*|\d{1,4}(?![0-9A-Za-z])")
+_NAME = lazily.pattern(r"[A-Za-z][A-Za-z0-9]*|\d{1,4}(?![0-9A-Za-z])")
 
 
 class Piece(NamedTuple):

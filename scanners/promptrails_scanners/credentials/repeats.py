@@ -8,6 +8,7 @@ from typing import Literal
 
 from promptrails_scanners.credentials.tokens import tree
 from promptrails_scanners.credentials.words import NO_PASSWORDS, STAND_INS
+from promptrails_scanners.foundation import lazily
 
 SHORTEST = 8
 """A shorter value is one where it stands as a word, not within another."""
@@ -16,9 +17,9 @@ _FEW = 32
 
 Kind = Literal["distinct", "common"]
 
-_TELLING = re.compile(r"[\d_]|[^\w\s.,;:!?()'\"*&/\u2018\u2019\u201c\u201d\u2013\u2014\u2026-]|[A-Za-z]{16}")
+_TELLING = lazily.pattern(r"[\d_]|[^\w\s.,;:!?()'\"*&/\u2018\u2019\u201c\u201d\u2013\u2014\u2026-]|[A-Za-z]{16}")
 """What does not stand in sentences: digits, other signs than theirs, and words too long for one."""
-_RUN = re.compile(rf"\S{{{SHORTEST},}}")
+_RUN = lazily.pattern(rf"\S{{{SHORTEST},}}")
 
 
 def kind_of(value: str) -> Kind | None:

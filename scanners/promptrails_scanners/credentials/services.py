@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from typing import NamedTuple
 
-_WORD = re.compile(
+from promptrails_scanners.foundation import lazily
+
+_WORD = lazily.pattern(
     r"(?:SECRET|PRIVATE|ACCESS|TOKEN|KEY|API|CLIENT|AUTH|PASSWORD)|[A-Z]{2,}s?(?![a-z])|[A-Z]?[a-z]+|[A-Z]+|\d{1,4}"
 )
-_TAIL = re.compile(r"(?:secret|private|access|token|key|api)$")
+_TAIL = lazily.pattern(r"(?:secret|private|access|token|key|api)$")
 _TOGETHER = 3
 """A name is written as at most so many words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(NamedTuple):
     names: frozenset[str]
     words: frozenset[str]
     """Those of the names that are words of English, too."""

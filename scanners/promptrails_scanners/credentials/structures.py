@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from promptrails_scanners.credentials.checks import is_jwt
 from promptrails_scanners.credentials.found import Found
 from promptrails_scanners.credentials.tokens import tree
 from promptrails_scanners.credentials.values import entropy, is_placeholder, is_random, lowered
 from promptrails_scanners.credentials.words import STAND_INS
+from promptrails_scanners.foundation import lazily
 
 _WINDOW = 256
-_FOR_DOCUMENTS = re.compile(
+_FOR_DOCUMENTS = lazily.pattern(
     r"(?:[\w-]{1,63}\.){0,6}(?:example(?:\.(?:com|net|org))?|test|invalid)(?![\w.-])"
     r"|192\.0\.2\.|198\.51\.100\.|203\.0\.113\.|\[2001:db8:",
     re.IGNORECASE,
@@ -78,8 +79,7 @@ def _token(match: re.Match[str]) -> bool:
     return is_jwt(match["secret"])
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(NamedTuple):
     label: str
     keywords: tuple[str, ...]
     """In lower case: the pattern is tried where one stands."""
@@ -94,7 +94,7 @@ class _Form:
 def _form(
     label: str, keywords: str, pattern: str, real: Callable[[re.Match[str]], bool], score: float = 0.9, back: int = 0
 ) -> _Form:
-    return _Form(label, tuple(keywords.split("|")), re.compile(pattern, re.IGNORECASE), real, score, back)
+    return _Form(label, tuple(keywords.split("|")), lazily.pattern(pattern, re.IGNORECASE), real, score, back)
 
 
 _Q = r"\\?[\"']"
@@ -229,7 +229,7 @@ _FORMS = (
 )
 
 
-_KEYWORD = re.compile(tree(keyword for form in _FORMS for keyword in form.keywords))
+_KEYWORD = lazily.pattern(tree(keyword for form in _FORMS for keyword in form.keywords))
 
 
 def find(text: str) -> Iterator[Found]:

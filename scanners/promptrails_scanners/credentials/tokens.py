@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from promptrails_scanners.credentials.checks import KINDS, crc_base62
 from promptrails_scanners.credentials.found import Found
 from promptrails_scanners.credentials.values import entropy, is_placeholder
+from promptrails_scanners.foundation import lazily
 
-_SETS = {"<a>": "[A-Za-z0-9]", "<w>": "[A-Za-z0-9_-]", "<b>": "[A-Za-z0-9+/]", "<h>": "[a-f0-9]", "<H>": "[A-Fa-f0-9]"}
-_MORE = {"<l>": "[a-z0-9]", "<U>": "[A-Z0-9]", "<d>": "[0-9]"}
+_SETS = {
+    "<a>": "[A-Za-z0-9]",
+    "<w>": "[A-Za-z0-9_-]",
+    "<b>": "[A-Za-z0-9+/]",
+    "<h>": "[a-f0-9]",
+    "<H>": "[A-Fa-f0-9]",
+    "<l>": "[a-z0-9]",
+    "<U>": "[A-Z0-9]",
+    "<d>": "[0-9]",
+}
 _INSIDE = "~"
 """Begins what stands inside a token, not at its beginning."""
 _REACH = 100
 """So far before what stands inside it a token can begin."""
 _LEAST_BITS = 2.2
-_NO_END = re.compile(r"\.(?:png|jpe?g|gif|svg|js|css|html?)\b|\.\.|\u2026|\*\*")
+_NO_END = lazily.pattern(r"\.(?:png|jpe?g|gif|svg|js|css|html?)\b|\.\.|\u2026|\*\*")
 """What follows names of files, and tokens of which a part was left out."""
 _AFTER = r"(?![A-Za-z0-9])"
 _BEFORE = r"(?<![A-Za-z0-9])"
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(NamedTuple):
     label: str
     pattern: re.Pattern[str]
     prefix: int
@@ -34,8 +42,7 @@ class _Rule:
     check: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(NamedTuple):
     starts: re.Pattern[str]
     rules: dict[str, tuple[_Rule, ...]]
     """By what tokens begin with."""
@@ -109,16 +116,16 @@ def _table() -> _Table:
         starts=re.compile(_BEFORE + tree(rules)),
         rules={prefix: tuple(theirs) for prefix, theirs in rules.items()},
         lengths={first: tuple(sorted(theirs, reverse=True)) for first, theirs in lengths.items()},
-        insides=re.compile("|".join(map(re.escape, sorted(inner, key=len, reverse=True)))),
+        insides=lazily.pattern("|".join(map(re.escape, sorted(inner, key=len, reverse=True)))),
         inner=inner,
         labels=frozenset(known),
     )
 
 
 def _compiled(prefix: str, rest: str) -> re.Pattern[str]:
-    for name, chars in (_SETS | _MORE).items():
-        rest = rest.replace(name, chars)
-    return re.compile(_BEFORE + re.escape(prefix) + f"(?:{rest})" + _AFTER)
+    for name, chars in _SETS.items():
+        rest = rest.replace(name, chars) if name in rest else rest
+    return lazily.pattern(_BEFORE + re.escape(prefix) + f"(?:{rest})" + _AFTER)
 
 
 def tree(words: Iterable[str]) -> str:

@@ -9,6 +9,8 @@ from functools import lru_cache
 from itertools import pairwise
 from math import log2
 
+from promptrails_scanners.foundation import lazily
+
 _PAIRS = (
     "47874573725988072989665563",
     "74546322652743640664611152",
@@ -51,12 +53,14 @@ _SAME = 6
 _COUNTED = "0123456789abcdefghijklmnopqrstuvwxyz 12345678901234567890 qwertyuiopasdfghjklzxcvbnm"
 _RISING = "abcdefghijklmnopqrstuvwxyz 0123456789"
 _RISE = 4
-_RISES = re.compile("|".join(part for at in range(len(_RISING) - 3) if " " not in (part := _RISING[at : at + _RISE])))
-_ONE = re.compile(rf"(.)\1{{{_SAME - 1},4096}}")
+_RISES = lazily.pattern(
+    "|".join(part for at in range(len(_RISING) - 3) if " " not in (part := _RISING[at : at + _RISE]))
+)
+_ONE = lazily.pattern(rf"(.)\1{{{_SAME - 1},4096}}")
 _LONGER = "\u0130"
 """The one character that is two in lower case: a capital i with a dot."""
-_LETTERS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
-_PLACEHOLDER = re.compile(
+_LETTERS = lazily.pattern(r"[A-Z]?[a-z]+|[A-Z]+")
+_PLACEHOLDER = lazily.pattern(
     r"""example|sample|dummy|placeholder|changeme|change[-_]?it|redacted|removed|masked|foobar|lorem|unknown|undefined
     |your[-_ ]|[-_]your|^your|insert[-_]|fake(?=fake)|replace[-_ ]?(?:with|me|this)|t[-_]?o[-_]?d[-_]?o\b
     |not[-_]?a[-_]?real|not[-_](?:a|your|set)|^not[a-z]{3,8}token|<[^>]{0,64}>|\[[^\]]{0,64}\]|^\{[^}]{0,64}\}$|^\#\{
@@ -64,12 +68,12 @@ _PLACEHOLDER = re.compile(
     |process\.env|os\.environ|getenv|secrets\.|^(?:env|vars?|config|self|this)\.""",
     re.IGNORECASE | re.VERBOSE,
 )
-_REPEATED = re.compile(r"([A-Za-z0-9]{3,8})[-_.:]?\1[-_.:]?\1")
-_UUID = re.compile(r"[0-9a-zA-Z]{8}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{12}")
-_HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
-_DATE = re.compile(r"(?<![0-9A-Za-z])(?:19|20)\d\d[-/.]?[01]\d[-/.]?[0-3]\d(?![0-9A-Za-z])")
+_REPEATED = lazily.pattern(r"([A-Za-z0-9]{3,8})[-_.:]?\1[-_.:]?\1")
+_UUID = lazily.pattern(r"[0-9a-zA-Z]{8}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{12}")
+_HEX = lazily.pattern(r"[0-9a-f]+|[0-9A-F]+")
+_DATE = lazily.pattern(r"(?<![0-9A-Za-z])(?:19|20)\d\d[-/.]?[01]\d[-/.]?[0-3]\d(?![0-9A-Za-z])")
 _DATED = 48
-_FILE = re.compile(
+_FILE = lazily.pattern(
     r"\.(?:png|jpe?g|gif|svg|ico|css|m?js|tsx?|py|go|rs|java|html?|php|json|ya?ml|xml|md|txt|pdf|zip|t?gz|tar|whl|jar|pem"
     r"|p12|crt|key|bfu|exe|dll|so|log|csv|lock|com|org|net|io|dev|int|local|internal)$",
     re.IGNORECASE,

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 
 from promptrails_engine.ports.scanner import Finding
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.patterns import compiled
 
 _LATIN = "0-9A-Za-z_\u00c0-\u024f"
 """Where such characters go on, a word goes on; other scripts may be written without spaces."""
-_IS_LATIN = re.compile(f"[{_LATIN}]")
+_IS_LATIN = lazily.pattern(f"[{_LATIN}]")
 
 
 class Allowed:

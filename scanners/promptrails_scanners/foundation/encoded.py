@@ -6,9 +6,10 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.sentences import windows
 
 _LEAST = 24
@@ -20,13 +21,14 @@ _PIECE, _STEP = 2000, 1600
 _ALL = 4
 """All that is decoded is at most so many times as long as the text."""
 
-_BASE64 = re.compile(rf"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{{{_LEAST},{_MOST}}}={{0,2}}")
-_HEX = re.compile(rf"(?<![0-9A-Za-z])(?:0x)?((?:[0-9A-Fa-f]{{2}}[ :]?){{{_LEAST // 2},{_MOST // 2}}})(?![0-9A-Za-z])")
-_PERCENT = re.compile(rf"[^\s%]{{0,64}}(?:%[0-9A-Fa-f]{{2}}[^\s%]{{0,64}}){{4,{_MOST // 3}}}")
+_BASE64 = lazily.pattern(rf"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{{{_LEAST},{_MOST}}}={{0,2}}")
+_HEX = lazily.pattern(
+    rf"(?<![0-9A-Za-z])(?:0x)?((?:[0-9A-Fa-f]{{2}}[ :]?){{{_LEAST // 2},{_MOST // 2}}})(?![0-9A-Za-z])"
+)
+_PERCENT = lazily.pattern(rf"[^\s%]{{0,64}}(?:%[0-9A-Fa-f]{{2}}[^\s%]{{0,64}}){{4,{_MOST // 3}}}")
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A text that stood in another one, encoded."""
 
     text: str

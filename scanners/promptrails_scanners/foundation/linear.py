@@ -19,24 +19,26 @@ The score of a head is the logistic function of `slope * (sum + signals + bias)`
 from __future__ import annotations
 
 import json
-import re
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from importlib.resources import files
-from math import exp, sqrt
+from math import exp, fsum, sqrt
 from threading import Lock
 from types import MappingProxyType
+from typing import NamedTuple
+
+from promptrails_scanners.foundation import lazily
 
 MAGIC = b"PRLM1\n"
 BITS = 16
 ZERO = 128
 """The byte that stands for a weight of nothing."""
 
-_WORD = re.compile(r"[^\W_]{1,40}(?:['\u2019][^\W_]{1,8})?|[?!]")
-_DIGITS = re.compile(r"\d")
+_WORD = lazily.pattern(r"[^\W_]{1,40}(?:['\u2019][^\W_]{1,8})?|[?!]")
+_DIGITS = lazily.pattern(r"\d")
 _MASK = (1 << BITS) - 1
 _RUNS = (3, 4, 5)
 """Lengths of the runs of characters."""
@@ -53,16 +55,23 @@ _KEPT_TEXT = 2048
 _LOADING = Lock()
 
 
-def words(text: str) -> list[str]:
+def words(text: str) -> tuple[str, ...]:
     """The words of a text in lower case and in their order, and its question and exclamation marks."""
-    return _WORD.findall(text.lower())
+    return _kept_words(text) if len(text) <= _KEPT_TEXT else _words(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(text.lower()))
+
+
+_kept_words = lru_cache(maxsize=64)(_words)
 
 
 @lru_cache(maxsize=_WORDS_KEPT)
 def word_buckets(word: str) -> array[int]:
     """The buckets of a word and of the runs of 3 to 5 characters in it.  Digits are all alike."""
-    plain = _DIGITS.sub("0", word).replace("\u2019", "'")
-    found = [zlib.crc32(f"w {plain}".encode()) & _MASK]
+    plain = word if word.isalpha() else _DIGITS.sub("0", word).replace("\u2019", "'")
+    found = [zlib.crc32(f"w {plain}".encode())]
     if plain[0].isalnum():
         inside = f"<{plain}>"
         if plain.isascii():
@@ -72,12 +81,11 @@ def word_buckets(word: str) -> array[int]:
             runs = dict.fromkeys(
                 [inside[at : at + size].encode() for size in _RUNS for at in range(len(inside) - size + 1)]
             )
-        found += [one & _MASK for one in map(zlib.crc32, runs)]
-    return array("H", found)
+        found += map(zlib.crc32, runs)
+    return array("H", [one & _MASK for one in found])
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(NamedTuple):
     """All features of a text."""
 
     words: tuple[str, ...]
@@ -109,9 +117,16 @@ def buckets(text: str) -> array[int]:
 def _features(text: str) -> Features:
     tokens = words(text)
     ours = tuple(dict.fromkeys(tokens))
-    pairs = dict.fromkeys(map("p {} {}".format, ["^", *tokens], tokens))
-    found = array("H", [zlib.crc32(pair.encode()) & _MASK for pair in pairs])
+    crc32, begun = zlib.crc32, _pair_begun
+    pairs = dict.fromkeys(zip(["^", *tokens], tokens, strict=False))
+    found = array("H", [crc32(word.encode(), begun(before)) & _MASK for before, word in pairs])
     return Features(ours, found, len(found) + sum(map(_word_size, ours)))
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _pair_begun(word: str) -> int:
+    """The sum of `p WORD `, which a pair begins with: the second word goes on from there."""
+    return zlib.crc32(f"p {word} ".encode())
 
 
 @lru_cache(maxsize=_WORDS_KEPT)
@@ -141,7 +156,8 @@ class Head:
 
     def weighed(self, drawn: int, size: int, signals: Mapping[str, float]) -> float:
         """The same where the weights of all features, `size` in number, have been added up."""
-        added = sum(self.signals.get(name, 0.0) * value for name, value in signals.items())
+        known = self.signals
+        added = fsum([known[name] * value for name, value in signals.items() if name in known])
         if not size:
             return self.bias + added
         return self.bias + added + self.scale * (drawn - ZERO * size) / sqrt(size)

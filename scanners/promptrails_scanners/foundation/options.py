@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from threading import Lock
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -14,11 +15,15 @@ OnTooLong = Literal["scan_windows", "block", "truncate_and_report"]
 Options = TypeVar("Options", bound="ScannerOptions")
 AllowedText = Annotated[str, StringConstraints(pattern=r"\S", max_length=2000)]
 
+_BUILDING = Lock()
+
 
 class ScannerOptions(BaseModel):
     """What every scanner can be given.  Scanners add their own fields; an alias is another name for one."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, protected_namespaces=(), defer_build=True
+    )
 
     threshold: float | None = Field(default=None, ge=0, le=1)
     """From which score on it triggers; None for the scanner's own."""
@@ -39,6 +44,8 @@ def read_options(kind: type[Options], scanner: str, config: Mapping[str, Any]) -
     Raises:
         ConfigurationError: an option is unknown, and which one may have been meant; or its value cannot be used.
     """
+    with _BUILDING:
+        kind.model_rebuild()  # at its first use, by one thread; after that it does nothing
     try:
         return kind.model_validate(dict(config))
     except ValidationError as error:

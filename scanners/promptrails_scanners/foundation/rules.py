@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any
+from copy import copy
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from promptrails_scanners.foundation import lazily
 
 _parser: Any = re._parser  # type: ignore[attr-defined]  # the standard library's own reading of a pattern
 
@@ -24,10 +26,10 @@ _MOST = 3000
 """With more beginnings than that, a rule is not worth looking up."""
 _RANGE = 12
 _WORDS_KEPT = 4096
-_RUN = re.compile(rf"(\w{{1,{_LONGEST + 1}}})\w*")
+_RUN = lazily.pattern(rf"(\w{{1,{_LONGEST + 1}}})\w*")
 """The words of a text; of each, what counts."""
 
-_SIGN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]", re.DOTALL)
+_SIGN = lazily.pattern(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]", re.DOTALL)
 """What matters for where the choices of a rule are parted."""
 _UNKNOWN: list[tuple[str, Any]] = [("ANY", None)]
 
@@ -36,34 +38,43 @@ Stem = tuple[str, bool]
 _NOTHING: frozenset[Stem] = frozenset()
 
 
-@dataclass(frozen=True)
-class _Choice:
+class _Choice(NamedTuple):
     """One of the choices that a rule is made of."""
 
     rule: str
-    source: str
+    pattern: re.Pattern[str]
     head: int | None
     """Which set of words it begins with; None where it begins otherwise."""
     needs: int
     """The sets of words, as bits, of which each has to be there."""
-
-    @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        return re.compile(self.source)
 
 
 class Rules:
     """Rules by name, ready to be asked which of them match."""
 
     def __init__(self, rules: Mapping[str, str]) -> None:
-        self.names = tuple(rules)
         sets: dict[frozenset[Stem], int] = {}
         self._choices = tuple(_choice(name, source, sets) for name, rule in rules.items() for source in _split(rule))
-        self._heads = sum(1 << head for head in {choice.head for choice in self._choices} if head is not None)
         self._stems: dict[Stem, int] = {}
         for stems, number in sets.items():
             for stem in stems:
                 self._stems[stem] = self._stems.get(stem, 0) | 1 << number
+        self._prepare()
+
+    def only(self, *names: str) -> Rules:
+        """Some of the rules, for who asks for no more: what was read of them is shared."""
+        some = copy(self)
+        some._choices = tuple(choice for choice in self._choices if choice.rule in names)
+        needed = 0
+        for choice in some._choices:
+            needed |= choice.needs
+        some._stems = {stem: bits & needed for stem, bits in self._stems.items() if bits & needed}
+        some._prepare()
+        return some
+
+    def _prepare(self) -> None:
+        self.names = tuple(dict.fromkeys(choice.rule for choice in self._choices))
+        self._heads = sum(1 << head for head in {choice.head for choice in self._choices} if head is not None)
         self._begins = frozenset(stem[:_FIRST] for stem, _ in self._stems)
         self._short = frozenset(stem for stem, whole in self._stems if not whole and len(stem) < _FIRST)
         self._about = lru_cache(maxsize=_WORDS_KEPT)(self._look_up)
@@ -86,6 +97,14 @@ class Rules:
             if _matches(choice, lowered, places):
                 found[choice.rule] = None
         return list(found)
+
+    def any(self, lowered: str) -> bool:
+        """Whether one of them matches; where few do, for less than `matching`, for most words are looked up once."""
+        marks, about, begins, short = 0, self._about, self._begins, self._short
+        for known in set(_RUN.findall(lowered)):
+            if known[:_FIRST] in begins or (short and not short.isdisjoint((known[0], known[:2]))):
+                marks |= about(known)[0]
+        return any(not choice.needs & ~marks for choice in self._choices) and bool(self.matching(lowered))
 
     def _look_up(self, word: str) -> tuple[int, tuple[int, ...]]:
         """The sets that a word is in, as bits, and those of them that a choice begins with."""
@@ -132,7 +151,7 @@ def _choice(rule: str, source: str, sets: dict[frozenset[Stem], int]) -> _Choice
         needs |= 1 << number
         if at == 0:
             head = number
-    return _Choice(rule, source, head, needs)
+    return _Choice(rule, lazily.pattern(source), head, needs)
 
 
 def _flat(items: Iterable[Any]) -> Iterator[tuple[str, Any]]:

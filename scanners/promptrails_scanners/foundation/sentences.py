@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+
+from promptrails_scanners.foundation import lazily
 
 LONGEST = 600
 """A sentence has at most so many characters; what is longer, such as a table, is cut at white space or anywhere."""
 
-_END = re.compile(r"""[.!?]["')\]\u201d\u2019]{0,3}(?=\s)|[\u3002\uff01\uff1f\u0964]|\n(?=\s{0,4}\S)""")
-_ABBREVIATED = re.compile(
+_END = lazily.pattern(r"""[.!?]["')\]\u201d\u2019]{0,3}(?=\s)|[\u3002\uff01\uff1f\u0964]|\n(?=\s{0,4}\S)""")
+_ABBREVIATED = lazily.pattern(
     r"(?:^|[\s(\"'])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|cf|no|No|approx|Inc|Ltd)\.$"
 )
 

@@ -8,21 +8,23 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.lookalikes import LOOKALIKES
 from promptrails_scanners.foundation.origins import Origins
 
-_TOKEN = re.compile(r"[^\W\d_]+")
-_SPACED = re.compile(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_]){2,})(?![^\W_])")
-_LEET_TOKEN = re.compile(r"(?<![A-Za-z0-9@$!|+()/])[A-Za-z()]*+[0-9@$!|+][A-Za-z0-9@$!|+()]*+")
-_DISGUISED = re.compile(r"[A-Za-z][013457@$!|+]++[A-Za-z]|^\(*(?:[013457$!|][A-Za-z]{3}|\$[A-Za-z]|@ss)")
+_FOREIGN_TOKEN = lazily.pattern(r"(?<![^\W\d_])[A-Za-z]*+[^\x00-\x7f\W\d_][^\W\d_]*+")
+"""A word with a letter outside ASCII."""
+_SPACED = lazily.pattern(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_]){2,})(?![^\W_])")
+_LEET_TOKEN = lazily.pattern(r"(?<![A-Za-z0-9@$!|+()/])[A-Za-z()]*+[0-9@$!|+][A-Za-z0-9@$!|+()]*+")
+_DISGUISED = lazily.pattern(r"[A-Za-z][013457@$!|+]++[A-Za-z]|^\(*(?:[013457$!|][A-Za-z]{3}|\$[A-Za-z]|@ss)")
 """What is hardly ever written but to disguise a word; without it, digits and signs are taken for what they are."""
 _MANY, _SHORT = 3, 3
 """With so many disguised words in a text, numbers of so many digits are words as well."""
-_NUMBER = re.compile(r"\d{1,3}(?:st|nd|rd|th)|\d{2,}[a-z]{1,2}", re.IGNORECASE)
+_NUMBER = lazily.pattern(r"\d{1,3}(?:st|nd|rd|th)|\d{2,}[a-z]{1,2}", re.IGNORECASE)
 """Numbers that are written with letters, such as 2nd and 10am."""
 _LEET = str.maketrans("013457@$!|+", "oieastasiit")
 _TEXTS_KEPT = 16
@@ -34,8 +36,7 @@ _MARKS = ((0x300, 0x370), (0x483, 0x48A), (0x1AB0, 0x1B00), (0x1DC0, 0x1E00), (0
 """Combining marks of scripts that are read without them; those of other scripts are letters of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """A text made of another one, the original."""
 
     text: str
@@ -189,11 +190,13 @@ def grown(view: View, uneven: Iterable[str], table: Mapping[str, str]) -> Origin
 def _latinised(view: View) -> View:
     """With lookalikes as Latin letters in those words that have Latin letters, too: other words are in their script."""
     text = view.text
+    if LOOKALIKES.keys().isdisjoint(set(text)):
+        return view
     parts: list[str] = []
     after = 0
-    for match in _TOKEN.finditer(text):
+    for match in _FOREIGN_TOKEN.finditer(text):
         word = match[0]
-        if word.isascii() or not any("a" <= char <= "z" or "A" <= char <= "Z" for char in word):
+        if not any("a" <= char <= "z" or "A" <= char <= "Z" for char in word):
             continue
         parts += text[after : match.start()], "".join(LOOKALIKES.get(char, char) for char in word)
         after = match.end()

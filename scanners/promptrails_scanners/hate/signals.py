@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import cache, lru_cache
@@ -10,6 +9,7 @@ from itertools import chain
 from math import log1p
 from types import MappingProxyType
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.linear import words
 from promptrails_scanners.foundation.rules import Rules
 from promptrails_scanners.hate.words import KINDS
@@ -34,7 +34,7 @@ _NOT = (
     r"burden|threat|criminals?|terrorists?|inferior|stupid|lazy|dangerous|disgusting|worthless|subhuman))|"
     r"would never|no (?:hate|harm|problem|issue)|nothing (?:wrong|against|to be ashamed))\b"
 )
-_QUOTE = re.compile(r"[\"\u201c\u00ab][^\"\u201d\u00bb]{3,200}[\"\u201d\u00bb]")
+_QUOTE = lazily.pattern(r"[\"\u201c\u00ab][^\"\u201d\u00bb]{3,200}[\"\u201d\u00bb]")
 _AIMED = (
     r"\b(?:you|u|ur|your|you're|youre|he|she|they|they're|he's|she's|them|him|her|these|those|"
     r"people|guy|man|woman|men|women|all)\b[\w' ,]{0,25}?"
@@ -58,10 +58,10 @@ _ORDER = (
     r"piss off|grow up|crawl back|up your|your mom|your mother|rot in)\b"
 )
 _MASKED = r"\b(?:f|s|b|c|a)[*#@$%&!^+-]{2,6}\b|\b[fs]\s?-\s(?=\w)|\bs\.?o\.?b\b"
-_SIGN = re.compile(r"[*#@$%&!^+]")
-_SIGNS = re.compile(r"\b[a-z]{1,5}[*#@$%&!^+]{1,6}[a-z]{1,6}\b|[@#$%&*!]{4,12}")
+_SIGN = lazily.pattern(r"[*#@$%&!^+]")
+_SIGNS = lazily.pattern(r"\b[a-z]{1,5}[*#@$%&!^+]{1,6}[a-z]{1,6}\b|[@#$%&*!]{4,12}")
 """Words that signs stand in; only looked for where there is a sign."""
-_FUSED = re.compile(
+_FUSED = lazily.pattern(
     r"\w{1,12}(?:tards?|fuck\w{0,5}|fuks?|craps?|shit\w{0,3}|scum|ass|whore|bitch|idiots?|diot|hole|cunt\w{0,4})"
 )
 """Abuse that another word was put before, such as a name."""
@@ -136,15 +136,41 @@ def kinds_of(word: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=64)
+def said(text: str) -> Mapping[str, int]:
+    """How many distinct words of each kind there are in a text as it is read."""
+    ours = dict.fromkeys(words(text))
+    plain = ours if "\u2019" not in text else dict.fromkeys(word.replace("\u2019", "'") for word in ours)
+    return MappingProxyType(Counter(chain.from_iterable(map(kinds_of, plain))))
+
+
+def ruled(text: str, *names: str) -> bool:
+    """Whether one of these rules matches; what `signals` says of them, for less."""
+    lowered = _lowered(text)
+    return _some_rules(*names).any(lowered) or ("masked" in names and _has_signs(lowered))
+
+
+@cache
+def _some_rules(*names: str) -> Rules:
+    return _rules().only(*names)
+
+
+def _lowered(text: str) -> str:
+    return text.lower().replace("\u2019", "'")
+
+
+def _has_signs(lowered: str) -> bool:
+    return _SIGN.search(lowered) is not None and _SIGNS.search(lowered) is not None
+
+
+@lru_cache(maxsize=64)
 def signals(text: str) -> Mapping[str, float]:
     """Kinds of words in a text as it is read, and how they go together."""
-    lowered = text.lower().replace("\u2019", "'")
-    said = Counter(chain.from_iterable(map(kinds_of, dict.fromkeys(words(lowered)))))
-    found = {kind: min(1.0, many / 2 + 0.5) for kind, many in said.items()}
+    lowered = _lowered(text)
+    found = {kind: min(1.0, many / 2 + 0.5) for kind, many in said(text).items()}
     found |= dict.fromkeys(_rules().matching(lowered), 1.0)
     if _QUOTE.search(lowered):
         found["quote"] = 1.0
-    if _SIGN.search(lowered) and _SIGNS.search(lowered):
+    if _has_signs(lowered):
         found["masked"] = 1.0
     found |= {f"{one} and {other}": 1.0 for one, other in _TOGETHER if one in found and other in found}
     if any(found.get(kind) for kind in ("slur", "insult", "obscene")):

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 
-_HEADERS = re.compile(
+from promptrails_scanners.foundation import lazily
+
+_HEADERS = lazily.pattern(
     r"(?im)(?:^|\|)\s{0,4}(?:subject|email_from|from|to|received date|date|sent|reply-to|"
     r"content)\s?:"
 )
-_GREETING = re.compile(r"(?im)^\s{0,4}(?:hi|hello|dear|good (?:morning|afternoon|evening))\b[^.?!\n]{0,40}[,\n]")
-_CLOSING = re.compile(
+_GREETING = lazily.pattern(r"(?im)^\s{0,4}(?:hi|hello|dear|good (?:morning|afternoon|evening))\b[^.?!\n]{0,40}[,\n]")
+_CLOSING = lazily.pattern(
     r"(?i)\b(?:kind regards|best regards|best,|sincerely|cheers,|thanks,|thank you for your "
     r"(?:payment|purchase|business|order|interest)|unsubscribe"
     r"|privacy policy|all rights reserved|if you have any questions|reply to this e-?mail|do not "
     r"reply|sent from my|view (?:this|it) in your browser)"
 )
-_TO_ASSISTANT = re.compile(
+_TO_ASSISTANT = lazily.pattern(
     r"(?i)\b(?:your|the) (?:next |final |whole |entire )?(?:repl(?:y|ies)|responses?|answers?|"
     r"outputs?|message)\b|\bresponses?\b[^.\n]{0,20}\bas an? (?:ai|assistant)\b"
 )
-_ORDER = re.compile(
+_ORDER = lazily.pattern(
     r"(?i)^\W{0,4}(?:please |kindly |also,? |now,? |then,? )?(?:add|adjust|alter|append|answer|"
     r"adopt|advise|analy[sz]e|arrange|assess|base|begin|break|calculate|capitali[sz]e|change|"
     r"combine|compose|compute|conceal"
@@ -35,11 +37,11 @@ _ORDER = re.compile(
     r"|state|substitute|suggest|summari[sz]e|swap|teach|tell|transform|translate|turn|urge|use|"
     r"utili[sz]e|weave|write)\b"
 )
-_QUESTION = re.compile(
+_QUESTION = lazily.pattern(
     r"(?i)^\W{0,4}(?:what|what's|how|who|whom|which|where|when|why|can you|could you|would you|do "
     r"you|is|are)\b[^\n]{3,200}\?\s*$"
 )
-_ABOUT_TEXT = re.compile(
+_ABOUT_TEXT = lazily.pattern(
     r"(?i)\b(?:this|these|that|following|below|above|e-?mails?|mail|letter|text|it|here|attached|"
     r"invoice|order|account|card|payment|subscription|us|we|our|click|reply to)\b"
 )

@@ -6,12 +6,12 @@ roles, split payloads, extraction of secrets); no list of another project is in 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from math import log1p
 from types import MappingProxyType
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.rules import Rules
 from promptrails_scanners.injection.documents import is_document, strange_lines
 
@@ -174,7 +174,7 @@ _PERSONAL = (
     r"|colou?r|e-?mail|phone|location|password|age|account|number|pet|social security number)\b"
 )
 _RULES["person"] += "|" + _PERSONAL
-_SCRIPTS = re.compile(
+_SCRIPTS = lazily.pattern(
     r"игнорируй.{0,40}(?:инструкц|указан)|забудь.{0,30}(?:инструкц|все|указан)|忽略.{0,12}(?:指令|指示|说明|"
     r"提示|上述|之前|以上)|無視して|指示を無視|忘れて|이전.{0,12}(?:지시|명령|지침)|무시하|निर्देशों.{0,20}(?:अनदेखी|अनदेखा|भूल)|"
     r"تجاهل.{0,30}(?:التعليمات|الأوامر)|αγνο[ηή]στε.{0,40}οδηγ"

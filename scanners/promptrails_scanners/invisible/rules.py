@@ -6,11 +6,11 @@ is left of a text from which the rest was deleted is judged as it was before.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from promptrails_engine.ports.scanner import Finding
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.invisible.characters import (
     BOM,
     BRAILLE_BLANK,
@@ -39,15 +39,15 @@ _FEW = 6
 _BESIDE = 2
 """So many characters on either side say whether a hidden one is of use."""
 
-_MARK = re.compile(f"[{MARKS}]")
-_FLOODS = re.compile(f"[{MARKS}]{{{_FLOOD},}}")
-_BRAILLE = re.compile(f"{BRAILLE_BLANK}[{BRAILLE_BLANK}\\s]*")
-_FLAG = re.compile("[\U000e0061-\U000e007a]{2}[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,3}\U000e007f")
+_MARK = lazily.pattern(f"[{MARKS}]")
+_FLOODS = lazily.pattern(f"[{MARKS}]{{{_FLOOD},}}")
+_BRAILLE = lazily.pattern(f"{BRAILLE_BLANK}[{BRAILLE_BLANK}\\s]*")
+_FLAG = lazily.pattern("[\U000e0061-\U000e007a]{2}[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,3}\U000e007f")
 """The region of a flag emoji, in tags."""
 _BLACK_FLAG = "\U0001f3f4"
-_LINE_END = re.compile("[\n\r\u2029]")
+_LINE_END = lazily.pattern("[\n\r\u2029]")
 
-_TURNED = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00010fff\U0001e800-\U0001efff]")
+_TURNED = lazily.pattern("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00010fff\U0001e800-\U0001efff]")
 """Characters that are read from right to left are among these."""
 
 _OPENS = {"\u202a": "\u202c", "\u202b": "\u202c", "\u2066": "\u2069", "\u2067": "\u2069", "\u2068": "\u2069"}

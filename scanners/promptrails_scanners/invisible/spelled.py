@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.encoded import Decoded
 
-_TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
-_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
-_BITS = re.compile("[\u200b\u200c\u200d\u2060\ufeff]{16,}")
-_PRIVATE = re.compile("[\ue020-\ue07e]{4,}")
+_TAGS = lazily.pattern("[\U000e0020-\U000e007e]{4,}")
+_SELECTORS = lazily.pattern("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
+_BITS = lazily.pattern("[\u200b\u200c\u200d\u2060\ufeff]{16,}")
+_PRIVATE = lazily.pattern("[\ue020-\ue07e]{4,}")
 _FLAG = "\U0001f3f4"
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
+
+from promptrails_scanners.foundation import lazily
 
 LONGEST = 5
 _MOST_LETTERS = 24
 _AT_ONCE = 1 << 16
 _EAST_ASIAN = r"\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003347f"
-_WORD = re.compile(rf"[{_EAST_ASIAN}]+|[^\W\d_{_EAST_ASIAN}]+")
+_WORD = lazily.pattern(rf"[{_EAST_ASIAN}]+|[^\W\d_{_EAST_ASIAN}]+")
 
 
 def words_of(text: str) -> list[str]:

@@ -12,9 +12,9 @@ import struct
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from promptrails_scanners.foundation.once import once
 from promptrails_scanners.languages.grams import grams_of, parts_of, words_of
@@ -30,8 +30,7 @@ _KANA = 0.1
 """With so much kana for its Han a text is Japanese."""
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """What is known of the languages of one script."""
 
     languages: tuple[str, ...]
@@ -101,8 +100,7 @@ class _Sums:
         return {language: odd / sum(odds) for language, odd in zip(table.languages, odds, strict=True)}
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """What a text says of its language."""
 
     length: int

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from promptrails_scanners.foundation import lazily
+
 Ignored = Literal["code", "urls", "markup"]
 
-_FENCE = re.compile(r"^[ \t]{0,8}(```|~~~)", re.MULTILINE)
-_INLINE = re.compile(r"`[^`\n]{1,300}`")
-_ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>\"]{1,2000}|[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}|@\w{2,40}")
-_MARKUP = re.compile(r"</?[a-zA-Z!][^<>\n]{0,300}>|&#?\w{1,10};|\\[a-zA-Z]{1,30}")
+_FENCE = lazily.pattern(r"^[ \t]{0,8}(```|~~~)", re.MULTILINE)
+_INLINE = lazily.pattern(r"`[^`\n]{1,300}`")
+_ADDRESS = lazily.pattern(
+    r"(?:https?://|www\.)[^\s<>\"]{1,2000}|[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}|@\w{2,40}"
+)
+_MARKUP = lazily.pattern(r"</?[a-zA-Z!][^<>\n]{0,300}>|&#?\w{1,10};|\\[a-zA-Z]{1,30}")
 _SIGNS = frozenset('{}[]()<>;=_\\|&$#*+`"')
 _MOST_SIGNS = 0.1
 _LEAST_SIGNS = 3

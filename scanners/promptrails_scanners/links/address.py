@@ -5,18 +5,19 @@ from __future__ import annotations
 import html
 import ipaddress
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.links.domains import domains
 
-_DOTS = re.compile(r"\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)", re.IGNORECASE)
+_DOTS = lazily.pattern(r"\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)", re.IGNORECASE)
 _MADE_UP = frozenset("[({")
-_SCHEME = re.compile(r"^(?:h[tx*]{2}ps?|ftps?|wss?)\s?(?:\[:\]|:)(?:\[//\]|//)", re.IGNORECASE)
-_HOST = re.compile(r"[\w.:-]{1,253}")
-_NUMERIC = re.compile(r"[0-9a-fx.:]{1,64}", re.IGNORECASE)
-_NUMBERS = re.compile(r"0x[0-9a-f]{1,8}|\d{8,10}", re.IGNORECASE)
+_SCHEME = lazily.pattern(r"^(?:h[tx*]{2}ps?|ftps?|wss?)\s?(?:\[:\]|:)(?:\[//\]|//)", re.IGNORECASE)
+_HOST = lazily.pattern(r"[\w.:-]{1,253}")
+_NUMERIC = lazily.pattern(r"[0-9a-fx.:]{1,64}", re.IGNORECASE)
+_NUMBERS = lazily.pattern(r"0x[0-9a-f]{1,8}|\d{8,10}", re.IGNORECASE)
 _SECOND_LEVEL = frozenset(
     (
         "co",
@@ -41,8 +42,7 @@ _SECOND_LEVEL = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where a link leads; all of it in plain writing, the host in lower case."""
 
     scheme: str

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 TOLD = 5
 """Shorter names stand in too many other words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Domains:
+class Domains(NamedTuple):
     known: frozenset[str]
     shared: frozenset[str]
     short: frozenset[str]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
+
+from promptrails_scanners.foundation import lazily
 
 LONGEST = 2048
 
 _DOT = r"(?:\.|\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\))"
-_LINK = re.compile(
+_LINK = lazily.pattern(
     rf"(?<![A-Za-z0-9])(?:(?:https?|h[x*]{{2}}ps?|ftps?|wss?)(?:\[:\]|:)(?:\[//\]|//)(?:(?!\]\()[^\s<>\"'`\\^{{}}|]){{1,{LONGEST}}}"
     rf"|(?<![@/.=_-])(?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?{_DOT}){{1,5}}"
     rf"(?:com|net|org|info|biz|xyz|top|shop|club|online|site|store|live|app|link|click|icu|cn|ru|tk|ml|ga|cf|gq|cc|ws|pw|buzz"
@@ -17,16 +19,16 @@ _LINK = re.compile(
     rf"(?![a-z0-9-])(?:[/?](?:(?!\]\()[^\s<>\"'`\\^{{}}|]){{0,{LONGEST}}})?)",
     re.IGNORECASE,
 )
-_SCRIPT = re.compile(
+_SCRIPT = lazily.pattern(
     rf"(?:\]\(\s{{0,4}}<?|\b(?:href|src|action|formaction)\s{{0,4}}=\s{{0,4}}[\"']?\s{{0,4}})"
     rf"(?P<link>(?:javascript|vbscript|data):[^\s<>\"'`]{{1,{LONGEST}}})|(?P<bare>\bdata:text/html[;,][^\s<>\"'`]{{0,{LONGEST}}})",
     re.IGNORECASE,
 )
-_IMAGE = re.compile(r"!\[[^\]\n]{0,200}\]\(\s{0,4}<?$|<img\b[^>]{0,200}\bsrc\s{0,4}=\s{0,4}[\"']?$", re.IGNORECASE)
-_TARGET = re.compile(r"\]\(\s{0,4}<?$|\bhref\s{0,4}=\s{0,4}[\"']?$|\]:\s{0,4}<?$", re.IGNORECASE)
-_MARKED = re.compile(r"\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\[:\]|\[//\]|^h[x*]{2}p", re.IGNORECASE)
+_IMAGE = lazily.pattern(r"!\[[^\]\n]{0,200}\]\(\s{0,4}<?$|<img\b[^>]{0,200}\bsrc\s{0,4}=\s{0,4}[\"']?$", re.IGNORECASE)
+_TARGET = lazily.pattern(r"\]\(\s{0,4}<?$|\bhref\s{0,4}=\s{0,4}[\"']?$|\]:\s{0,4}<?$", re.IGNORECASE)
+_MARKED = lazily.pattern(r"\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\[:\]|\[//\]|^h[x*]{2}p", re.IGNORECASE)
 _CLOSING = {")": "(", "]": "["}
-_OPEN = re.compile(
+_OPEN = lazily.pattern(
     r"!\[[^\]\n]{0,200}(?:\](?:\(\s{0,4}<?)?)?$|<img\b[^>]{0,250}$|\]\(\s{0,4}<?$|\]:\s{0,4}<?$"
     r"|\b(?:href|src|action|formaction)\s{0,4}(?:=\s{0,4}[\"']?\s{0,4})?$",
     re.IGNORECASE,
@@ -35,8 +37,7 @@ _OPEN = re.compile(
 _LOOK = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     start: int
     end: int
     text: str

@@ -8,18 +8,19 @@ import re
 from math import log2
 from urllib.parse import unquote_plus
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.links.address import Address
 
 LONG = 32
 _VERY_LONG = 160
 _BITS = 3.6
-_LEFT_OPEN = re.compile(
+_LEFT_OPEN = lazily.pattern(
     r"\{\{?[a-z _.-]{1,40}\}?\}|\[(?:data|info|secret|summary|text|message|base64)[a-z _-]{0,40}\]"
     r"|<[a-z_ -]{2,40}>|\$\{",
     re.IGNORECASE,
 )
-_TEXT = re.compile(r"[\w.,;:@'\"!?/ -]{12,}")
-_LABELS = re.compile(r"[A-Za-z0-9_-]{24,63}")
+_TEXT = lazily.pattern(r"[\w.,;:@'\"!?/ -]{12,}")
+_LABELS = lazily.pattern(r"[A-Za-z0-9_-]{24,63}")
 
 
 def carries(address: Address) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from functools import lru_cache
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.lookalikes import LOOKALIKES
 from promptrails_scanners.links.address import Address
 from promptrails_scanners.links.domains import domains
 
-_SPLIT = re.compile(r"[^a-z0-9]+")
+_SPLIT = lazily.pattern(r"[^a-z0-9]+")
 _LEET = str.maketrans("01345789", "oleastbg")
 _LEAST = 5
 """Shorter names stand in too many others."""

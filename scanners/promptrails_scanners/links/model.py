@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from array import array
 from functools import lru_cache
 from math import log2
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.linear import BITS, Head, load
 from promptrails_scanners.links.address import Address
 from promptrails_scanners.links.domains import domains
@@ -15,8 +15,8 @@ from promptrails_scanners.links.looks import borrowed, imitated
 
 NAME = "malicious_urls"
 _MASK = (1 << BITS) - 1
-_WORDS = re.compile(r"[a-z0-9]+")
-_DIGITS = re.compile(r"\d")
+_WORDS = lazily.pattern(r"[a-z0-9]+")
+_DIGITS = lazily.pattern(r"\d")
 _LURE_WORDS = """
 account accounts airdrop alert bank banking billing bonus claim client confirm connect customer free gift help
 invoice limited log login logon notice password pay payment recover recovery reset restore reward secure security

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from math import exp, log
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptrails_engine.errors import ConfigurationError
 from promptrails_scanners.models.embedder import Embedder, likeness
@@ -23,8 +22,7 @@ _LEAST = 1e-6
 """Scores of the small model are held within that."""
 
 
-@dataclass(frozen=True)
-class EmbeddingHead:
+class EmbeddingHead(NamedTuple):
     """One answer over a vector."""
 
     weights: Sequence[float]

@@ -9,22 +9,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from promptrails_engine.errors import OutputInvalidError, Violation
 from promptrails_engine.ports.provider import Message
 from promptrails_engine.ports.scanner import Question, Verdict
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.sentences import windows
 from promptrails_scanners.models.options import JudgeOption
 
 _PART, _STEP = 16_000, 15_000
 """Length and step, in characters, of the parts in which a longer text is asked about."""
 _PARTS = 20
-_FENCE = re.compile(r"\A```(?:json)?\s*\n(.*?)\n?```\Z", re.DOTALL)
+_FENCE = lazily.pattern(r"\A```(?:json)?\s*\n(.*?)\n?```\Z", re.DOTALL)
 _SCORES: Mapping[tuple[bool, str], float] = {
     (True, "high"): 0.97,
     (True, "medium"): 0.8,
@@ -48,8 +49,7 @@ class _Answer(BaseModel):
     kinds: list[str] = []
 
 
-@dataclass(frozen=True)
-class Judge:
+class Judge(NamedTuple):
     """A model with what it is asked."""
 
     option: JudgeOption

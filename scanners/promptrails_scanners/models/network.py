@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptrails_engine.require import require
 from promptrails_scanners.models.files import Folder
@@ -20,8 +19,7 @@ _LOADING = Lock()
 _KNOWN = ("input_ids", "attention_mask", "token_type_ids")
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(NamedTuple):
     """What can be asked of a model."""
 
     session: Any

@@ -14,7 +14,7 @@ Ask = Callable[[Sequence[Mapping[str, str]]], str]
 
 
 class _Own(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
 
 
 class OnnxModel(_Own):

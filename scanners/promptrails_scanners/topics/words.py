@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import NamedTuple
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.once import once
 
 LONGEST = 4
@@ -16,7 +17,7 @@ LONGEST = 4
 OWN, STRONG, WEAK = 0.75, 0.62, 0.33
 """How much a term tells: one of the topic itself, one that alone tells the subject, one that needs another."""
 
-_WORD = re.compile(r"[^\W_]+(?:['\u2019.+#&-][^\W_]+)*\+{0,2}|[$\u20ac\u00a3]")
+_WORD = lazily.pattern(r"[^\W_]+(?:['\u2019.+#&-][^\W_]+)*\+{0,2}|[$\u20ac\u00a3]")
 _SAID = (
     "a about above after again all also am an and any are as at be because been before being below between both but by"
     " can could did do does doing down during each etc every few for from further get give go had has have having he"
@@ -31,8 +32,7 @@ _SAID = (
 _COMMON = frozenset(_SAID.split())
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A subject and its words."""
 
     names: frozenset[tuple[str, ...]]
