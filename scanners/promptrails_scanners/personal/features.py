@@ -17,6 +17,8 @@ COMMON_BITS = 1 << 16
 """Bits of the table of common words."""
 
 _MASK = BUCKETS - 1
+_LOW = (BUCKETS << 7) - 1
+"""The bits of a sum that its bucket depends on."""
 _MIX = 0x9E3779B1
 _TOKEN = re.compile(r"[^\W\d_]{1,64}(?:['’-](?!s\b)[^\W\d_]{1,64}){0,4}|\d{1,32}[^\W\d_]{0,3}|[^\w\s]|_")
 
@@ -30,7 +32,7 @@ PLACES = 0b1100
 """The lists of words for streets and houses."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Token:
     text: str
     start: int
@@ -43,20 +45,21 @@ class Token:
 class Word:
     """What is the same for a token wherever it stands."""
 
-    code: int
-    kind: int
-    """How it is written, and which lists hold it."""
+    parts: tuple[tuple[int, ...], ...]
+    """What it adds to the buckets of a token that stands two after it, one after it, of itself, one and two before it:
+    how words stand together is a sum of such parts."""
     around: tuple[tuple[int, ...], ...]
-    """Its buckets for the token that stands two after it, one after it, for itself, one and two before it."""
+    """Its buckets for the same five tokens."""
 
 
 def tokens(text: str, start: int = 0, end: int | None = None) -> Iterator[Token]:
     """The tokens of a part of the text, with offsets of the whole text."""
     after = start
     for match in _TOKEN.finditer(text, start, len(text) if end is None else end):
-        at = match.start()
-        yield Token(match[0], at, match.end(), after == start or "\n" in text[after:at])
-        after = match.end()
+        at, stop = match.span()
+        fresh = at != after and "\n" in text[after:at]
+        yield Token(match[0], at, stop, fresh or after == start)
+        after = stop
 
 
 @cache
@@ -101,36 +104,67 @@ def describe(token: str, common: bytes) -> Word:
         _hash(f"g{known}"),
     )
     around = ((code, kind), near, own, near, (code, kind))
-    return Word(code, kind, tuple(tuple(_at(one, place) for one in some) for place, some in enumerate(around)))
+    return _word(code, kind, tuple(tuple(_at(one, place) for one in some) for place, some in enumerate(around)))
 
 
-NOTHING = Word(0x5BD1, 0x27D4, tuple(((17 + place) & _MASK,) for place in range(5)))
+def _word(code: int, kind: int, around: tuple[tuple[int, ...], ...]) -> Word:
+    """The word of a code and of a kind, which says how it is written and which lists hold it.
+
+    A bucket of words that stand together is taken from the lowest bits of a sum of products.  What each word adds is
+    the same wherever it stands, so that `joint` has to add only.
+    """
+    parts = (
+        ((kind, 41, 503), (code, 53, 809), (code, 59, 907)),
+        ((kind, 5, 0), (kind, 155, 307), (code, 43, 601), (code, 1, 0), (kind, 71, 1201)),
+        ((kind, 1, 0), (kind, 7, 211), (kind, 31, 0), (kind, 259, 401), (kind, 67, 1103)),
+        ((kind, 3, 0), (kind, 1, 0), (kind, 111, 0), (code, 47, 701), (code, 61, 1009)),
+        ((kind, 1, 0), (code, 1, 0)),
+    )
+    return Word(tuple(tuple((one * times * _MIX + more) & _LOW for one, times, more in some) for some in parts), around)
+
+
+NOTHING = _word(0x5BD1, 0x27D4, tuple(((17 + place) & _MASK,) for place in range(5)))
 """What stands before the first token and after the last."""
 
+_LINES = tuple((line * _MIX & _LOW, (line * _MIX + 1301 >> 7) & _MASK) for line in range(4))
 
-def joint(words: Sequence[Word], at: int, fresh: Sequence[bool]) -> tuple[int, ...]:
-    """The buckets for how a token and its neighbours stand together; `words` has two of NOTHING at each end, and `at`
-    counts without them."""
-    a, b, c, d, e = words[at : at + 5]
-    two, one, kind, next_one, next_two = a.kind, b.kind, c.kind, d.kind, e.kind
-    line = fresh[at] + 2 * (at + 1 >= len(fresh) or fresh[at + 1])
-    back = one * 5 + kind
-    on = kind * 7 + next_one * 3
+
+def joint(
+    two: Sequence[int],
+    one: Sequence[int],
+    own: Sequence[int],
+    next_one: Sequence[int],
+    next_two: Sequence[int],
+    line: int,
+) -> tuple[int, ...]:
+    """The buckets for how a token and its neighbours stand together: of each word the parts for its place, and whether
+    the token is the first of its line (1) and the last (2)."""
+    two_kind, two_code, two_for = two
+    back, back_on, one_for, one_code, one_line = one
+    kind, on, back_kind, on_kind, kind_line = own
+    next_kind, next_back, next_on, next_for, next_code = next_one
+    last_kind, last_code = next_two
+    lines, alone = _LINES[line]
     return (
-        (back * _MIX + 101 >> 7) & _MASK,
-        (on * _MIX + 211 >> 7) & _MASK,
-        ((back * 31 + next_one) * _MIX + 307 >> 7) & _MASK,
-        ((on * 37 + next_two) * _MIX + 401 >> 7) & _MASK,
-        ((two * 41 + back) * _MIX + 503 >> 7) & _MASK,
-        ((b.code * 43 + kind) * _MIX + 601 >> 7) & _MASK,
-        ((d.code * 47 + kind) * _MIX + 701 >> 7) & _MASK,
-        ((a.code * 53 + b.code) * _MIX + 809 >> 7) & _MASK,
-        ((a.code * 59 + kind) * _MIX + 907 >> 7) & _MASK,
-        ((d.code * 61 + e.code) * _MIX + 1009 >> 7) & _MASK,
-        ((kind * 67 + line) * _MIX + 1103 >> 7) & _MASK,
-        ((one * 71 + line) * _MIX + 1201 >> 7) & _MASK,
-        (line * _MIX + 1301 >> 7) & _MASK,
+        (back + kind + 101 >> 7) & _MASK,
+        (on + next_kind >> 7) & _MASK,
+        (back_on + back_kind + next_back >> 7) & _MASK,
+        (on_kind + next_on + last_kind >> 7) & _MASK,
+        (two_kind + back + kind >> 7) & _MASK,
+        (one_for + kind >> 7) & _MASK,
+        (next_for + kind >> 7) & _MASK,
+        (two_code + one_code >> 7) & _MASK,
+        (two_for + kind >> 7) & _MASK,
+        (next_code + last_code >> 7) & _MASK,
+        (kind_line + lines >> 7) & _MASK,
+        (one_line + lines >> 7) & _MASK,
+        alone,
     )
+
+
+def lines(fresh: Sequence[bool]) -> list[int]:
+    """For each token of a part whether it is the first of its line (1) and the last (2), from which are the first."""
+    return [one + 2 * after for one, after in zip(fresh, [*fresh[1:], True], strict=True)]
 
 
 def _at(code: int, place: int) -> int:

@@ -49,6 +49,9 @@ _MAC = re.compile(
     r"|(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])",
     re.IGNORECASE,
 )
+_COLONS = re.compile(r":[0-9a-fA-F]{0,4}:")
+_PAIRS = re.compile(r"[:-][0-9a-fA-F]{2}[:-]|\.[0-9a-fA-F]{4}\.")
+"""What no address of version 6 and no hardware address is without; it is found sooner."""
 _NETWORK = (
     r"ips?|ipv[46]|addr(?:ess(?:es)?)?|host|server|gateway|dns|subnet|ping|ssh|loopback|localhost|multicast|interface|"
     r"unspecified"
@@ -58,17 +61,17 @@ _VERSIONS = r"versions?|v|ver|release|section|chapter|build"
 
 def networks(text: str) -> Iterator[Hit]:
     """Internet addresses of both kinds, and hardware addresses."""
-    for match in _IPV4.finditer(text):
+    for match in _IPV4.finditer(text) if text.count(".") > 2 else ():
         version = near(text, match.start(), match.end(), _VERSIONS, 12, 0)
         yield Hit(match.start(), match.end(), "IP_ADDRESS", 0.3 if version else 0.9)
-    for match in _IPV6.finditer(text):
+    for match in _IPV6.finditer(text) if _COLONS.search(text) else ():
         if _is_ipv6(match[0]):
             groups = sum(map(bool, match[0].split(":")))
             digits = any(map(str.isdigit, match[0]))
             sure = 0.9 if groups >= 3 and digits else 0.6 if groups and digits else 0.3
             sure += 0.3 * near(text, match.start(), match.end(), _NETWORK, 32, 24)
             yield Hit(match.start(), match.end(), "IP_ADDRESS", min(1.0, sure))
-    for match in _MAC.finditer(text):
+    for match in _MAC.finditer(text) if _PAIRS.search(text) else ():
         if set(match[0].lower()) - set(":-.") not in ({"f"}, {"0"}):
             yield Hit(match.start(), match.end(), "MAC_ADDRESS", 0.9)
 
@@ -84,8 +87,8 @@ def _is_ipv6(text: str) -> bool:
 # ------------------------------------------------------------------ cards
 
 _CARD = re.compile(
-    r"(?<![\w.+-])(?<!\d[ ,])"
-    r"(?:\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}|\d(?:[ -]?\d){11,18})(?![\w-]|\.\d)"
+    r"\d(?<![\w.+-]\d)(?<!\d[ ,]\d)"  # the digit first: the search then skips to digits
+    r"(?:\d{3}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{3}([ -])\d{6}\2\d{4,5}|(?:[ -]?\d){11,18})(?![\w-]|\.\d)"
 )
 _CARD_WORDS = (
     r"cards?|credit|debit|cc|visa|master ?card|amex|american express|discover|diners|jcb|maestro|pan|cvv|cvc|"
@@ -148,16 +151,18 @@ _IBAN_LENGTHS = {
     }.items()
     for code in codes.split()
 }
-_IBAN = re.compile(r"(?<![^\W_])([A-Za-z]{2})\d{2}(?=[ -]?[A-Za-z0-9])")
+_IBAN = re.compile(r"\d(?<=[A-Za-z]{2}\d)(?<![^\W_].{2}\d)\d(?=[ -]?[A-Za-z0-9])", re.DOTALL)
+"""The two digits after the letters: the search then skips to digits."""
 
 
 def accounts(text: str) -> Iterator[Hit]:
     """International account numbers."""
     for match in _IBAN.finditer(text):
-        length = _IBAN_LENGTHS.get(match[1].upper())
+        start = at = match.start() - 2
+        length = _IBAN_LENGTHS.get(text[start : start + 2].upper())
         if length is None:
             continue
-        at, digits = match.start(), ""
+        digits = ""
         while at < len(text) and len(digits) < length:
             char = text[at]
             if char.isascii() and char.isalnum():
@@ -166,14 +171,15 @@ def accounts(text: str) -> Iterator[Hit]:
                 break
             at += 1
         if len(digits) == length and not text[at : at + 1].isalnum() and mod97(digits.upper()):
-            yield Hit(match.start(), at, "IBAN_CODE", 1.0)
+            yield Hit(start, at, "IBAN_CODE", 1.0)
 
 
 # ------------------------------------------------------------------ wallets
 
-_BASE58 = re.compile(r"(?<![\w])[13LMD9AT][1-9A-HJ-NP-Za-km-z]{25,34}(?!\w)")
+_BASE58 = re.compile(r"[13LMD9AT](?<!\w[13LMD9AT])[1-9A-HJ-NP-Za-km-z]{25,34}(?!\w)")
 _BECH32 = re.compile(r"(?<![\w])(?:bc|tb|ltc)1[ac-hj-np-z02-9]{11,87}(?!\w)", re.IGNORECASE)
-_HEXES = re.compile(r"(?<![\w])0x[0-9a-fA-F]{40}(?!\w)")
+_BECH32_BEGINS = ("bc1", "tb1", "ltc1")
+_HEXES = re.compile(r"0x(?<!\w0x)[0-9a-fA-F]{40}(?!\w)")
 _WALLET = (
     r"wallets?|eth(?:er(?:eum)?)?|address(?:es)?|crypto|erc-?20|usdt|usdc|token|donat\w{1,5}|metamask|send|deposit"
 )
@@ -182,7 +188,10 @@ _WALLET = (
 def wallets(text: str) -> Iterator[Hit]:
     """Addresses of crypto-currencies whose checksum holds, and Ethereum's beside a word for it."""
     checked: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = ((_BASE58, base58check), (_BECH32, bech32))
+    lower = text.lower()
     for pattern, check in checked:
+        if pattern is _BECH32 and not any(begin in lower for begin in _BECH32_BEGINS):
+            continue
         for match in pattern.finditer(text):
             if check(match[0]):
                 yield Hit(match.start(), match.end(), "CRYPTO", 1.0)

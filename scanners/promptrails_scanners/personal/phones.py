@@ -12,7 +12,8 @@ from promptrails_scanners.personal.rules import Hit, near
 _BETWEEN = r"(?:\) ?[-./]? ?\(?|[ \u00a0]{0,2}[-./] ?\(?|[ \u00a0]{1,2}\(?|\()"
 """What stands between groups of digits: never nothing, so that there is one way only to take a number apart."""
 _NUMBER = re.compile(
-    rf"(?<![\w/=#$€£%*<>^-])(?<!\d[.,])(?<!\w[+(])(?:\+ ?)?\(?\d{{1,15}}(?:{_BETWEEN}\d{{1,12}}){{0,8}}\)?"
+    r"[+(\d](?<![\w/=#$€£%*<>^-].)(?<!\d[.,].)(?<!\w[+(].)"  # looking back: the search skips to such characters
+    rf"(?:(?<=\+) ?\(?\d|(?<=\()\d|(?<=\d))\d{{0,14}}(?:{_BETWEEN}\d{{1,12}}){{0,8}}\)?"
     r"(?: ?(?:x|ext\.? ?|#) ?\d{1,6})?(?![\w%/=+*^<>]|[.,]\d)",
     re.IGNORECASE,
 )

