@@ -45,11 +45,12 @@ class Token:
 class Word:
     """What is the same for a token wherever it stands."""
 
-    parts: tuple[tuple[int, ...], ...]
-    """What it adds to the buckets of a token that stands two after it, one after it, of itself, one and two before it:
-    how words stand together is a sum of such parts."""
+    kind: int
+    """How it is written, and which lists hold it."""
+    parts: tuple[int, ...]
+    """What it adds to buckets that it shares with the tokens around it, from its kind and its letters."""
     around: tuple[tuple[int, ...], ...]
-    """Its buckets for the same five tokens."""
+    """Its buckets for the token that stands two after it, one after it, for itself, one and two before it."""
 
 
 def tokens(text: str, start: int = 0, end: int | None = None) -> Iterator[Token]:
@@ -104,66 +105,69 @@ def describe(token: str, common: bytes) -> Word:
         _hash(f"g{known}"),
     )
     around = ((code, kind), near, own, near, (code, kind))
-    return _word(code, kind, tuple(tuple(_at(one, place) for one in some) for place, some in enumerate(around)))
+    buckets = tuple(tuple(_at(one, place) for one in some) for place, some in enumerate(around))
+    return Word(kind, _parts(code, kind), buckets)
 
 
-def _word(code: int, kind: int, around: tuple[tuple[int, ...], ...]) -> Word:
-    """The word of a code and of a kind, which says how it is written and which lists hold it.
-
-    A bucket of words that stand together is taken from the lowest bits of a sum of products.  What each word adds is
-    the same wherever it stands, so that `joint` has to add only.
-    """
-    parts = (
-        ((kind, 41, 503), (code, 53, 809), (code, 59, 907)),
-        ((kind, 5, 0), (kind, 155, 307), (code, 43, 601), (code, 1, 0), (kind, 71, 1201)),
-        ((kind, 1, 0), (kind, 7, 211), (kind, 31, 0), (kind, 259, 401), (kind, 67, 1103)),
-        ((kind, 3, 0), (kind, 1, 0), (kind, 111, 0), (code, 47, 701), (code, 61, 1009)),
-        ((kind, 1, 0), (code, 1, 0)),
-    )
-    return Word(tuple(tuple((one * times * _MIX + more) & _LOW for one, times, more in some) for some in parts), around)
+def _parts(code: int, kind: int) -> tuple[int, ...]:
+    """Only the lowest bits of a sum of products count for a bucket: the products are made once, then added."""
+    products = ((43, 601), (47, 701), (53, 809), (1, 0), (59, 907), (61, 1009))
+    return kind * _MIX & _LOW, *((code * times * _MIX + more) & _LOW for times, more in products)
 
 
-NOTHING = _word(0x5BD1, 0x27D4, tuple(((17 + place) & _MASK,) for place in range(5)))
+NOTHING = Word(0x27D4, _parts(0x5BD1, 0x27D4), tuple(((17 + place) & _MASK,) for place in range(5)))
 """What stands before the first token and after the last."""
 
-_LINES = tuple((line * _MIX & _LOW, (line * _MIX + 1301 >> 7) & _MASK) for line in range(4))
 
-
-def joint(
-    two: Sequence[int],
-    one: Sequence[int],
-    own: Sequence[int],
-    next_one: Sequence[int],
-    next_two: Sequence[int],
-    line: int,
-) -> tuple[int, ...]:
-    """The buckets for how a token and its neighbours stand together: of each word the parts for its place, and whether
-    the token is the first of its line (1) and the last (2)."""
-    two_kind, two_code, two_for = two
-    back, back_on, one_for, one_code, one_line = one
-    kind, on, back_kind, on_kind, kind_line = own
-    next_kind, next_back, next_on, next_for, next_code = next_one
-    last_kind, last_code = next_two
-    lines, alone = _LINES[line]
+def joint(words: Sequence[Word], at: int, line: int) -> tuple[int, ...]:
+    """The buckets for how a token and its neighbours stand together; `words` has two of NOTHING at each end, and `at`
+    counts without them.  `line` says whether the token is the first of its line (1) and the last (2)."""
+    two, one, own, next_one, next_two = words[at : at + 5]
     return (
-        (back + kind + 101 >> 7) & _MASK,
-        (on + next_kind >> 7) & _MASK,
-        (back_on + back_kind + next_back >> 7) & _MASK,
-        (on_kind + next_on + last_kind >> 7) & _MASK,
-        (two_kind + back + kind >> 7) & _MASK,
-        (one_for + kind >> 7) & _MASK,
-        (next_for + kind >> 7) & _MASK,
-        (two_code + one_code >> 7) & _MASK,
-        (two_for + kind >> 7) & _MASK,
-        (next_code + last_code >> 7) & _MASK,
-        (kind_line + lines >> 7) & _MASK,
-        (one_line + lines >> 7) & _MASK,
-        alone,
+        *in_a_row(one.kind, own.kind, next_one.kind)[0],
+        *in_a_row(two.kind, one.kind, own.kind)[1],
+        *in_a_row(own.kind, next_one.kind, next_two.kind)[2],
+        *on_line(own.kind, line)[0],
+        *on_line(one.kind, line)[1],
+        *beside(two.parts, one.parts, own.parts, next_one.parts, next_two.parts),
     )
 
 
-def lines(fresh: Sequence[bool]) -> list[int]:
-    """For each token of a part whether it is the first of its line (1) and the last (2), from which are the first."""
+def in_a_row(one: int, kind: int, next_one: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """The buckets of three kinds in a row: for the one in the middle, for the last, and for the first."""
+    back, on = one * 5 + kind, kind * 7 + next_one * 3
+    before, first = kind * 5 + next_one, one * 7 + kind * 3
+    middle = (back * _MIX + 101, on * _MIX + 211, (back * 31 + next_one) * _MIX + 307)
+    return (
+        tuple((some >> 7) & _MASK for some in middle),
+        (((one * 41 + before) * _MIX + 503 >> 7) & _MASK,),
+        (((first * 37 + next_one) * _MIX + 401 >> 7) & _MASK,),
+    )
+
+
+def on_line(kind: int, line: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The buckets of a kind and where in its line a token is: for the token of this kind, and for the one after it."""
+    own = ((kind * 67 + line) * _MIX + 1103, line * _MIX + 1301)
+    return tuple((some >> 7) & _MASK for some in own), (((kind * 71 + line) * _MIX + 1201 >> 7) & _MASK,)
+
+
+def beside(
+    two: Sequence[int], one: Sequence[int], own: Sequence[int], next_one: Sequence[int], next_two: Sequence[int]
+) -> tuple[int, int, int, int, int]:
+    """The buckets of a token with the letters of those around it, from the parts of their words."""
+    kind = own[0]
+    return (
+        (one[1] + kind >> 7) & _MASK,
+        (next_one[2] + kind >> 7) & _MASK,
+        (two[3] + one[4] >> 7) & _MASK,
+        (two[5] + kind >> 7) & _MASK,
+        (next_one[6] + next_two[4] >> 7) & _MASK,
+    )
+
+
+def lines(part: Sequence[Token]) -> list[int]:
+    """For each token of a part whether it is the first of its line (1) and the last (2)."""
+    fresh = [token.fresh for token in part]
     return [one + 2 * after for one, after in zip(fresh, [*fresh[1:], True], strict=True)]
 
 

@@ -1,7 +1,7 @@
 """Names of persons and addresses, told by a small linear model of tokens.
 
-A conditional random field over five labels.  The weights are whole numbers of one byte; the five of a bucket lie side
-by side in one int, so that the sum over a token's buckets is one sum of ints.
+A conditional random field over five labels.  The weights are whole numbers of one byte; those of a bucket, less that of
+the first label, lie side by side in one int, so that the sum over a token's buckets is one sum of ints.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,10 +24,12 @@ from promptrails_scanners.personal.features import (
     PLACES,
     Token,
     Word,
+    beside,
     describe,
-    joint,
+    in_a_row,
     lines,
     lists,
+    on_line,
     tokens,
 )
 from promptrails_scanners.personal.shared import shared
@@ -48,14 +51,17 @@ AGREED, ALONE = 10.0, 0.5
 _N = len(LABELS)
 _LONGEST = 400
 """What is longer, in characters, is no name and no address."""
-_LANE = 16
-_BIAS = 128
-_NONE = sum(_BIAS << _LANE * label for label in range(_N))
-"""What a bucket adds whose weights are nothing."""
+_LANE = 15
+_LANES = (1 << _LANE) - 1
+_BIAS = 255
+_NONE = sum(_BIAS << _LANE * label for label in range(_N - 1))
+"""What a bucket adds whose weights are all the same."""
 _AROUND = (2, 4, 9, 4, 2)
 """How many buckets a token has from those around it and from itself; where nothing stands there are fewer."""
 _WIDTH = sum(_AROUND) + 13
 """Buckets of a token, those included that it has together with its neighbours."""
+_EVEN = _WIDTH * _BIAS
+"""The sum of a label that is as likely as the first."""
 _EVENED = 16
 """After so many tokens sums are brought back to about 1."""
 _EDGES = frozenset(",;:\"'“”‘’()[]{}<>|*_-–—.!?\\/=")
@@ -85,7 +91,7 @@ class Model:
 
 
 Known = tuple[Any, ...]
-"""A word's parts for the five places, then the sums of its buckets for them."""
+"""A word's kind, its parts, the sums of its kind for each place in the line, and those of its buckets for five tokens."""
 Chance = tuple[float, ...] | None
 
 
@@ -104,13 +110,13 @@ def unpack(data: bytes) -> Model:
     numbers = struct.unpack_from(f"<{count}f", plain)
     common = plain[4 * count : 4 * count + COMMON_BITS // 8]
     weights = plain[4 * count + COMMON_BITS // 8 :]
-    lanes = bytearray(2 * _N * BUCKETS)
-    plus = bytes((one + _BIAS) % 256 for one in range(256))  # from -128..127 to 0..255
-    for label in range(_N):
-        lanes[2 * label :: 2 * _N] = weights[label : BUCKETS * _N : _N].translate(plus)
-    table = [int.from_bytes(lanes[at : at + 2 * _N], "little") for at in range(0, len(lanes), 2 * _N)]
+    signed = [memoryview(weights[label : BUCKETS * _N : _N]).cast("b") for label in range(_N)]
+    table = array("Q")
+    for other, *ours in zip(*signed, strict=True):
+        b, c, d, e = ours
+        table.append(_NONE + (b - other) + (c - other << 15) + (d - other << 30) + (e - other << 45))
     moves = tuple(tuple(math.exp(one) for one in numbers[1 + _N * row : 1 + _N * row + _N]) for row in range(_N))
-    fall = [math.exp(-numbers[0] * under) for under in range(_WIDTH * 255 + 1)]
+    fall = array("d", [math.exp(-numbers[0] * under) for under in range(2 * _EVEN + 1)])
     return Model(table, common, fall, moves, tuple(math.exp(one) for one in numbers[1 + _N * _N :]))
 
 
@@ -202,32 +208,50 @@ def _likely(part: Sequence[Token], chances: Sequence[Chance]) -> Iterator[Likely
 
 @lru_cache(maxsize=8192)
 def _known(token: str) -> Known:
-    """What is the same for a token wherever it stands; kept for so many, about 10 MB."""
+    """What is the same for a token wherever it stands; kept for so many, about 6 MB."""
     loaded = model()
     return _summed(loaded, describe(token, loaded.common))
 
 
 def _summed(loaded: Model, word: Word) -> Known:
     get = loaded.table.__getitem__
-    full = (sum(map(get, some)) + (size - len(some)) * _NONE for some, size in zip(word.around, _AROUND, strict=True))
-    return *word.parts, *full
+    full = [sum(map(get, some)) + (size - len(some)) * _NONE for some, size in zip(word.around, _AROUND, strict=True)]
+    return word.kind, word.parts, _lines(word.kind), *full
+
+
+@lru_cache(maxsize=2048)
+def _lines(kind: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The sums of the buckets of a kind and a place in the line, for each of the four."""
+    get = model().table.__getitem__
+    some = [on_line(kind, line) for line in range(4)]
+    return tuple(sum(map(get, own)) for own, _ in some), tuple(sum(map(get, after)) for _, after in some)
+
+
+@lru_cache(maxsize=16384)
+def _row(one: int, kind: int, next_one: int) -> tuple[int, int, int]:
+    """The sums of the buckets of three kinds in a row."""
+    get = model().table.__getitem__
+    middle, last, first = in_a_row(one, kind, next_one)
+    return sum(map(get, middle)), sum(map(get, last)), sum(map(get, first))
 
 
 def _factors(loaded: Model, part: Sequence[Token]) -> list[tuple[float, ...]]:
     """How well each label goes with each token, as a factor: 1 for the best."""
     blank = _summed(loaded, NOTHING)
     known = [blank, blank, *[_known(token.text) for token in part], blank, blank]
+    kinds = [one[0] for one in known]
+    rows = list(map(_row, kinds, kinds[1:], kinds[2:]))
     get, fall = loaded.table.__getitem__, loaded.fall
     factors: list[tuple[float, ...]] = []
-    for two, one, own, next_one, next_two, line in zip(
-        known, known[1:], known[2:], known[3:], known[4:], lines([token.fresh for token in part]), strict=False
+    for two, one, own, next_one, next_two, line, back, row, on in zip(
+        known, known[1:], known[2:], known[3:], known[4:], lines(part), rows, rows[1:], rows[2:], strict=False
     ):
-        more = joint(two[0], one[1], own[2], next_one[3], next_two[4], line)
-        total = two[5] + one[6] + own[7] + next_one[8] + next_two[9] + sum(map(get, more))
-        a, b, c = total & 0xFFFF, total >> 16 & 0xFFFF, total >> 32 & 0xFFFF
-        d, e = total >> 48 & 0xFFFF, total >> 64
-        best = max(a, b, c, d, e)
-        factors.append((fall[best - a], fall[best - b], fall[best - c], fall[best - d], fall[best - e]))
+        total = two[3] + one[4] + own[5] + next_one[6] + next_two[7]
+        total += row[0] + back[1] + on[2] + own[2][0][line] + one[2][1][line]
+        total += sum(map(get, beside(two[1], one[1], own[1], next_one[1], next_two[1])))
+        b, c, d, e = total & _LANES, total >> 15 & _LANES, total >> 30 & _LANES, total >> 45
+        best = max(_EVEN, b, c, d, e)
+        factors.append((fall[best - _EVEN], fall[best - b], fall[best - c], fall[best - d], fall[best - e]))
     return factors
 
 
