@@ -21,7 +21,9 @@ from promptrails_scanners.personal.shared import shared
 from promptrails_scanners.personal.world import worldwide
 
 _PIECE = re.compile(r"\w+|[^\w\s]")
-_CLOSED = {"(": ")", "[": "]", '"': '"'}
+_DIGITS = re.compile(r"\d+")
+_MOST = 32
+"""No rule needs more digits."""
 Source = Callable[[str], Iterable[Hit]]
 
 _SOURCES: tuple[tuple[frozenset[str], Source], ...] = (
@@ -116,25 +118,28 @@ def _shaped(text: str, kinds: frozenset[str], regions: frozenset[str]) -> Sequen
             found += source(text)
     if "PHONE_NUMBER" in kinds:
         found += phones(text, regions)
-    rules = _rules(kinds, regions)
-    if rules[-1]:
+    if _rules(kinds, regions):
         for start, end in windows(text):
-            digits = sum(map(str.isdecimal, text[start:end]))
-            for rule in rules[min(digits, len(rules) - 1)]:
+            rows = [len(row) for row in _DIGITS.findall(text, start, end)]
+            for rule in _fitting(kinds, regions, min(sum(rows), _MOST), min(max(rows, default=0), _MOST)):
                 found += rule.hits(text, start, end, rule.named if regions else 0.0)
     return found
 
 
 @lru_cache(maxsize=64)
-def _rules(kinds: frozenset[str], regions: frozenset[str]) -> tuple[tuple[Rule, ...], ...]:
-    """The rules that can match where there are no digits, one, two and more, up to all of them."""
-    asked = [
-        (rule, rule.digits)
+def _rules(kinds: frozenset[str], regions: frozenset[str]) -> tuple[tuple[Rule, int, int], ...]:
+    """The rules that are asked for, with how many digits their values have at least, and how many in a row."""
+    return tuple(
+        (rule, *rule.digits)
         for rule in (*european(), *worldwide())
         if rule.type in kinds and (not regions or rule.region in regions)
-    ]
-    most = max((least for _, least in asked), default=0)
-    return tuple(tuple(rule for rule, least in asked if least <= digits) for digits in range(most + 1))
+    )
+
+
+@lru_cache(maxsize=4 * (_MOST + 1) ** 2)
+def _fitting(kinds: frozenset[str], regions: frozenset[str], digits: int, row: int) -> tuple[Rule, ...]:
+    """The rules that can match where there are so many digits, and so many in a row."""
+    return tuple(rule for rule, least, together in _rules(kinds, regions) if least <= digits and together <= row)
 
 
 _kept_view = lru_cache(maxsize=16)(folded)

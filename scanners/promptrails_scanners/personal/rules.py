@@ -46,8 +46,8 @@ class Rule:
     flags: int = re.IGNORECASE
 
     @property
-    def digits(self) -> int:
-        """So many digits at least are in what it matches."""
+    def digits(self) -> tuple[int, int]:
+        """So many digits at least are in what it matches, and so many of them in a row."""
         return _least(_parser.parse(self.shape, self.flags))
 
     def hits(self, text: str, start: int, end: int, extra: float = 0.0) -> Iterator[Hit]:
@@ -65,18 +65,22 @@ class Rule:
 _compiled = lru_cache(maxsize=1024)(re.compile)
 
 
-def _least(items: Iterable[Any]) -> int:
-    return sum(_digits(str(kind), value) for kind, value in items)
+def _least(items: Iterable[Any]) -> tuple[int, int]:
+    found = [_digits(str(kind), value) for kind, value in items]
+    return sum(digits for digits, _ in found), max((row for _, row in found), default=0)
 
 
-def _digits(kind: str, value: Any) -> int:
+def _digits(kind: str, value: Any) -> tuple[int, int]:
     if kind == "IN":
-        return int(all(map(_is_digits, value)))
+        return (1, 1) if all(map(_is_digits, value)) else (0, 0)
     if kind in ("MAX_REPEAT", "MIN_REPEAT"):
-        return int(value[0]) * _least(value[2])
+        digits, row = _least(value[2])
+        alone = len(value[2]) == 1 and str(value[2][0][0]) == "IN"
+        return int(value[0]) * digits, int(value[0]) * row if alone or not value[0] else row
     if kind == "BRANCH":
-        return min(map(_least, value[1]))
-    return _least(value[-1]) if kind == "SUBPATTERN" else 0
+        ways = [_least(way) for way in value[1]]
+        return min(digits for digits, _ in ways), min(row for _, row in ways)
+    return _least(value[-1]) if kind == "SUBPATTERN" else (0, 0)
 
 
 def _is_digits(item: Any) -> bool:
