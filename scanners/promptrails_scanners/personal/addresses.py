@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.personal.rules import Hit, near, words
 
 _STREETS = (
@@ -12,21 +13,21 @@ _STREETS = (
     "trail|parkway|pkwy|highway|hwy|crescent|close|alley|row"
 )
 # Where a pattern begins with a digit and looks back from it, the search skips to digits.
-_STREET = re.compile(
+_STREET = lazily.pattern(
     rf"\d(?<![\w.$€£/-]\d)\d{{0,4}}[A-Za-z]?,? (?:[NSEW]\.? )?(?:[A-Z][\w'’-]{{1,24}} ){{1,3}}(?i:{_STREETS})\b\.?"
     r"(?:,? (?i:apt|apartment|suite|ste|unit|#)\.? ?\w{1,6})?"
 )
-_LOWER = re.compile(
+_LOWER = lazily.pattern(
     r"\d(?<![\w.$€£/-]\d)\d{0,4} (?:[^\W\d_]{2,24} ){1,3}(?:street|avenue|road|boulevard|lane|terrace)\b",
     re.IGNORECASE,
 )
-_BOX = re.compile(
+_BOX = lazily.pattern(
     r"(?<!\w)(?:p\.? ?o\.? ?box|postfach|apartado(?: de correos)?|bo[iî]te postale|casella postale) \d{1,6}(?!\w)"
     r"|(?<!\w)(?:PSC|CMR|Unit) \d{1,5},? Box \d{1,5}(?:[\s,]{1,3}[AFD]PO,? A[AEP] \d{5})?"
     r"|(?<!\w)(?:USNS|USS|USNV|USCGC) [A-Z][a-z]{2,24}[\s,]{1,3}FPO,? A[AEP] \d{5}(?!\w)",
     re.IGNORECASE,
 )
-_CODE = re.compile(
+_CODE = lazily.pattern(
     r"(?<![\w.,$€£-])(?:\d{5}(?:-\d{4})?|\d{4} ?[A-Z]{2}|\d{4}|\d{6}|"
     r"\d{2}-\d{3}|\d{3} \d{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d)(?![\w-]|[.,]\d)"
 )

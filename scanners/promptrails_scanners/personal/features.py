@@ -5,12 +5,13 @@ The program that trains the weights uses these functions too, so both see the sa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from zlib import crc32
+
+from promptrails_scanners.foundation import lazily
 
 BUCKETS = 1 << 15
 COMMON_BITS = 1 << 16
@@ -20,7 +21,7 @@ _MASK = BUCKETS - 1
 _LOW = (BUCKETS << 7) - 1
 """The bits of a sum that its bucket depends on."""
 _MIX = 0x9E3779B1
-_TOKEN = re.compile(r"[^\W\d_]{1,64}(?:['’-](?!s\b)[^\W\d_]{1,64}){0,4}|\d{1,32}[^\W\d_]{0,3}|[^\w\s]|_")
+_TOKEN = lazily.pattern(r"[^\W\d_]{1,64}(?:['’-](?!s\b)[^\W\d_]{1,64}){0,4}|\d{1,32}[^\W\d_]{0,3}|[^\w\s]|_")
 
 LONGEST = 64 * 5 + 4
 """No token has more characters."""
@@ -90,23 +91,26 @@ def describe(token: str, common: bytes) -> Word:
         bit = common_bit(lower)
         if common[bit >> 3] >> (bit & 7) & 1:
             known |= COMMON
-    shape = _shape(token)
     code = _hash("w" + lower)
-    kind = _hash(f"k{shape}{known}")
-    form = _hash("s" + shape)
+    kind, alike = _alike(_shape(token), known)
+    letters = ("y" + lower[-2:], "x" + lower[-4:], "p" + lower[:3], "q" + lower[:2])
     tail = _hash("z" + lower[-3:])
-    near = (code, kind, form, tail)
-    own = (
-        *near,
-        _hash("y" + lower[-2:]),
-        _hash("x" + lower[-4:]),
-        _hash("p" + lower[:3]),
-        _hash("q" + lower[:2]),
-        _hash(f"g{known}"),
+    around = (
+        (_at(code, 0), *alike[0]),
+        (_at(code, 1), _at(tail, 1), *alike[1]),
+        (_at(code, 2), _at(tail, 2), *[_at(_hash(one), 2) for one in letters], *alike[2]),
+        (_at(code, 3), _at(tail, 3), *alike[3]),
+        (_at(code, 4), *alike[4]),
     )
-    around = ((code, kind), near, own, near, (code, kind))
-    buckets = tuple(tuple(_at(one, place) for one in some) for place, some in enumerate(around))
-    return Word(kind, _parts(code, kind), buckets)
+    return Word(kind, _parts(code, kind), around)
+
+
+@lru_cache(maxsize=2048)
+def _alike(shape: str, known: int) -> tuple[int, tuple[tuple[int, ...], ...]]:
+    """The kind of words of a shape that the same lists hold, and the buckets that they have in common."""
+    kind, form = _hash(f"k{shape}{known}"), _hash("s" + shape)
+    around = ((kind,), (kind, form), (kind, form, _hash(f"g{known}")), (kind, form), (kind,))
+    return kind, tuple(tuple(_at(one, place) for one in some) for place, some in enumerate(around))
 
 
 def _parts(code: int, kind: int) -> tuple[int, ...]:

@@ -9,13 +9,14 @@ import re
 from collections.abc import Callable, Iterator
 from ipaddress import AddressValueError, IPv6Address
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.personal.checks import base58check, bech32, is_date, luhn, mod97
 from promptrails_scanners.personal.rules import Hit, near
 
 # ------------------------------------------------------------------ mail
 
-_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]", re.UNICODE)
-_DOMAIN = re.compile(
+_LOCAL = lazily.pattern(r"[\w.!#$%&'*+/=?^`{|}~-]", re.UNICODE)
+_DOMAIN = lazily.pattern(
     r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?![\w-])", re.IGNORECASE
 )
 _BEFORE_MAIL = "'\"`*|/={}!#$%&?^~."
@@ -42,15 +43,17 @@ def mails(text: str) -> Iterator[Hit]:
 # ------------------------------------------------------------------ network
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-_IPV4 = re.compile(rf"(?<![\w.:]){_OCTET}(?:\.{_OCTET}){{3}}(?!\w|\.\d\d?\d?\.)")
-_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9a-fA-F]{0,4}:){2,8}(?:[0-9a-fA-F]{1,4}|(?:\d{1,3}\.){3}\d{1,3})?(?![\w:]|\.\d)")
-_MAC = re.compile(
+_IPV4 = lazily.pattern(rf"(?<![\w.:]){_OCTET}(?:\.{_OCTET}){{3}}(?!\w|\.\d\d?\d?\.)")
+_IPV6 = lazily.pattern(
+    r"(?<![\w:.])(?:[0-9a-fA-F]{0,4}:){2,8}(?:[0-9a-fA-F]{1,4}|(?:\d{1,3}\.){3}\d{1,3})?(?![\w:]|\.\d)"
+)
+_MAC = lazily.pattern(
     r"(?<![\w:-])[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}(?![\w:-])"
     r"|(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])",
     re.IGNORECASE,
 )
-_COLONS = re.compile(r":[0-9a-fA-F]{0,4}:")
-_PAIRS = re.compile(r"[:-][0-9a-fA-F]{2}[:-]|\.[0-9a-fA-F]{4}\.")
+_COLONS = lazily.pattern(r":[0-9a-fA-F]{0,4}:")
+_PAIRS = lazily.pattern(r"[:-][0-9a-fA-F]{2}[:-]|\.[0-9a-fA-F]{4}\.")
 """What no address of version 6 and no hardware address is without; it is found sooner."""
 _NETWORK = (
     r"ips?|ipv[46]|addr(?:ess(?:es)?)?|host|server|gateway|dns|subnet|ping|ssh|loopback|localhost|multicast|interface|"
@@ -86,7 +89,7 @@ def _is_ipv6(text: str) -> bool:
 
 # ------------------------------------------------------------------ cards
 
-_CARD = re.compile(
+_CARD = lazily.pattern(
     r"\d(?<![\w.+-]\d)(?<!\d[ ,]\d)"  # the digit first: the search then skips to digits
     r"(?:\d{3}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{3}([ -])\d{6}\2\d{4,5}|(?:[ -]?\d){11,18})(?![\w-]|\.\d)"
 )
@@ -95,18 +98,18 @@ _CARD_WORDS = (
     r"kredit\w{0,8}|tarjetas?|carte|carta|kaart|kort|cart[aã]o|expir(?:es|y|ing|ation)"
 )
 _ISSUERS = (
-    (re.compile(r"4"), {13, 16, 19}),
-    (re.compile(r"5[1-5]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)"), {16}),
-    (re.compile(r"3[47]"), {15}),
-    (re.compile(r"3(?:0[0-5]|09|[689])"), {14, 16, 17, 18, 19}),
-    (re.compile(r"6(?:011|4[4-9]|5)"), {16, 17, 18, 19}),
-    (re.compile(r"35(?:2[89]|[3-8])"), {16, 17, 18, 19}),
-    (re.compile(r"(?:2131|1800)"), {15}),
-    (re.compile(r"62"), {16, 17, 18, 19}),
-    (re.compile(r"(?:50|5[6-9]|6[37])"), set(range(12, 20))),
-    (re.compile(r"220[0-4]"), {16, 17, 18, 19}),
-    (re.compile(r"1"), {15}),
-    (re.compile(r"60|65|81|82|508"), {16}),
+    (lazily.pattern(r"4"), {13, 16, 19}),
+    (lazily.pattern(r"5[1-5]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)"), {16}),
+    (lazily.pattern(r"3[47]"), {15}),
+    (lazily.pattern(r"3(?:0[0-5]|09|[689])"), {14, 16, 17, 18, 19}),
+    (lazily.pattern(r"6(?:011|4[4-9]|5)"), {16, 17, 18, 19}),
+    (lazily.pattern(r"35(?:2[89]|[3-8])"), {16, 17, 18, 19}),
+    (lazily.pattern(r"(?:2131|1800)"), {15}),
+    (lazily.pattern(r"62"), {16, 17, 18, 19}),
+    (lazily.pattern(r"(?:50|5[6-9]|6[37])"), set(range(12, 20))),
+    (lazily.pattern(r"220[0-4]"), {16, 17, 18, 19}),
+    (lazily.pattern(r"1"), {15}),
+    (lazily.pattern(r"60|65|81|82|508"), {16}),
 )
 """Leading digits and lengths: Visa, Mastercard, American Express, Diners, Discover, JCB (both), UnionPay, Maestro, Mir,
 UATP, RuPay."""
@@ -151,7 +154,7 @@ _IBAN_LENGTHS = {
     }.items()
     for code in codes.split()
 }
-_IBAN = re.compile(r"\d(?<=[A-Za-z]{2}\d)(?<![^\W_].{2}\d)\d(?=[ -]?[A-Za-z0-9])", re.DOTALL)
+_IBAN = lazily.pattern(r"\d(?<=[A-Za-z]{2}\d)(?<![^\W_].{2}\d)\d(?=[ -]?[A-Za-z0-9])")
 """The two digits after the letters: the search then skips to digits."""
 
 
@@ -176,10 +179,10 @@ def accounts(text: str) -> Iterator[Hit]:
 
 # ------------------------------------------------------------------ wallets
 
-_BASE58 = re.compile(r"[13LMD9AT](?<!\w[13LMD9AT])[1-9A-HJ-NP-Za-km-z]{25,34}(?!\w)")
-_BECH32 = re.compile(r"(?<![\w])(?:bc|tb|ltc)1[ac-hj-np-z02-9]{11,87}(?!\w)", re.IGNORECASE)
+_BASE58 = lazily.pattern(r"[13LMD9AT](?<!\w[13LMD9AT])[1-9A-HJ-NP-Za-km-z]{25,34}(?!\w)")
+_BECH32 = lazily.pattern(r"(?<![\w])(?:bc|tb|ltc)1[ac-hj-np-z02-9]{11,87}(?!\w)", re.IGNORECASE)
 _BECH32_BEGINS = ("bc1", "tb1", "ltc1")
-_HEXES = re.compile(r"0x(?<!\w0x)[0-9a-fA-F]{40}(?!\w)")
+_HEXES = lazily.pattern(r"0x(?<!\w0x)[0-9a-fA-F]{40}(?!\w)")
 _WALLET = (
     r"wallets?|eth(?:er(?:eum)?)?|address(?:es)?|crypto|erc-?20|usdt|usdc|token|donat\w{1,5}|metamask|send|deposit"
 )
@@ -202,7 +205,7 @@ def wallets(text: str) -> Iterator[Hit]:
 # ------------------------------------------------------------------ dates of birth
 
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
-_DATE = re.compile(
+_DATE = lazily.pattern(
     rf"(?<![\w/.-])(?:(\d{{1,4}})([/.-])(\d{{1,2}})\2(\d{{1,4}})|\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH},? \d{{4}}"
     rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}})(?![\w/-])",
     re.IGNORECASE,

@@ -6,7 +6,6 @@ a list of domains at its first use, are left to the rules of this package.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 from promptrails_engine.errors import ConfigurationError
 from promptrails_engine.require import installed, require
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.personal import tagger
 from promptrails_scanners.personal.kinds import PRESIDIO_ONLY
 from promptrails_scanners.personal.options import PersonalOptions
@@ -46,7 +46,7 @@ _NAMED = {
 }
 """The model's labels, as kinds."""
 _MODELS_KINDS = frozenset(_NAMED.values())
-_HALVES = re.compile("[\ud800-\udfff]")
+_HALVES = lazily.pattern("[\ud800-\udfff]")
 """Halves of characters, which spaCy cannot read."""
 _SURE = 0.7
 """What is said of a place that the model alone names.  It gives no chances; of its places on labelled texts so many are

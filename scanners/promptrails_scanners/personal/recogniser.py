@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 
 from promptrails_engine.ports.scanner import Finding
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.places import union
 from promptrails_scanners.foundation.views import View, folded
 from promptrails_scanners.personal import presidio, tagger
@@ -20,8 +20,8 @@ from promptrails_scanners.personal.rules import Hit, Rule, windows
 from promptrails_scanners.personal.shared import shared
 from promptrails_scanners.personal.world import worldwide
 
-_PIECE = re.compile(r"\w+|[^\w\s]")
-_DIGITS = re.compile(r"\d+")
+_PIECE = lazily.pattern(r"\w+|[^\w\s]")
+_DIGITS = lazily.pattern(r"\d+")
 _MOST = 32
 """No rule needs more digits."""
 Source = Callable[[str], Iterable[Hit]]

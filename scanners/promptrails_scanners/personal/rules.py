@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from promptrails_scanners.foundation import lazily
+
 BEFORE, AFTER = 72, 32
 """So many characters before and after a place are searched for its context words."""
 
@@ -102,7 +104,7 @@ def near(text: str, start: int, end: int, alternatives: str, before: int = BEFOR
     return bool(pattern.search(text, max(0, start - before), start) or pattern.search(text, end, end + after))
 
 
-_DIGITS = re.compile(r"\d[\d\s.,/()-]{0,64}")
+_DIGITS = lazily.pattern(r"\d[\d\s.,/()-]{0,64}")
 
 
 def windows(text: str, margin: int = 24) -> list[tuple[int, int]]:

@@ -91,7 +91,7 @@ class Model:
 
 
 Known = tuple[Any, ...]
-"""A word's kind, its parts, the sums of its kind for each place in the line, and those of its buckets for five tokens."""
+"""A word's kind, its parts, the sums of its kind for each place in a line, and those of its buckets for five tokens."""
 Chance = tuple[float, ...] | None
 
 
