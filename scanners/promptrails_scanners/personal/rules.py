@@ -88,7 +88,7 @@ def _digits(kind: str, value: Any) -> tuple[int, int]:
 def _is_digits(item: Any) -> bool:
     kind, value = str(item[0]), item[1]
     if kind == "RANGE":
-        return ord("0") <= value[0] and value[1] <= ord("9")
+        return bool(ord("0") <= value[0] and value[1] <= ord("9"))
     return str(value) == "CATEGORY_DIGIT" or (kind == "LITERAL" and chr(value).isdecimal())
 
 

@@ -36,7 +36,7 @@ def shared(search: Search[Asked, Found]) -> Search[Asked, Found]:
                 size -= len(kept.popitem(last=False)[1])
 
     @wraps(search)
-    def asked(text: str, *args: Asked.args, **more: Asked.kwargs) -> Sequence[Found]:
+    def asked(text: str, /, *args: Asked.args, **more: Asked.kwargs) -> Sequence[Found]:
         digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         key = (digest, len(text), args, tuple(more.items()))
         with lock:

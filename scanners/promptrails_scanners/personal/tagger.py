@@ -54,7 +54,8 @@ _LONGEST = 400
 _LANE = 15
 _LANES = (1 << _LANE) - 1
 _BIAS = 255
-_NONE = sum(_BIAS << _LANE * label for label in range(_N - 1))
+_ONES = sum(1 << _LANE * label for label in range(_N - 1))
+_NONE = _BIAS * _ONES
 """What a bucket adds whose weights are all the same."""
 _AROUND = (2, 4, 9, 4, 2)
 """How many buckets a token has from those around it and from itself; where nothing stands there are fewer."""
@@ -110,11 +111,10 @@ def unpack(data: bytes) -> Model:
     numbers = struct.unpack_from(f"<{count}f", plain)
     common = plain[4 * count : 4 * count + COMMON_BITS // 8]
     weights = plain[4 * count + COMMON_BITS // 8 :]
-    signed = [memoryview(weights[label : BUCKETS * _N : _N]).cast("b") for label in range(_N)]
-    table = array("Q")
-    for other, *ours in zip(*signed, strict=True):
-        b, c, d, e = ours
-        table.append(_NONE + (b - other) + (c - other << 15) + (d - other << 30) + (e - other << 45))
+    signed = [(one + 128) % 256 - 128 for one in range(256)]
+    o, b, c, d, e = ([one * unit for one in signed] for unit in (-_ONES, 1, 1 << 15, 1 << 30, 1 << 45))
+    lanes = zip(*(weights[label : BUCKETS * _N : _N] for label in range(_N)), strict=True)
+    table = array("Q", [_NONE + o[at] + b[one] + c[two] + d[three] + e[four] for at, one, two, three, four in lanes])
     moves = tuple(tuple(math.exp(one) for one in numbers[1 + _N * row : 1 + _N * row + _N]) for row in range(_N))
     fall = array("d", [math.exp(-numbers[0] * under) for under in range(2 * _EVEN + 1)])
     return Model(table, common, fall, moves, tuple(math.exp(one) for one in numbers[1 + _N * _N :]))
@@ -155,7 +155,7 @@ class Likely:
     """Tokens in a row of a part, of which each may be of a name or an address."""
 
     tokens: Sequence[Token]
-    chances: Sequence[Chance]
+    chances: Sequence[Sequence[float]]
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -194,13 +194,13 @@ def likely(text: str, least: float, persons: Places | None) -> Sequence[Likely]:
 
 
 def _likely(part: Sequence[Token], chances: Sequence[Chance]) -> Iterator[Likely]:
-    start: int | None = None
+    some: list[tuple[float, ...]] = []
     for at, chance in enumerate((*chances, None)):
         if chance is not None:
-            start = at if start is None else start
-        elif start is not None:
-            yield Likely(part[start:at], chances[start:at])
-            start = None
+            some.append(chance)
+        elif some:
+            yield Likely(part[at - len(some) : at], some)
+            some = []
 
 
 # ------------------------------------------------------------------ scores
@@ -246,7 +246,7 @@ def _factors(loaded: Model, part: Sequence[Token]) -> list[tuple[float, ...]]:
     for two, one, own, next_one, next_two, line, back, row, on in zip(
         known, known[1:], known[2:], known[3:], known[4:], lines(part), rows, rows[1:], rows[2:], strict=False
     ):
-        total = two[3] + one[4] + own[5] + next_one[6] + next_two[7]
+        total: int = two[3] + one[4] + own[5] + next_one[6] + next_two[7]
         total += row[0] + back[1] + on[2] + own[2][0][line] + one[2][1][line]
         total += sum(map(get, beside(two[1], one[1], own[1], next_one[1], next_two[1])))
         b, c, d, e = total & _LANES, total >> 15 & _LANES, total >> 30 & _LANES, total >> 45
@@ -274,7 +274,7 @@ def _forward(loaded: Model, factors: Sequence[Sequence[float]]) -> list[tuple[fl
         loaded.moves
     )
     a, b, c, d, e = (one * factor for one, factor in zip(loaded.starts, factors[0], strict=True))
-    found = [(a, b, c, d, e)]
+    found: list[tuple[float, ...]] = [(a, b, c, d, e)]
     for at in range(1, len(factors)):
         if not at % _EVENED:
             size = a + b + c + d + e
@@ -325,12 +325,14 @@ def _backward(
 # ------------------------------------------------------------------ runs
 
 
-def _runs(part: Sequence[Token], chances: Sequence[Chance], first: int, least: float, name: str) -> Iterator[Tagged]:
+def _runs(
+    part: Sequence[Token], chances: Sequence[Sequence[float]], first: int, least: float, name: str
+) -> Iterator[Tagged]:
     """Tokens side by side that are likely enough; a run has one token at least that is a word or a number."""
     run: list[int] = []
     for at, chance in enumerate(chances):
-        inside = chance is not None and chance[first] + chance[first + 1] >= least
-        if run and (chance is None or not inside or chance[first] > chance[first + 1]):
+        inside = chance[first] + chance[first + 1] >= least
+        if run and (not inside or chance[first] > chance[first + 1]):
             yield from _run(part, chances, run, first, name)
             run = []
         if inside:
@@ -340,7 +342,7 @@ def _runs(part: Sequence[Token], chances: Sequence[Chance], first: int, least: f
 
 
 def _run(
-    part: Sequence[Token], chances: Sequence[Chance], run: Sequence[int], first: int, name: str
+    part: Sequence[Token], chances: Sequence[Sequence[float]], run: Sequence[int], first: int, name: str
 ) -> Iterator[Tagged]:
     low, high = 0, len(run)
     while low < high and part[run[low]].text in _EDGES:
@@ -352,7 +354,7 @@ def _run(
         return
     if not (_is_address(part, kept) if name == "ADDRESS" else any(part[at].text[0].isalnum() for at in kept)):
         return
-    sure = [chance[first] + chance[first + 1] for chance in chances[kept[0] : kept[-1] + 1] if chance is not None]
+    sure = [chances[at][first] + chances[at][first + 1] for at in kept]
     yield Tagged(part[kept[0]].start, part[kept[-1]].end, name, min(1.0, sum(sure) / len(sure)))
 
 
