@@ -113,7 +113,8 @@ def unpack(data: bytes) -> Model:
     weights = plain[4 * count + COMMON_BITS // 8 :]
     signed = [(one + 128) % 256 - 128 for one in range(256)]
     o, b, c, d, e = ([one * unit for one in signed] for unit in (-_ONES, 1, 1 << 15, 1 << 30, 1 << 45))
-    lanes = zip(*(weights[label : BUCKETS * _N : _N] for label in range(_N)), strict=True)
+    a, *others = (weights[label : BUCKETS * _N : _N] for label in range(_N))
+    lanes = zip(a, others[0], others[1], others[2], others[3], strict=True)
     table = array("Q", [_NONE + o[at] + b[one] + c[two] + d[three] + e[four] for at, one, two, three, four in lanes])
     moves = tuple(tuple(math.exp(one) for one in numbers[1 + _N * row : 1 + _N * row + _N]) for row in range(_N))
     fall = array("d", [math.exp(-numbers[0] * under) for under in range(2 * _EVEN + 1)])
