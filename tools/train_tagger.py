@@ -128,10 +128,9 @@ class Lexicon:
                 )
                 labels.append(mark if not mark or begins else mark + 1)
             words = [features.NOTHING] * 2 + [self.word(token.text) for token in part] + [features.NOTHING] * 2
-            fresh = [token.fresh for token in part]
             buckets = [
-                tuple(b for d in range(5) for b in words[i + d].around[d]) + features.joint(words, i, fresh)
-                for i in range(len(part))
+                tuple(b for d in range(5) for b in words[i + d].around[d]) + features.joint(words, i, line)
+                for i, line in enumerate(features.lines(part))
             ]
             yield [one + (features.BUCKETS,) * (WIDTH - len(one)) for one in buckets], labels
 
@@ -266,14 +265,21 @@ def train(rows: Sequence[Row], common: bytes, epochs: int, seed: int = 0) -> Fie
 # ------------------------------------------------------------------ figures
 
 
+def forget() -> None:
+    """Drops what is kept of the weights that were used last."""
+    for one in (tagger._known, tagger._lines, tagger._row):
+        one.cache_clear()
+
+
 def figures(data: bytes, rows: Sequence[Row], least: float) -> dict[str, tuple[int, int, int, int]]:
     """For each kind: values covered to 80 %, values, places told, places told that touch a value."""
     loaded = tagger.unpack(data)
     result = {kind: [0, 0, 0, 0] for kind in ("PERSON", "ADDRESS")}
     lexicon = Lexicon(loaded.common)
     del lexicon
-    tagger._known.cache_clear()
+    forget()
     saved, tagger.model = tagger.model, lambda: loaded  # type: ignore[assignment]
+    kept, tagger.likely = tagger.likely, tagger.likely.__wrapped__  # type: ignore[attr-defined]
     try:
         for row in rows:
             view = folded(row["text"])
@@ -291,8 +297,8 @@ def figures(data: bytes, rows: Sequence[Row], least: float) -> dict[str, tuple[i
                         counts[2] += 1
                         counts[3] += any(a < e and b > s and k in fits for a, b, k in gold)
     finally:
-        tagger.model = saved
-        tagger._known.cache_clear()
+        tagger.model, tagger.likely = saved, kept
+        forget()
     return {kind: tuple(counts) for kind, counts in result.items()}  # type: ignore[misc]
 
 

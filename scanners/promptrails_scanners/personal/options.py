@@ -176,7 +176,8 @@ def _rule(one: CustomPattern, scanner: str) -> Rule:
     pattern = compiled(one.regex, scanner, f"patterns.{one.name}", flags=re.RegexFlag(0))
     context = "|".join(re.escape(word) for word in one.context)
     check = VALIDATORS[one.validator] if one.validator else None
-    return Rule(one.name, pattern, 0.0 if context else one.score, check, context, "", one.score, 0.0)
+    score = 0.0 if context else one.score
+    return Rule(one.name, pattern.pattern, score, check, context, "", one.score, 0.0, pattern.flags)
 
 
 def _literals(words: Iterable[str]) -> re.Pattern[str] | None:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from promptrails_scanners.foundation import lazily
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -318,5 +320,5 @@ def plans() -> tuple[Plan, ...]:
         if line:
             region, code, trunk, lengths, leading = line.split(" ")
             sizes = frozenset(map(int, lengths.split(",")))
-            made.append(Plan(region, code, trunk.strip("-"), sizes, re.compile(leading)))
+            made.append(Plan(region, code, trunk.strip("-"), sizes, lazily.pattern(leading)))
     return tuple(made)

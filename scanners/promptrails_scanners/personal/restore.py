@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Literal
 
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.personal.vault import Vault
 
 Restore = Literal["exact", "fuzzy"]
@@ -16,10 +17,10 @@ _EXACT = r"\[[A-Z][A-Z0-9_]{0,39}_\d{1,9}[a-z]?\]"
 _BARE = r"(?<!\w)[A-Z][A-Z0-9_]{0,39}_\d{1,9}[a-z]?(?!\w)"
 _INSIDE = r" ?[A-Za-z][A-Za-z0-9_ \\-]{0,39}[_ -]\d{1,9}[A-Za-z]? ?"
 _LOOSE = rf"\\\[{_INSIDE}\\\]|\[{_INSIDE}\]"
-_PATTERNS = {"exact": re.compile(_EXACT), "fuzzy": re.compile(f"{_LOOSE}|{_BARE}")}
+_PATTERNS = {"exact": lazily.pattern(_EXACT), "fuzzy": lazily.pattern(f"{_LOOSE}|{_BARE}")}
 _OPEN = {
-    "exact": re.compile(rf"\[[A-Za-z0-9_]{{0,{_LONGEST}}}$"),
-    "fuzzy": re.compile(rf"(?:\\?\[[\w \\-]{{0,{_LONGEST}}}|\\|(?<!\w)\w{{1,{_LONGEST}}})$"),
+    "exact": lazily.pattern(rf"\[[A-Za-z0-9_]{{0,{_LONGEST}}}$"),
+    "fuzzy": lazily.pattern(rf"(?:\\?\[[\w \\-]{{0,{_LONGEST}}}|\\|(?<!\w)\w{{1,{_LONGEST}}})$"),
 }
 
 

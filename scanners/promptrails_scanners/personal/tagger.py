@@ -1,7 +1,7 @@
 """Names of persons and addresses, told by a small linear model of tokens.
 
-A conditional random field over five labels.  The weights are whole numbers of one byte; the five of a bucket lie side
-by side in one int, so that the sum over a token's buckets is one sum of ints.
+A conditional random field over five labels.  The weights are whole numbers of one byte; those of a bucket, less that of
+the first label, lie side by side in one int, so that the sum over a token's buckets is one sum of ints.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 from promptrails_scanners.foundation.once import once
 from promptrails_scanners.personal.features import (
@@ -22,11 +24,15 @@ from promptrails_scanners.personal.features import (
     PLACES,
     Token,
     Word,
+    beside,
     describe,
-    joint,
+    in_a_row,
+    lines,
     lists,
+    on_line,
     tokens,
 )
+from promptrails_scanners.personal.shared import shared
 
 LABELS = ("O", "B-PERSON", "I-PERSON", "B-ADDRESS", "I-ADDRESS")
 MAGIC = b"PRTAG2"
@@ -36,14 +42,29 @@ so many, or after so many anywhere."""
 GAP = 256
 """White space of more characters ends a part, too."""
 
+FLOOR = 0.05
+"""What is less likely than that is of use only to who asks for it, and is not kept for others."""
+
 AGREED, ALONE = 10.0, 0.5
 """How much likelier a person is at a token where another model sees one, and at one where it does not."""
 
 _N = len(LABELS)
 _LONGEST = 400
 """What is longer, in characters, is no name and no address."""
-_LANE = 16
-_BIAS = 128
+_LANE = 15
+_LANES = (1 << _LANE) - 1
+_BIAS = 255
+_ONES = sum(1 << _LANE * label for label in range(_N - 1))
+_NONE = _BIAS * _ONES
+"""What a bucket adds whose weights are all the same."""
+_AROUND = (2, 4, 9, 4, 2)
+"""How many buckets a token has from those around it and from itself; where nothing stands there are fewer."""
+_WIDTH = sum(_AROUND) + 13
+"""Buckets of a token, those included that it has together with its neighbours."""
+_EVEN = _WIDTH * _BIAS
+"""The sum of a label that is as likely as the first."""
+_EVENED = 16
+"""After so many tokens sums are brought back to about 1."""
 _EDGES = frozenset(",;:\"'“”‘’()[]{}<>|*_-–—.!?\\/=")
 
 
@@ -63,10 +84,16 @@ class Model:
 
     table: Sequence[int]
     common: bytes
-    scale: float
+    fall: Sequence[float]
+    """The factors for labels whose sums are 0, 1, 2 and more units under the best."""
     moves: tuple[tuple[float, ...], ...]
     """How well a label follows another one, as factors: first label, second label."""
     starts: tuple[float, ...]
+
+
+Known = tuple[Any, ...]
+"""A word's kind, its parts, the sums of its kind for each place in a line, and those of its buckets for five tokens."""
+Chance = tuple[float, ...] | None
 
 
 def pack(
@@ -83,13 +110,15 @@ def unpack(data: bytes) -> Model:
     count = 1 + _N * _N + _N
     numbers = struct.unpack_from(f"<{count}f", plain)
     common = plain[4 * count : 4 * count + COMMON_BITS // 8]
-    weights = struct.unpack_from(f"<{BUCKETS * _N}b", plain, 4 * count + COMMON_BITS // 8)
-    table = [
-        sum((weights[at + label] + _BIAS) << (_LANE * label) for label in range(_N))
-        for at in range(0, BUCKETS * _N, _N)
-    ]
+    weights = plain[4 * count + COMMON_BITS // 8 :]
+    signed = [(one + 128) % 256 - 128 for one in range(256)]
+    o, b, c, d, e = ([one * unit for one in signed] for unit in (-_ONES, 1, 1 << 15, 1 << 30, 1 << 45))
+    a, *others = (weights[label : BUCKETS * _N : _N] for label in range(_N))
+    lanes = zip(a, others[0], others[1], others[2], others[3], strict=True)
+    table = array("Q", [_NONE + o[at] + b[one] + c[two] + d[three] + e[four] for at, one, two, three, four in lanes])
     moves = tuple(tuple(math.exp(one) for one in numbers[1 + _N * row : 1 + _N * row + _N]) for row in range(_N))
-    return Model(table, common, numbers[0], moves, tuple(math.exp(one) for one in numbers[1 + _N * _N :]))
+    fall = array("d", [math.exp(-numbers[0] * under) for under in range(2 * _EVEN + 1)])
+    return Model(table, common, fall, moves, tuple(math.exp(one) for one in numbers[1 + _N * _N :]))
 
 
 @once
@@ -119,15 +148,40 @@ def _ends(part: Sequence[Token], token: Token) -> bool:
     return size >= HARD or token.fresh or (size >= WISHED and part[-1].text in ".!?")
 
 
-def tag(text: str, person: float, address: float, persons: Sequence[tuple[int, int]] | None = None) -> Iterator[Tagged]:
+Places = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """Tokens in a row of a part, of which each may be of a name or an address."""
+
+    tokens: Sequence[Token]
+    chances: Sequence[Sequence[float]]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def tag(text: str, person: float, address: float, persons: Places | None = None) -> Iterator[Tagged]:
     """Where names and addresses stand that are at least so likely; a kind with more than 1 is not looked for.
 
     `persons` are places, in their order, that another model takes for persons: that makes a name there more likely and
     one elsewhere less.
     """
+    for one in likely(text, FLOOR if min(person, address) >= FLOOR else 0.0, persons):
+        if person <= 1:
+            yield from _runs(one.tokens, one.chances, 1, person, "PERSON")
+        if address <= 1:
+            yield from _runs(one.tokens, one.chances, 3, address, "ADDRESS")
+
+
+@shared
+def likely(text: str, least: float, persons: Places | None) -> Sequence[Likely]:
+    """The tokens of a text that are of a name or an address at least so likely."""
     loaded = model()
     places = iter(persons or ())
     place = next(places, None)
+    found: list[Likely] = []
     for part in parts(text):
         doubt: list[float] | None = None
         if persons is not None:
@@ -136,85 +190,135 @@ def tag(text: str, person: float, address: float, persons: Sequence[tuple[int, i
                 while place is not None and place[1] <= token.start:
                     place = next(places, None)
                 doubt.append(AGREED if place is not None and place[0] < token.end else ALONE)
-        chances = marginals(loaded, part, doubt)
-        if person <= 1:
-            yield from _runs(part, chances, 1, person, "PERSON")
-        if address <= 1:
-            yield from _runs(part, chances, 3, address, "ADDRESS")
+        found += _likely(part, marginals(loaded, part, least, doubt))
+    return found
+
+
+def _likely(part: Sequence[Token], chances: Sequence[Chance]) -> Iterator[Likely]:
+    some: list[tuple[float, ...]] = []
+    for at, chance in enumerate((*chances, None)):
+        if chance is not None:
+            some.append(chance)
+        elif some:
+            yield Likely(part[at - len(some) : at], some)
+            some = []
 
 
 # ------------------------------------------------------------------ scores
 
 
-@lru_cache(maxsize=16384)
-def _known(token: str) -> tuple[Word, tuple[int, ...], tuple[int, ...]]:
-    """A token's word, the sums of its buckets for each place, and how many there are."""
+@lru_cache(maxsize=8192)
+def _known(token: str) -> Known:
+    """What is the same for a token wherever it stands; kept for so many, about 6 MB."""
     loaded = model()
-    word = describe(token, loaded.common)
-    return _summed(loaded, word)
+    return _summed(loaded, describe(token, loaded.common))
 
 
-def _summed(loaded: Model, word: Word) -> tuple[Word, tuple[int, ...], tuple[int, ...]]:
+def _summed(loaded: Model, word: Word) -> Known:
     get = loaded.table.__getitem__
-    return word, tuple(sum(map(get, some)) for some in word.around), tuple(map(len, word.around))
+    full = [sum(map(get, some)) + (size - len(some)) * _NONE for some, size in zip(word.around, _AROUND, strict=True)]
+    return word.kind, word.parts, _lines(word.kind), *full
 
 
-def marginals(loaded: Model, part: Sequence[Token], doubt: Sequence[float] | None = None) -> list[list[float]]:
-    """For each token how likely each label is; `doubt` holds a factor for each token that makes a person of it more
-    likely or less."""
-    if not part:
-        return []
-    factors = _factors(loaded, part)
-    for factor, more in zip(factors, doubt or (), strict=False):
-        factor[1] *= more
-        factor[2] *= more
-    return _chances(loaded, factors)
+@lru_cache(maxsize=2048)
+def _lines(kind: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The sums of the buckets of a kind and a place in the line, for each of the four."""
+    get = model().table.__getitem__
+    some = [on_line(kind, line) for line in range(4)]
+    return tuple(sum(map(get, own)) for own, _ in some), tuple(sum(map(get, after)) for _, after in some)
 
 
-def _factors(loaded: Model, part: Sequence[Token]) -> list[list[float]]:
+@lru_cache(maxsize=16384)
+def _row(one: int, kind: int, next_one: int) -> tuple[int, int, int]:
+    """The sums of the buckets of three kinds in a row."""
+    get = model().table.__getitem__
+    middle, last, first = in_a_row(one, kind, next_one)
+    return sum(map(get, middle)), sum(map(get, last)), sum(map(get, first))
+
+
+def _factors(loaded: Model, part: Sequence[Token]) -> list[tuple[float, ...]]:
+    """How well each label goes with each token, as a factor: 1 for the best."""
     blank = _summed(loaded, NOTHING)
-    known = [blank, blank, *(_known(token.text) for token in part), blank, blank]
-    words = [one[0] for one in known]
-    fresh = [token.fresh for token in part]
-    get = loaded.table.__getitem__
-    lanes = range(0, _LANE * _N, _LANE)
-    factors: list[list[float]] = []
-    for at in range(len(part)):
-        two, one, own, next_one, next_two = known[at : at + 5]
-        more = joint(words, at, fresh)
-        total = two[1][0] + one[1][1] + own[1][2] + next_one[1][3] + next_two[1][4] + sum(map(get, more))
-        count = len(more) + two[2][0] + one[2][1] + own[2][2] + next_one[2][3] + next_two[2][4]
-        zero = count * _BIAS
-        raw = [((total >> lane & 0xFFFF) - zero) * loaded.scale for lane in lanes]
-        best = max(raw)
-        factors.append([math.exp(one - best) for one in raw])
+    known = [blank, blank, *[_known(token.text) for token in part], blank, blank]
+    kinds = [one[0] for one in known]
+    rows = list(map(_row, kinds, kinds[1:], kinds[2:]))
+    get, fall = loaded.table.__getitem__, loaded.fall
+    factors: list[tuple[float, ...]] = []
+    for two, one, own, next_one, next_two, line, back, row, on in zip(
+        known, known[1:], known[2:], known[3:], known[4:], lines(part), rows, rows[1:], rows[2:], strict=False
+    ):
+        total: int = two[3] + one[4] + own[5] + next_one[6] + next_two[7]
+        total += row[0] + back[1] + on[2] + own[2][0][line] + one[2][1][line]
+        total += sum(map(get, beside(two[1], one[1], own[1], next_one[1], next_two[1])))
+        b, c, d, e = total & _LANES, total >> 15 & _LANES, total >> 30 & _LANES, total >> 45
+        best = max(_EVEN, b, c, d, e)
+        factors.append((fall[best - _EVEN], fall[best - b], fall[best - c], fall[best - d], fall[best - e]))
     return factors
 
 
-def _chances(loaded: Model, factors: Sequence[Sequence[float]]) -> list[list[float]]:
-    """Forwards and backwards through the part."""
-    into = tuple(zip(*loaded.moves, strict=True))
-    now = [start * factor for start, factor in zip(loaded.starts, factors[0], strict=True)]
-    forward: list[list[float]] = []
-    for at, factor in enumerate(factors):
-        if at:
-            a, b, c, d, e = now
-            now = [
-                (a * m[0] + b * m[1] + c * m[2] + d * m[3] + e * m[4]) * f for m, f in zip(into, factor, strict=True)
-            ]
-        size = sum(now)
-        now = [one / size for one in now]
-        forward.append(now)
-    after = [1.0] * _N
-    result: list[list[float]] = []
+def marginals(
+    loaded: Model, part: Sequence[Token], least: float = 0.0, doubt: Sequence[float] | None = None
+) -> list[Chance]:
+    """For each token how likely each label is, or None where all but the first together are less likely than `least`.
+
+    `doubt` holds a factor for each token that makes a person of it more likely or less.
+    """
+    factors = _factors(loaded, part)
+    if doubt is not None:
+        factors = [(a, b * more, c * more, d, e) for (a, b, c, d, e), more in zip(factors, doubt, strict=True)]
+    return _backward(loaded, factors, _forward(loaded, factors), least)
+
+
+def _forward(loaded: Model, factors: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
+    """For each token and label the sum over all ways to come there, up to a factor."""
+    (aa, ab, ac, ad, ae), (ba, bb, bc, bd, be), (ca, cb, cc, cd, ce), (da, db, dc, dd, de), (ea, eb, ec, ed, ee) = (
+        loaded.moves
+    )
+    a, b, c, d, e = (one * factor for one, factor in zip(loaded.starts, factors[0], strict=True))
+    found: list[tuple[float, ...]] = [(a, b, c, d, e)]
+    for at in range(1, len(factors)):
+        if not at % _EVENED:
+            size = a + b + c + d + e
+            a, b, c, d, e = a / size, b / size, c / size, d / size, e / size
+        fa, fb, fc, fd, fe = factors[at]
+        a, b, c, d, e = (
+            (a * aa + b * ba + c * ca + d * da + e * ea) * fa,
+            (a * ab + b * bb + c * cb + d * db + e * eb) * fb,
+            (a * ac + b * bc + c * cc + d * dc + e * ec) * fc,
+            (a * ad + b * bd + c * cd + d * dd + e * ed) * fd,
+            (a * ae + b * be + c * ce + d * de + e * ee) * fe,
+        )
+        found.append((a, b, c, d, e))
+    return found
+
+
+def _backward(
+    loaded: Model, factors: Sequence[Sequence[float]], forward: Sequence[Sequence[float]], least: float
+) -> list[Chance]:
+    """The same from the end, and what both come to."""
+    (aa, ab, ac, ad, ae), (ba, bb, bc, bd, be), (ca, cb, cc, cd, ce), (da, db, dc, dd, de), (ea, eb, ec, ed, ee) = (
+        loaded.moves
+    )
+    a = b = c = d = e = 1.0
+    result: list[Chance] = []
     for at in range(len(factors) - 1, -1, -1):
-        both = [one * other for one, other in zip(forward[at], after, strict=True)]
-        size = sum(both)
-        result.append([one / size for one in both])
-        a, b, c, d, e = (one * factor for one, factor in zip(after, factors[at], strict=True))
-        after = [a * m[0] + b * m[1] + c * m[2] + d * m[3] + e * m[4] for m in loaded.moves]
-        size = sum(after)
-        after = [one / size for one in after]
+        fa, fb, fc, fd, fe = forward[at]
+        fa, fb, fc, fd, fe = fa * a, fb * b, fc * c, fd * d, fe * e
+        some = fb + fc + fd + fe
+        size = fa + some
+        result.append(None if some < least * size else (fa / size, fb / size, fc / size, fd / size, fe / size))
+        if not at % _EVENED:
+            size = a + b + c + d + e
+            a, b, c, d, e = a / size, b / size, c / size, d / size, e / size
+        fa, fb, fc, fd, fe = factors[at]
+        a, b, c, d, e = a * fa, b * fb, c * fc, d * fd, e * fe
+        a, b, c, d, e = (
+            a * aa + b * ab + c * ac + d * ad + e * ae,
+            a * ba + b * bb + c * bc + d * bd + e * be,
+            a * ca + b * cb + c * cc + d * cd + e * ce,
+            a * da + b * db + c * dc + d * dd + e * de,
+            a * ea + b * eb + c * ec + d * ed + e * ee,
+        )
     result.reverse()
     return result
 
