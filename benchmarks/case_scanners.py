@@ -17,12 +17,14 @@ from scanner_texts import data_file, kilobytes, long_text, own_text, terms
 from promptrails_engine.guardrails.scanners import Scanners
 from promptrails_engine.ports.scanner import Scanner
 
+BUILTIN = {"engine": "builtin"}
 OPTIONS: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("pii", "sensitive", "anonymize"), BUILTIN),
     "ban_substrings": {"substrings": terms(1000)},
     "ban_topics": {"topics": ["banking", "sports"]},
     "language": {"valid_languages": ["en"]},
 }
-"""Of the scanners that need some; the others have their defaults."""
+"""Of the scanners that need some, or would take what else is installed; the others have their defaults."""
 GOALS_MS = {
     "pii": (12, 25), "sensitive": (12, 25), "anonymize": (14, 30), "secrets": (1, 4), "prompt_injection": (3, 8),
     "toxicity": (2, 5), "harmful": (2, 5), "bias": (2, 5), "no_refusal": (1, 3), "malicious_urls": (1, 3),
