@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import work
@@ -12,6 +12,7 @@ from promptrails_engine import (
     AsyncEngine,
     ChainAgentConfig,
     Finish,
+    GuardrailSpec,
     ModelCapabilities,
     ModelRequest,
     MultiAgentConfig,
@@ -98,7 +99,7 @@ def add_in_thread(a: int, b: int) -> int:
     return a + b
 
 
-async def simple_agent(engine: Any, *, agent_schema: bool = False) -> str:
+async def simple_agent(engine: Any, *, agent_schema: bool = False, guardrails: Sequence[GuardrailSpec] = ()) -> str:
     """The id of an agent with one prompt, whose input is checked; `engine` has either face."""
     schema = None if agent_schema else work.SIMPLE_SCHEMA
     prompt = await engine.prompts.create("simple", user_prompt=work.SIMPLE, input_schema=schema)
@@ -106,6 +107,7 @@ async def simple_agent(engine: Any, *, agent_schema: bool = False) -> str:
         "simple",
         config=SimpleAgentConfig(prompt_id=prompt.id),
         input_schema=work.SIMPLE_SCHEMA if agent_schema else None,
+        guardrails=guardrails,
     )
     return str(agent.id)
 

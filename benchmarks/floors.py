@@ -47,12 +47,17 @@ async def slow_model(request: Request) -> str:
     return work.answer(request.prompt)
 
 
-def simple(model: Callable[[Request], Awaitable[str]] = instant_model) -> Callable[[int], Awaitable[str]]:
+def simple(
+    model: Callable[[Request], Awaitable[str]] = instant_model,
+    *,
+    asked: Callable[[int], str] = work.question,
+    role: Callable[[], str] = lambda: work.ROLE,
+) -> Callable[[int], Awaitable[str]]:
     template = ENVIRONMENT.from_string(work.SIMPLE)
 
     async def once(i: int) -> str:
         run_id, started = str(uuid.uuid4()), time.time()
-        prompt = template.render(role=work.ROLE, question=work.question(i))
+        prompt = template.render(role=role(), question=asked(i))
         text = await model(Request(run_id=run_id, started_at=started, prompt=prompt))
         return Result(run_id=run_id, started_at=started, ended_at=time.time(), text=text).text
 
@@ -146,13 +151,14 @@ async def chunks() -> AsyncIterator[str]:
         yield work.CHUNK
 
 
-def stream() -> Callable[[int], Awaitable[str]]:
-    async def events() -> AsyncIterator[Event]:
-        run_id, seq = str(uuid.uuid4()), 0
-        async for text in chunks():
-            seq += 1
-            yield Event(run_id, seq, text)
+async def events() -> AsyncIterator[Event]:
+    run_id, seq = str(uuid.uuid4()), 0
+    async for text in chunks():
+        seq += 1
+        yield Event(run_id, seq, text)
 
+
+def stream() -> Callable[[int], Awaitable[str]]:
     async def once(i: int) -> str:
         return "".join([event.text async for event in events()])
 

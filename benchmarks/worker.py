@@ -39,6 +39,11 @@ CASES = {
     "provider": "case_provider:provider_chunk",
     "template": "case_parts:template",
     "validation": "case_parts:validation",
+    "scanner": "case_scanners:alone",
+    "scanners": "case_scanners:together",
+    "scanners-first": "case_scanners:first_use",
+    "guarded": "case_guards:runs",
+    "guarded-stream": "case_guards:chunks",
 }
 """Where the case of each name is."""
 

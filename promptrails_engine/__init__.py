@@ -25,6 +25,9 @@ _ROOMS = {
     "promptrails_engine.definitions.graph_nodes": (
         "CompositeStep", "WorkflowNode",
     ),
+    "promptrails_engine.definitions.guards": (
+        "GuardOptions", "GuardrailSpec",
+    ),
     "promptrails_engine.definitions.settings": (
         "ApprovalPolicy", "Limits", "ModelConfig", "RateLimit", "RunBudget", "SubAgentAttachment", "ToolAttachment",
     ),
@@ -93,6 +96,9 @@ _ROOMS = {
     "promptrails_engine.ports.datasource": (
         "DataSource",
     ),
+    "promptrails_engine.ports.scanner": (
+        "Finding", "Scanner", "ScannerMeta", "Verdict",
+    ),
     "promptrails_engine.ports.media": (
         "MediaProvider",
     ),
@@ -110,8 +116,8 @@ _ROOMS = {
         "AlreadyDecidedError", "ApprovalExpiredError", "ArchivedError", "AuthError", "BadRequestError",
         "BranchesFailedError", "BudgetExceededError", "ChildFailedError", "ConfigurationError", "ConflictError",
         "ContentFilteredError", "ContextOverflowError", "DefinitionError", "EmptyOutputError", "EngineClosedError",
-        "EngineUsageError", "FencedError", "ForbiddenError", "InputInvalidError", "MissingExtraError",
-        "ModelNotFoundError", "ModelNotServedError", "NotFoundError",
+        "EngineUsageError", "FencedError", "ForbiddenError", "GuardrailBlockedError", "InputInvalidError",
+        "MissingExtraError", "ModelNotFoundError", "ModelNotServedError", "NotFoundError",
         "DataSourceError", "DataSourceUnavailableError",
         "OutputInvalidError", "OutputTruncatedError", "PromptRailsError", "ProviderError",
         "ProviderProtocolError", "ProviderTimeoutError", "ProviderUnavailableError", "QueryInvalidError",
@@ -166,6 +172,9 @@ if TYPE_CHECKING:
     from promptrails_engine.definitions.records import (
         Agent, AgentVersion, Prompt, PromptVersion,
     )
+    from promptrails_engine.definitions.guards import (
+        GuardOptions, GuardrailSpec,
+    )
     from promptrails_engine.definitions.settings import (
         ApprovalPolicy, Limits, ModelConfig, RateLimit, RunBudget, SubAgentAttachment, ToolAttachment,
     )
@@ -177,8 +186,8 @@ if TYPE_CHECKING:
         AlreadyDecidedError, ApprovalExpiredError, ArchivedError, AuthError, BadRequestError, BranchesFailedError,
         BudgetExceededError, ChildFailedError, ConfigurationError, ConflictError, ContentFilteredError,
         ContextOverflowError, DefinitionError, EmptyOutputError, EngineClosedError, EngineUsageError, FencedError,
-        ForbiddenError, InputInvalidError, MissingExtraError, ModelNotFoundError, ModelNotServedError,
-        NotFoundError, OutputInvalidError, OutputTruncatedError, PromptRailsError,
+        ForbiddenError, GuardrailBlockedError, InputInvalidError, MissingExtraError, ModelNotFoundError,
+        ModelNotServedError,        NotFoundError, OutputInvalidError, OutputTruncatedError, PromptRailsError,
         DataSourceError, DataSourceUnavailableError,
         ProviderError, ProviderProtocolError, ProviderTimeoutError, ProviderUnavailableError,
         QueryInvalidError, QueryLimitError, QuotaExceededError, RateLimitError, RedirectRefusedError,
@@ -197,6 +206,9 @@ if TYPE_CHECKING:
     )
     from promptrails_engine.ports.datasource import (
         DataSource,
+    )
+    from promptrails_engine.ports.scanner import (
+        Finding, Scanner, ScannerMeta, Verdict,
     )
     from promptrails_engine.ports.media import (
         MediaProvider,
@@ -264,7 +276,8 @@ __all__ = [
     "Drawing", "EmptyOutputError", "Engine",
     "EngineClosedError", "EngineUsageError", "ErrorEvent", "Event", "EventStream", "ExecutionDiff", "ExecutionEvent",
     "ExecutionFacts",
-    "ExecutionResult", "Finish", "ForbiddenError", "FunctionTool", "InputInvalidError", "JsonlSink", "LLMModel",
+    "ExecutionResult", "Finding", "Finish", "ForbiddenError", "GuardOptions", "GuardrailBlockedError", "GuardrailSpec",
+    "FunctionTool", "InputInvalidError", "JsonlSink", "LLMModel",
     "Limits", "LoadReport", "MediaProvider", "MemoryDataSource", "MemorySink", "Message", "MissingExtraError",
     "ModelCapabilities", "ModelConfig",
     "ModelNotFoundError", "ModelNotServedError", "ModelRequest", "MultiAgentConfig", "NotFoundError",
@@ -274,7 +287,8 @@ __all__ = [
     "RateLimit", "RateLimitDelta",
     "RateLimitError", "RedirectRefusedError", "RefusalDelta", "RefusedError", "ResponseTooLargeError", "RunBudget",
     "QueryLimits", "RunCancelledError", "RunError", "RunFailedError", "RunPromptResponse", "RunTimeoutError",
-    "SQLiteDataSource", "SaveReport", "SchemaViolationError", "Secret", "ServerError", "SimpleAgentConfig",
+    "SQLiteDataSource", "SaveReport", "Scanner", "ScannerMeta", "Verdict",
+    "SchemaViolationError", "Secret", "ServerError", "SimpleAgentConfig",
     "Sink", "Span", "StepDiff", "StepFacts",
     "Store", "StoreCorruptError", "StoreError", "StoreUnavailableError", "StoreVersionError", "StreamInterruptedError",
     "SubAgentAttachment", "TemplateError", "TemplateLimitError", "TextDelta", "ThinkingDelta", "ThinkingEvent",

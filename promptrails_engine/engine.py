@@ -21,6 +21,7 @@ from promptrails_engine.ids import IdFactory
 from promptrails_engine.ports.datasource import DataSource
 from promptrails_engine.ports.media import MediaProvider
 from promptrails_engine.ports.provider import Provider
+from promptrails_engine.ports.scanner import ScannerModule
 from promptrails_engine.ports.sink import Sink
 from promptrails_engine.ports.store import Store
 from promptrails_engine.ports.tool import Tool
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from promptrails_engine.resources.costs import Costs
     from promptrails_engine.resources.definitions import Definitions
     from promptrails_engine.resources.executions import Executions
+    from promptrails_engine.resources.guardrails import Guardrails
     from promptrails_engine.resources.llm_models import LLMModels
     from promptrails_engine.resources.prompts import Prompts
     from promptrails_engine.resources.traces import Traces
@@ -60,6 +62,7 @@ class _BaseEngine(Generic[M_co]):
         tools: Iterable[Tool | Callable[..., Any]] = (),
         data_sources: Iterable[DataSource] = (),
         media: Iterable[MediaProvider] = (),
+        scanners: Iterable[ScannerModule] = (),
         sinks: Iterable[Sink] = (),
         hooks: Mapping[str, Iterable[Hook]] | None = None,
         model: str | None = None,
@@ -82,6 +85,7 @@ class _BaseEngine(Generic[M_co]):
             tools: functions or tools that agents may name, beside the built-in ones.
             data_sources: what nodes of workflows may query, by their names.
             media: make speech, images and videos for nodes of workflows.
+            scanners: what guards may look with, beside those found by entry point.
             sinks: receive the spans of every run.
             hooks: functions and webhooks by event, `execution.awaiting_approval` or `approval.decided` (`HookEvent`).
             model: used where neither agent nor prompt names one.
@@ -100,18 +104,16 @@ class _BaseEngine(Generic[M_co]):
         """
         self._opening: asyncio.Lock | None = None
         self._opened = self._closed = False
-        self._store = _store_of(store, durability)
-        self._workspace_id = workspace_id
+        self._store, self._workspace_id = _store_of(store, durability), workspace_id
         self._clock = clock or SystemClock()
         self._ids = ids or IdFactory(clock=self._clock.now)
         self._sinks = SinkHub(list(sinks))
         self._hooks = Hooks(hooks, ids=self._ids, clock=self._clock, in_thread=_hook_threads().run)
-        self._providers, self._given = Providers(providers), GivenAdapters(data_sources, media)
+        self._providers, self._given = Providers(providers), GivenAdapters(data_sources, media, scanners)
         self._tools = ToolRegistry(tools, builtin.find, builtin.NAMES)
         self._model, self._models, self._limits = model, tuple(models), limits
         self._rate_limits = definitions.checked_rate_limits(rate_limits) if rate_limits else {}
-        self._work = WorkOptions(background, recover, lease_s)
-        self._bridge = self._make_bridge()
+        self._work, self._bridge = WorkOptions(background, recover, lease_s), self._make_bridge()
 
     @cached_property
     def agents(self) -> Agents[M_co]:
@@ -132,6 +134,11 @@ class _BaseEngine(Generic[M_co]):
     def approvals(self) -> Approvals[M_co]:
         """What runs wait for somebody to decide."""
         return resources.Approvals(self._parts, self._bridge)
+
+    @cached_property
+    def guardrails(self) -> Guardrails[M_co]:
+        """Guards of agents, and the scanners that they look with."""
+        return resources.Guardrails(self._parts, self._bridge)
 
     @cached_property
     def traces(self) -> Traces[M_co]:
@@ -237,6 +244,7 @@ class _BaseEngine(Generic[M_co]):
             await parts.dispatcher.close()
             await parts.runner.close(grace_s)
             await self._hooks.close(grace_s)
+            parts.services.scans.close()
         for adapter in (*self._providers.all(), *self._given.all()):
             try:
                 await adapter.aclose()

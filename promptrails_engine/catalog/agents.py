@@ -16,6 +16,8 @@ from promptrails_engine.definitions.configs import AGENT_TYPES, AgentConfig, Any
 from promptrails_engine.definitions.graph_nodes import WorkflowNode
 from promptrails_engine.definitions.records import Agent, AgentVersion
 from promptrails_engine.errors import DefinitionError
+from promptrails_engine.guardrails.guards import build_guards
+from promptrails_engine.guardrails.scanners import Scanners
 from promptrails_engine.ports.store import DefinitionRow, VersionRow
 
 _list = list  # the classes below have a method of that name
@@ -26,9 +28,10 @@ class AgentCatalog(Catalog):
 
     kind = "agent"
 
-    def __init__(self, context: CatalogContext, prompts: PromptCatalog) -> None:
+    def __init__(self, context: CatalogContext, prompts: PromptCatalog, scanners: Scanners) -> None:
         super().__init__(context)
         self._prompts = prompts
+        self._scanners = scanners
 
     async def create(
         self,
@@ -101,6 +104,7 @@ class AgentCatalog(Catalog):
             if "agent_id" in entry:
                 entry["agent_id"] = (await self.row(entry["agent_id"])).id
         await self._check_graph(parse_config(config), checked.get("input_schema"))
+        build_guards(checked.get("guardrails", ()), self._scanners, None, one_speaker=True)
         return checked
 
     async def _check_graph(self, config: AnyAgentConfig, input_schema: Mapping[str, Any] | None) -> None:

@@ -16,7 +16,8 @@ from promptrails_engine.definitions import content as contents
 from promptrails_engine.definitions.checks import definition_error
 from promptrails_engine.definitions.digest import content_digest
 from promptrails_engine.errors import ConfigurationError
-from promptrails_engine.run.plan import ModelBinding, Node, Plan, PromptStep, SubAgent
+from promptrails_engine.run.binding import ModelBinding
+from promptrails_engine.run.plan import Node, Plan, PromptStep, SubAgent
 
 _FORK = "fork"
 EVERY_STEP = ""

@@ -36,8 +36,11 @@ from promptrails_engine.definitions.digest import content_digest
 from promptrails_engine.definitions.records import AgentVersion, PromptVersion
 from promptrails_engine.definitions.settings import Limits
 from promptrails_engine.errors import ArchivedError, NotFoundError
+from promptrails_engine.guardrails.guards import build_guards
+from promptrails_engine.guardrails.scanners import Scanners
 from promptrails_engine.ports.store import DefinitionRow, Store
 from promptrails_engine.ports.tool import Tool
+from promptrails_engine.run.binding import ModelBinding
 from promptrails_engine.run.plan import Plan, PromptStep, Sampling
 from promptrails_engine.run.render import CompiledTemplate, compile_template
 from promptrails_engine.schema import SchemaValidator, compile_schema
@@ -59,6 +62,7 @@ class Planner:
         models: ModelDirectory,
         tools: ToolRegistry,
         adapters: NodeAdapters,
+        scanners: Scanners,
         limits: Limits,
     ) -> None:
         self._store = store
@@ -68,6 +72,7 @@ class Planner:
         self._models = models
         self._tools = tools
         self._adapters = adapters
+        self._scanners = scanners
         self._limits = limits
         self._stamp = -1
         self._plans: KeptPlans[tuple[str, str | None]] = KeptPlans(_KEPT)
@@ -104,6 +109,19 @@ class Planner:
         key = content_digest(lock)
         plan = self._locked.get(key)
         return plan if plan is not None else await self._locked.made(key, lambda: self._locked_plan(lock))
+
+    def bare_plan(self, name: str) -> Plan:
+        """A plan without prompts, by the engine's limits."""
+        return Plan("", name, "simple", "", (), None, None, self._limits, self._lock(None, None, []))
+
+    def bind(self, ref: str) -> ModelBinding:
+        """The model behind a registered id or a `provider/model` name.
+
+        Raises:
+            ModelNotServedError: nobody serves it.
+            MissingExtraError: its provider needs a package that is not installed.
+        """
+        return self._models.bind(ref)
 
     def forget(self) -> None:
         """Make all plans anew, for what they stand on has changed."""
@@ -247,6 +265,9 @@ class Planner:
             budget=budget_limits(version),
             checkpoint=checkpoint(version),
             approval_expires_s=(version.approval_policy or {}).get("expires_in_s"),
+            guards=build_guards(
+                version.guardrails, self._scanners, self._models.bind, one_speaker=row.type in ("simple", "chain")
+            ),
         )
 
     def _step(

@@ -10,7 +10,7 @@ from promptrails_engine.catalog.providers import Providers
 from promptrails_engine.errors import ModelNotServedError
 from promptrails_engine.models.registry import ModelRegistry
 from promptrails_engine.ports.provider import ModelCapabilities, Provider
-from promptrails_engine.run.plan import ModelBinding
+from promptrails_engine.run.binding import ModelBinding
 
 ENTRY_POINT_GROUP = "promptrails_engine.providers"
 _DEFAULT = "litellm"

@@ -16,6 +16,7 @@ from promptrails_engine.cli.output import make_tolerant, say
 from promptrails_engine.cli.records import executions, traces
 from promptrails_engine.cli.resuming import cancel, doubts, recover, resolve, resume
 from promptrails_engine.cli.runs import render, run
+from promptrails_engine.cli.scan import scan
 from promptrails_engine.cli.worker import worker
 from promptrails_engine.errors import PromptRailsError
 
@@ -27,12 +28,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 unexpected error, 2 wrong usage or set-up, 3 a run failed, 4 a run waits for an "
-    "approval or for the answer to a doubt, 130 interrupted, 143 terminated.",
+    epilog="Exit codes: 0 done, 1 unexpected error, 2 wrong usage or set-up, 3 a run failed or a scan found something, "
+    "4 a run waits for an approval or for the answer to a doubt, 130 interrupted, 143 terminated.",
 )
 app.command()(demo)
 app.command()(run)
 app.command()(render)
+app.command()(scan)
 app.command()(worker)
 app.command()(recover)
 for command in (resume, doubts, resolve, cancel, fork, migrate):

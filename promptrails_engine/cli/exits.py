@@ -20,8 +20,8 @@ from promptrails_engine.errors import (
 class ExitCode(IntEnum):
     """How a command ended.
 
-    0: done; 1: unexpected; 2: usage or set-up; 3: a run failed; 4: a run waits, for an approval or for the answer to a
-    doubt; 130: interrupted (128 + SIGINT); 143: terminated (128 + SIGTERM).
+    0: done; 1: unexpected; 2: usage or set-up; 3: a run failed, or a scan found something; 4: a run waits, for an
+    approval or for the answer to a doubt; 130: interrupted (128 + SIGINT); 143: terminated (128 + SIGTERM).
     """
 
     OK = 0

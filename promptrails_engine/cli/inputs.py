@@ -48,7 +48,7 @@ def input_values(text: str | None, file: str | None) -> dict[str, Any]:
     if text is not None and file is not None:
         raise UsageError("--input and --input-file are both given; keep one")
     if file is not None:
-        text = _read(file)
+        text = read_text(file)
     if text is None:
         return {}
     try:
@@ -60,7 +60,12 @@ def input_values(text: str | None, file: str | None) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
-def _read(file: str) -> str:
+def read_text(file: str) -> str:
+    """The text of a file, or of stdin where it is `-`.
+
+    Raises:
+        UsageError: it cannot be read, or is no UTF-8 text.
+    """
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode("utf-8-sig")

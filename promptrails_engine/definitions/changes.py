@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from promptrails_engine.definitions.digest import canonical_json
 
-Part = Literal["template", "variables", "input_schema", "output_schema", "parameters", "links", "tools"]
+Part = Literal["template", "variables", "input_schema", "output_schema", "parameters", "links", "tools", "guardrails"]
 ChangeKind = Literal["added", "removed", "changed"]
 WordOp = Literal["equal", "removed", "added"]
 

@@ -20,6 +20,7 @@ from pydantic.dataclasses import dataclass
 
 from promptrails_engine.definitions.checks import parsed, storable
 from promptrails_engine.definitions.configs import parse_config
+from promptrails_engine.definitions.guards import checked_guards
 from promptrails_engine.definitions.settings import (
     APPROVAL_POLICY,
     MODEL_CONFIG,
@@ -86,6 +87,7 @@ class _AgentContent:
     sub_agents: list[Annotated[SubAgentAttachment, BeforeValidator(_sub_agent)]] = field(
         default_factory=list[SubAgentAttachment]
     )
+    guardrails: list[Any] = field(default_factory=list[Any])
 
 
 _PROMPT: TypeAdapter[_PromptContent] = TypeAdapter(_PromptContent)
@@ -137,6 +139,7 @@ def checked_agent(content: Mapping[str, Any], type: str | None) -> dict[str, Any
         if names.count(name) > 1:
             raise DefinitionError(f"tool '{name}' is attached twice")
     data["sub_agents"] = _sub_agents(checked.sub_agents, data["config"]["type"], names) or None
+    data["guardrails"] = checked_guards(checked.guardrails) or None
     if data["config"].get("aggregation") == "first_valid" and not data["output_schema"]:
         raise DefinitionError(
             "aggregation 'first_valid' takes the first output that the agent's output_schema allows; give the agent one"

@@ -16,7 +16,7 @@ PROMPT_CONTENT = (
 )  # fmt: skip
 AGENT_CONTENT = (
     "config", "input_schema", "output_schema", "model_config", "run_budget", "approval_policy", "cache_timeout",
-    "tools", "sub_agents",
+    "tools", "sub_agents", "guardrails",
 )  # fmt: skip
 
 

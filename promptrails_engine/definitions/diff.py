@@ -9,6 +9,7 @@ from promptrails_engine.definitions.changes import Change, ChangeKind, LineHunk,
 from promptrails_engine.definitions.content import content_of
 from promptrails_engine.definitions.diff_config import (
     diff_config,
+    diff_guards,
     diff_output_keys,
     diff_settings,
     diff_sub_agents,
@@ -94,6 +95,7 @@ def _agent_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[C
     if not found and canonical_json(before) != canonical_json(after):
         yield Change("links", "config", "changed", old.get("config"), new.get("config"), False, "numbered differently")
     yield from _sub_agent_changes(old, new)
+    yield from diff_guards(old.get("guardrails", []), new.get("guardrails", []))
     tools = list(diff_tools(old.get("tools", []), new.get("tools", [])))
     yield from tools
     if not tools and canonical_json(old.get("tools")) != canonical_json(new.get("tools")):

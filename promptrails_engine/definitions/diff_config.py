@@ -84,6 +84,11 @@ def diff_sub_agents(old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[Chan
     yield from diff_entries("links", "sub_agents", "sub-agent", before, after)
 
 
+def diff_guards(old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[Change]:
+    """The changes of an agent's guards."""
+    yield from diff_entries("guardrails", "", "guard", _keyed(_entries(old), "id"), _keyed(_entries(new), "id"))
+
+
 def _entries(value: Any) -> list[Entry]:
     """The mappings of a list, by their `sort_order` where they have one."""
     items = cast("list[Any]", value) if isinstance(value, list | tuple) else []

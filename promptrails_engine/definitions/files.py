@@ -21,8 +21,8 @@ Fields of both: `kind`, `name`, `description`, `labels`, `version` (a label for 
 it the engine counts), `message`, `input_schema`, `output_schema`, `cache_timeout`.  A prompt has `system_prompt` and
 `user_prompt`, or `system_prompt_file` and `user_prompt_file` with a path relative to the definition file; `model` (or
 `llm_model_id`), `fallback_model` (or `fallback_llm_model_id`), `temperature`, `max_tokens`, `top_p` and `config`.  An
-agent has `type`, `config`, `model_config`, `run_budget`, `approval_policy`, `tools` and `sub_agents`; its links are by
-name: `prompt` (or `prompt_id`) and `agent` (or `agent_id`).
+agent has `type`, `config`, `model_config`, `run_budget`, `approval_policy`, `tools`, `sub_agents` and `guardrails`; its
+links are by name: `prompt` (or `prompt_id`) and `agent` (or `agent_id`).
 
 Files end in `.yaml`, `.yml` or `.json`, are UTF-8, and may lie in subfolders; hidden ones are passed over.  YAML is
 read as JSON data: see `files_yaml`.

@@ -77,6 +77,8 @@ class AgentVersion:
         tools: tool attachments: `{"name", "requires_approval"?, "sort_order"?}`.
         sub_agents: agents that the model may call as tools: `{"agent_id", "alias"?, "description"?, "mode"?,
             "context_mode"?, "requires_approval"?, "sort_order"?}`.
+        guardrails: guards of what goes in and out: `{"id", "type", "scanner_type", "action", "config", "is_active",
+            "sort_order"?}`.
         digest: SHA-256 of the content.
     """
 
@@ -94,6 +96,7 @@ class AgentVersion:
     cache_timeout: int | None = None
     tools: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     sub_agents: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    guardrails: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     digest: str = ""
     created_at: str = ""
 

@@ -144,6 +144,8 @@ class Limits:
         call_s: seconds of a whole model call.
         connect_s: seconds to reach the provider.
         max_answer_chars: characters of one answer.
+        guards_s: seconds of all scanners together that look at one input, output, tool call or result; models
+            that judges ask have their own time.
         max_children: child executions, near or far.
         max_depth: levels of child executions; 0 allows none.
     """
@@ -162,6 +164,7 @@ class Limits:
     max_answer_chars: _Count | None = None
     max_children: Annotated[StrictInt, Field(ge=0)] | None = None
     max_depth: Annotated[StrictInt, Field(ge=0)] | None = None
+    guards_s: _Seconds | None = None
 
     def over(self, other: Limits | None) -> Limits:
         """These limits, and where they are None those of `other`."""
@@ -235,6 +238,7 @@ DEFAULT_LIMITS = Limits(
     max_answer_chars=16 * 1024 * 1024,
     max_children=1000,
     max_depth=8,
+    guards_s=30,
 )
 
 MODEL_CONFIG: TypeAdapter[Any] = TypeAdapter(ModelConfig)

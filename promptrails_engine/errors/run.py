@@ -81,6 +81,15 @@ class ApprovalMismatchError(RunError):
     code = "approval_mismatch"
 
 
+class GuardrailBlockedError(RunError):
+    """A guard let an input, an output or a tool call not pass.
+
+    `details` holds the `guard`, its `scanner_type`, the `direction` and the `types` of what was found, never the text.
+    """
+
+    code = "guardrail_blocked"
+
+
 class RunFailedError(RunError):
     """Raised by `result.raise_for_status()`; `code` is that of the error that failed the run."""
 

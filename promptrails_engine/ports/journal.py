@@ -17,7 +17,7 @@ from promptrails_engine.ports.tool import Effect
 if TYPE_CHECKING:
     from promptrails_engine.ports.store import ExecutionRow
 
-EntryKind = Literal["llm", "tool", "child", "datasource", "media", "approval", "pause", "verdict"]
+EntryKind = Literal["llm", "tool", "child", "datasource", "media", "approval", "pause", "verdict", "labels"]
 EntryState = Literal["intended", "done"]
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "withdrawn"]
 

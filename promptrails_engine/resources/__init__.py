@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from promptrails_engine.resources.costs import Costs as Costs
     from promptrails_engine.resources.definitions import Definitions as Definitions
     from promptrails_engine.resources.executions import Executions as Executions
+    from promptrails_engine.resources.guardrails import Guardrails as Guardrails
     from promptrails_engine.resources.llm_models import LLMModels as LLMModels
     from promptrails_engine.resources.prompts import Prompts as Prompts
     from promptrails_engine.resources.traces import Traces as Traces
@@ -23,6 +24,7 @@ _HOMES = {
     "Costs": "costs",
     "Definitions": "definitions",
     "Executions": "executions",
+    "Guardrails": "guardrails",
     "LLMModels": "llm_models",
     "Prompts": "prompts",
     "Traces": "traces",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from promptrails_engine import definitions
 from promptrails_engine.definitions.configs import AnyAgentConfig
 from promptrails_engine.definitions.drawing import Drawing, DrawingFormat
+from promptrails_engine.definitions.guards import GuardrailSpec
 from promptrails_engine.definitions.records import Agent, AgentVersion
 from promptrails_engine.definitions.settings import (
     ApprovalPolicy,
@@ -18,6 +19,7 @@ from promptrails_engine.definitions.settings import (
     ToolAttachment,
 )
 from promptrails_engine.faces import M_co, method
+from promptrails_engine.resources.agent_guards import Action, Direction, Guardrail, add_guard, list_guards
 from promptrails_engine.resources.base import EngineResource, page_slice
 from promptrails_engine.resources.drawings import draw_agent
 from promptrails_engine.resources.keyed import execute_once
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 _Config = AnyAgentConfig | Mapping[str, Any]
 _Tools = Sequence[str | ToolAttachment | Mapping[str, Any]]
 _SubAgents = Sequence[str | SubAgentAttachment | Mapping[str, Any]]
+_Guardrails = Sequence[GuardrailSpec | Mapping[str, Any]]
 
 _CONTENT = (  # arguments that make a version, by the name under which it holds them
     "config",
@@ -45,6 +48,7 @@ _CONTENT = (  # arguments that make a version, by the name under which it holds 
     "cache_timeout",
     "tools",
     "sub_agents",
+    "guardrails",
 )
 
 _list = list  # the classes below have a method of that name
@@ -96,6 +100,7 @@ class Agents(EngineResource[M_co]):
         cache_timeout: int | None = None,
         tools: _Tools = (),
         sub_agents: _SubAgents = (),
+        guardrails: _Guardrails = (),
         version: str | None = None,
         message: str = "",
     ) -> Agent:
@@ -129,6 +134,7 @@ class Agents(EngineResource[M_co]):
         cache_timeout: int | None = None,
         tools: _Tools = (),
         sub_agents: _SubAgents = (),
+        guardrails: _Guardrails = (),
         set_current: bool = False,
         message: str = "",
     ) -> AgentVersion:
@@ -147,6 +153,7 @@ class Agents(EngineResource[M_co]):
             tools: tools that the prompts may use, by name.
             sub_agents: other agents that the prompts of a simple agent or a chain may call as tools, each an id or name
                 or a `SubAgentAttachment`.
+            guardrails: guards of its input, its output and its tool calls, each a `GuardrailSpec`.
             set_current: make it the current version.
             message: why it was made.
 
@@ -357,8 +364,30 @@ class Agents(EngineResource[M_co]):
         plan = await self._parts.planner.plan(agent_id, version_id)
         return await preview_plan(plan, plan_input(plan, input))
 
+    # -------------------------------------------------------------- guards
+
+    @method
+    async def list_guardrails(self, agent_id: str) -> _list[Guardrail]:
+        """The guards of an agent's current version, as `guardrails.list`."""
+        return await list_guards(self._parts, agent_id)
+
+    @method
+    async def create_guardrail(
+        self,
+        agent_id: str,
+        type: Direction,
+        scanner_type: str,
+        action: Action = "block",
+        config: Mapping[str, Any] | None = None,
+        *,
+        is_active: bool = True,
+        sort_order: int | None = None,
+    ) -> Guardrail:
+        """A new guard of an agent, as `guardrails.create`."""
+        return await add_guard(self._parts, agent_id, type, scanner_type, action, config, is_active, sort_order)
+
 
 def _content(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a version, out of all arguments of a method that makes one."""
     given = {name: arguments[name] for name in _CONTENT}
-    return given | {name: _list(given[name]) or None for name in ("tools", "sub_agents")}
+    return given | {name: _list(given[name]) or None for name in ("tools", "sub_agents", "guardrails")}

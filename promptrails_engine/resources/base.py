@@ -12,6 +12,7 @@ from promptrails_engine.catalog.prompts import PromptCatalog
 from promptrails_engine.dispatch.dispatcher import Dispatcher
 from promptrails_engine.errors import ValidationError
 from promptrails_engine.faces import Caller, M_co, Resource
+from promptrails_engine.guardrails.scanners import Scanners
 from promptrails_engine.run.runner import Runner
 from promptrails_engine.run.services import Services
 
@@ -30,6 +31,7 @@ class Parts(NamedTuple):
     ready: Callable[[], Coroutine[Any, Any, None]]
     """Opens the store at the first call."""
     dispatcher: Dispatcher
+    scanners: Scanners
 
 
 class EngineResource(Resource[M_co]):

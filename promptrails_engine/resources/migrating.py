@@ -125,7 +125,7 @@ async def _check(parts: Parts, row: ExecutionRow, plan: Plan | None) -> tuple[li
     """What of the record of one execution the new plan has no use for; without a plan it has none for any."""
     store = parts.services.store
     journal = await store.read_journal(row.workspace_id, row.id)
-    entries = [entry for entry in journal if entry.kind not in ("approval", "pause", "verdict")]
+    entries = [entry for entry in journal if entry.kind not in ("approval", "labels", "pause", "verdict")]
     requests, _ = await store.list_approvals(row.workspace_id, execution_id=row.id, offset=0, limit=_ALL)
     done = {entry.key for entry in entries if entry.state == "done"}
     steps = None if plan is None else StepMap(plan)

@@ -20,6 +20,7 @@ from promptrails_engine.definitions.settings import DEFAULT_LIMITS, Limits, Rate
 from promptrails_engine.dispatch.dispatcher import Dispatcher
 from promptrails_engine.dispatch.intake import Intake
 from promptrails_engine.dispatch.options import WorkOptions
+from promptrails_engine.guardrails.scanners import Scanners
 from promptrails_engine.ids import IdFactory
 from promptrails_engine.models.registry import LLMModel, ModelRegistry
 from promptrails_engine.ports.store import Store
@@ -27,6 +28,7 @@ from promptrails_engine.resources.base import Parts
 from promptrails_engine.run.hooks import Hooks
 from promptrails_engine.run.rate_limits import RateLimits
 from promptrails_engine.run.runner import Runner
+from promptrails_engine.run.scans import Scans
 from promptrails_engine.run.services import Services
 from promptrails_engine.strategies import STRATEGIES
 from promptrails_engine.tools.registry import ToolRegistry
@@ -55,13 +57,15 @@ def wired(
     registry = ModelRegistry(models)
     gates = RateLimits(rate_limits, registry, random.random)
     sleep = clock.sleep if isinstance(clock, SleepingClock) else asyncio.sleep
-    services = Services(workspace_id, store, sinks, registry, ids, clock, random.random, gates, hooks, sleep)
+    services = Services(workspace_id, store, sinks, registry, ids, clock, random.random, gates, hooks, Scans(), sleep)
     context = CatalogContext(store, workspace_id, ids, clock, registry)
     prompts = PromptCatalog(context)
-    agents = AgentCatalog(context, prompts)
+    scanners = Scanners(given.scanners)
+    agents = AgentCatalog(context, prompts, scanners)
     directory = ModelDirectory(providers, registry, model)
     merged = (limits or DEFAULT_LIMITS).over(DEFAULT_LIMITS)
-    planner = Planner(store, workspace_id, agents, prompts, directory, tools, NodeAdapters(tools, given), merged)
+    adapters = NodeAdapters(tools, given)
+    planner = Planner(store, workspace_id, agents, prompts, directory, tools, adapters, scanners, merged)
     runner = Runner(services, STRATEGIES, work.lease_s)
     dispatcher = Dispatcher(services, Intake(services, planner, runner), runner, work.background)
-    return Parts(services, context, prompts, agents, planner, runner, ready, dispatcher)
+    return Parts(services, context, prompts, agents, planner, runner, ready, dispatcher, scanners)

@@ -18,14 +18,16 @@ from promptrails_engine.errors import (
 from promptrails_engine.events import ContentEvent, ThinkingEvent
 from promptrails_engine.ports.provider import Delta, ModelRequest, RateLimitDelta, TextDelta, ThinkingDelta, UsageDelta
 from promptrails_engine.ports.sink import Span
+from promptrails_engine.run.binding import ModelBinding
 from promptrails_engine.run.budget import Reservation
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.deadlines import Deadline, take_back
 from promptrails_engine.run.emulation import read_emulated
 from promptrails_engine.run.failures import foreign
 from promptrails_engine.run.fold import Fold, ModelReply
-from promptrails_engine.run.plan import ModelBinding, PromptStep
+from promptrails_engine.run.plan import ModelStep
 from promptrails_engine.run.rate_gate import Gate, Ticket
+from promptrails_engine.run.saying import Saying
 from promptrails_engine.secrets import mask
 
 _FIRST_TOKEN_S, _IDLE_S, _CALL_S = 60.0, 30.0, 300.0
@@ -33,7 +35,7 @@ _ANSWER_CHARS = 16 * 1024 * 1024
 
 
 async def run_attempt(
-    ctx: RunContext, span: Span, step: PromptStep, binding: ModelBinding, request: ModelRequest, show: bool
+    ctx: RunContext, span: Span, step: ModelStep, binding: ModelBinding, request: ModelRequest, show: bool
 ) -> ModelReply:
     """The model's reply.
 
@@ -48,8 +50,9 @@ async def run_attempt(
     _describe(span, binding, request)
     gate = ctx.services.rate_limits.gate(binding)
     fold = Fold() if gate is None else Fold(await _let_through(ctx, span, gate, request, reservation))
+    saying = Saying(ctx) if show and ctx.is_filtered else None
     try:
-        await _receive(ctx, span, step, binding, request, fold, show)
+        await _receive(ctx, span, step, binding, request, fold, saying if saying is not None else show)
         reply = fold.reply(binding.name)
     except BaseException as error:
         ctx.services.rate_limits.failed(binding, fold.ticket, fold.usage, error)
@@ -63,6 +66,8 @@ async def run_attempt(
         raise RefusedError(f"model '{binding.name}' declined to answer: {mask(reply.refusal[:500])}")
     if reply.finish == "content_filter":
         raise ContentFilteredError(f"the provider of '{binding.name}' stopped the answer with its content filter")
+    if saying is not None:
+        await saying.end()
     return reply
 
 
@@ -86,11 +91,11 @@ async def _let_through(
 async def _receive(
     ctx: RunContext,
     span: Span,
-    step: PromptStep,
+    step: ModelStep,
     binding: ModelBinding,
     request: ModelRequest,
     fold: Fold,
-    show: bool,
+    show: Saying | bool,
 ) -> None:
     """Receive the provider's stream into the fold, under the deadlines."""
     limits, deadlines = ctx.limits, ctx.deadlines
@@ -143,14 +148,17 @@ async def _judge(
 
 
 async def _drain(
-    ctx: RunContext, span: Span, stream: AsyncIterator[Delta], fold: Fold, deadline: Deadline, show: bool
+    ctx: RunContext, span: Span, stream: AsyncIterator[Delta], fold: Fold, deadline: Deadline, show: Saying | bool
 ) -> None:
     clock = ctx.deadlines.now
     cancelling, baseline = deadline.task.cancelling, deadline.baseline
     most = ctx.limits.max_answer_chars or _ANSWER_CHARS
+    at_once = show is True
     async for delta in stream:
-        if not _take(ctx, fold, delta, show):
+        if not _take(ctx, fold, delta, at_once):
             continue  # it carried nothing, and so keeps nothing alive
+        if isinstance(show, Saying) and type(delta) is TextDelta:
+            await show.say(delta.text)
         if span.completion_start_time is None:
             span.completion_start_time = ctx.now()
             if fold.ticket is not None:

@@ -30,8 +30,8 @@ async def run_child(
 ) -> ExecutionRow:
     """The completed execution of `plan`, with JSON data of its own as input; `span` is the step that starts it.
 
-    `relay` says that its answer is that of the run: it goes to the listeners as it comes.  Its prompts see the messages
-    of `window` before their own words.
+    `relay` says that its answer is that of the run: it goes to the listeners as it comes, unless that has to pass
+    something first.  Its prompts see the messages of `window` before their own words.
 
     Raises:
         ChildFailedError: it did not complete.
@@ -49,6 +49,7 @@ async def run_child(
     for above in ctx.lineage():
         above.children += 1
     ctx.journal.send()
+    relay = relay and not ctx.plan.holds_output and not ctx.is_filtered
     birth = Birth(ctx, span, relay, window)
     before = None if ctx.past is None else await _earlier(ctx, key)
     child = _context(ctx, plan, data, birth, key) if before is None else _going_on(ctx, plan, birth, *before)

@@ -15,7 +15,9 @@ from promptrails_engine.ports.sink import Span, SpanKind, TraceInfo, new_span
 from promptrails_engine.ports.store import ExecutionRow
 from promptrails_engine.run.budget import budget_of
 from promptrails_engine.run.deadlines import Deadline, Deadlines
+from promptrails_engine.run.guards import Guards
 from promptrails_engine.run.journal import Journal
+from promptrails_engine.run.labels import NO_LABELS, Labels
 from promptrails_engine.run.lease import Lease
 from promptrails_engine.run.parking import LetGo
 from promptrails_engine.run.past import Heard, Past
@@ -48,45 +50,16 @@ class RunContext(Totals):
     """All that the steps of one run may use.  Lives as long as the run."""
 
     __slots__ = (
-        "_beginning",
-        "_begins",
-        "_epoch",
-        "_monotonic",
-        "_span_id",
-        "_stable_ids",
-        "asked",
-        "baseline",
-        "begun",
-        "birth",
-        "budget",
-        "cancel_requested",
-        "deadline",
-        "deadlines",
-        "detached",
-        "drive",
-        "ended",
-        "ending",
-        "interrupts",
-        "journal",
-        "lapses",
-        "lease",
-        "left",
-        "letting_go",
-        "log",
-        "lost",
-        "on_record",
-        "past",
-        "resay_after",
-        "row",
-        "services",
-        "spans",
-        "spans_stored",
-        "task",
-        "trace",
-        "truncated",
-        "waiting",
-        "watched",
-    )
+        "_beginning", "_begins", "_epoch", "_input", "_monotonic", "_span_id", "_stable_ids", "asked", "baseline",
+        "begun", "birth", "budget", "cancel_requested", "deadline", "deadlines", "detached", "drive", "ended",
+        "ending", "guards", "interrupts", "journal", "labels", "lapses", "lease", "left", "letting_go", "log", "lost",
+        "on_record", "past", "resay_after", "row", "services", "spans", "spans_stored", "task", "trace", "truncated",
+        "waiting", "watched",
+    )  # fmt: skip
+    _input: dict[str, Any] | None
+    guards: Guards
+    """Of the plan, with the vaults of this run."""
+    labels: Labels
 
     def __init__(
         self,
@@ -106,8 +79,7 @@ class RunContext(Totals):
     ) -> None:
         above: Any = None if birth is None else birth.parent  # of this very class, which pyright does not see
         super().__init__(plan, limits, above)
-        self.row = row
-        self.trace = trace
+        self.row, self.trace = row, trace
         self.services = services
         self.deadlines = deadlines
         self.drive = drive  # runs a context to its end
@@ -119,8 +91,10 @@ class RunContext(Totals):
         self.lapses = 0 if lease is None else lease.lapses  # when the run began
         self.past = past  # what it did before; None of a run that begins here
         self.journal = Journal(self, past, durable=lease is not None)
+        self._input, self.guards = None, plan.guards
+        self.labels = NO_LABELS if above is None else above.labels.below()
         self.spans: list[Span] = []
-        self.spans_stored = 0
+        self.spans_stored = self.interrupts = 0  # how many are stored; how often the engine has cancelled its task
         self.left: list[Span] = []  # spans that have not ended, where a step waits for a decision
         self.waiting: dict[str, RunContext] = {}  # runs below it that do, by id
         self.budget = budget_of(limits, None if above is None else above.budget)
@@ -137,7 +111,6 @@ class RunContext(Totals):
         """Its end is being written: it can no longer be stopped."""
         self.ended: asyncio.Future[None] | None = None
         """Set, if somebody waits for the end, once that has come."""
-        self.interrupts = 0  # how often the engine has cancelled its task
         self.cancel_requested = self.letting_go = self.lost = False
         """It is to end; to stop at the next step and go on elsewhere; somebody else runs it by now, or has ended it."""
         self._span_id = services.ids.span
@@ -170,6 +143,20 @@ class RunContext(Totals):
     def _restart(self, after: int) -> None:
         self.log.restarted = True
         self.log.append(RestartEvent(max(after, 1)))  # the first says whose events they are
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """What the strategies see: the stored input, or that with labels in place of values."""
+        return self.row.input if self._input is None else self._input
+
+    def show_input(self, data: dict[str, Any]) -> None:
+        """Have the strategies see this instead of what is stored."""
+        self._input = data
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether what is said passes something on its way to the listeners."""
+        return bool(self.labels.own or self.guards.windows)
 
     # -------------------------------------------------------------- time, events
 

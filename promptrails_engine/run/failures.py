@@ -14,7 +14,7 @@ from promptrails_engine.errors import (
     RateLimitError,
     ServerError,
 )
-from promptrails_engine.run.plan import ModelBinding
+from promptrails_engine.run.binding import ModelBinding
 
 _AGAIN = (RateLimitError, ServerError, ProviderTimeoutError)
 _ELSEWHERE = (*_AGAIN, ModelNotFoundError, QuotaExceededError, EmptyOutputError)

@@ -7,17 +7,18 @@ from functools import partial
 
 from promptrails_engine import run
 from promptrails_engine.errors import EmptyOutputError, PromptRailsError
-from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.provider import Message, ModelRequest
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.run import response_cache
 from promptrails_engine.run.attempt import run_attempt
+from promptrails_engine.run.binding import ModelBinding
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.failures import may_fall_back, may_retry
 from promptrails_engine.run.fold import ModelReply
-from promptrails_engine.run.plan import ModelBinding, PromptStep
+from promptrails_engine.run.plan import ModelStep
 from promptrails_engine.run.recall import STOPPERS, dump_answer, dump_failure, recall_reply, retell, spent
 from promptrails_engine.run.requests import build_request
+from promptrails_engine.run.saying import say
 
 _ATTEMPTS_PER_MODEL = 3
 _AGAIN = "/again"
@@ -26,7 +27,7 @@ _AGAIN = "/again"
 async def call_model(
     ctx: RunContext,
     parent: Span,
-    step: PromptStep,
+    step: ModelStep,
     messages: Sequence[Message],
     key: str,
     *,
@@ -43,7 +44,10 @@ async def call_model(
     journal = ctx.journal
     if ctx.past is not None and (record := journal.recorded(key)) is not None:
         retell(ctx, parent, key)
-        return recall_reply(ctx, record, show=show)
+        reply = recall_reply(ctx, record)
+        if show and ctx.resay_after is not None and record["seq"] > ctx.resay_after:
+            await say(ctx, reply.text)
+        return reply
     if journal.durable:
         journal.send()
     mark = len(ctx.spans)
@@ -64,7 +68,7 @@ async def call_model(
 async def _with_fallback(
     ctx: RunContext,
     parent: Span,
-    step: PromptStep,
+    step: ModelStep,
     fallback: ModelBinding,
     messages: Sequence[Message],
     key: str,
@@ -83,7 +87,7 @@ async def _with_fallback(
 def _answered(
     ctx: RunContext,
     parent: Span,
-    step: PromptStep,
+    step: ModelStep,
     binding: ModelBinding,
     messages: Sequence[Message],
     key: str,
@@ -97,7 +101,7 @@ def _answered(
 
 
 async def _fresh(
-    ctx: RunContext, parent: Span, step: PromptStep, binding: ModelBinding, request: ModelRequest, key: str, show: bool
+    ctx: RunContext, parent: Span, step: ModelStep, binding: ModelBinding, request: ModelRequest, key: str, show: bool
 ) -> ModelReply:
     """A reply that is not empty; an empty one is asked for once more."""
     mark = len(ctx.log.events)
@@ -117,7 +121,7 @@ async def _fresh(
 async def _retried(
     ctx: RunContext,
     parent: Span,
-    step: PromptStep,
+    step: ModelStep,
     binding: ModelBinding,
     request: ModelRequest,
     key: str,
@@ -149,7 +153,7 @@ def _unsaid(ctx: RunContext, mark: int, show: bool) -> bool:
 
 
 async def _cached(
-    ctx: RunContext, parent: Span, step: PromptStep, binding: ModelBinding, request: ModelRequest, key: str, show: bool
+    ctx: RunContext, parent: Span, step: ModelStep, binding: ModelBinding, request: ModelRequest, key: str, show: bool
 ) -> ModelReply:
     """The reply of an equal earlier call, if one is kept; else a new one, which is then kept."""
     services = ctx.services
@@ -172,5 +176,5 @@ async def _replay(ctx: RunContext, span: Span, reply: ModelReply, show: bool) ->
     span.cost = 0.0
     span.attributes["cached"] = True
     ctx.count(None, 0.0)
-    if show and reply.text:
-        ctx.emit(ContentEvent(reply.text))
+    if show:
+        await say(ctx, reply.text)

@@ -13,6 +13,8 @@ from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import ExecutionRow, SpanFilter, Store
 
 _ALL = 1_000_000
+SESSION_KEY = "guards/input/session"
+"""Of the entry that says with which runs of a session a run shares its labels."""
 CUT_OFF = "cancelled"
 """The summary of a call that did not come to its end."""
 

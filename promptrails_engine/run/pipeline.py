@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
-from promptrails_engine.errors import ApprovalRejectedError, InputInvalidError, OutputInvalidError, Violation
+from promptrails_engine.definitions.digest import compact_json
+from promptrails_engine.errors import (
+    ApprovalRejectedError,
+    InputInvalidError,
+    OutputInvalidError,
+    Violation,
+)
 from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.sink import Span, SpanKind
+from promptrails_engine.results import output_text
 from promptrails_engine.run.approvals import decision, denial
 from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.guarding import guarded_values, restored
+from promptrails_engine.run.labelling import guard_input
 from promptrails_engine.run.plan import Plan
 from promptrails_engine.run.prompt_step import StepOutput
 from promptrails_engine.run.spans import fail_span
@@ -36,17 +46,24 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
     try:
         if plan.input_validator is not None:
             await ctx.step("preprocessing", "input schema", "input", root, _check_input, plan.input_validator)
-        root.input = ctx.row.input
+        if plan.guards.input:
+            await guard_input(ctx, root)
+        root.input = ctx.input
         result = await strategy(ctx, root)
+        if plan.guards.output:
+            result = await _guard_output(ctx, root, result)
+        shown = result.output
+        if ctx.labels.own:
+            result = _with_output(result, restored(ctx.labels.own, shown))
         if plan.output_validator is not None:
             await ctx.step(
                 "postprocessing", "output schema", "output", root, _check_output, plan.output_validator, result
             )
         if plan.checkpoint is not None:
             await _checkpoint(ctx, plan.checkpoint, result)
-        if result.unsaid or plan.checkpoint is not None:
+        if result.text and (result.unsaid or plan.holds_output):
             ctx.emit(ContentEvent(result.text))
-        root.output = result.output
+        root.output = shown
         return result
     except BaseException as error:
         fail_span(root, error)
@@ -57,6 +74,23 @@ async def run_pipeline(ctx: RunContext, strategy: Strategy) -> StepOutput:
 
 async def _check_input(ctx: RunContext, span: Span, validator: SchemaValidator) -> None:
     ctx.row.input = check_input(validator, ctx.row.input, what="input")
+
+
+async def _guard_output(ctx: RunContext, root: Span, result: StepOutput) -> StepOutput:
+    """The result as the guards let it pass.
+
+    Raises:
+        GuardrailBlockedError: they let it not pass.
+    """
+    root.output = None  # of a simple agent, what its prompt came to
+    return _with_output(result, await guarded_values(ctx, root, ctx.plan.guards.output, result.output, "guards/output"))
+
+
+def _with_output(result: StepOutput, output: dict[str, Any]) -> StepOutput:
+    if output == result.output:
+        return result
+    text = output_text(output) if not result.wrapped else compact_json(output["value"])
+    return replace(result, output=output, text=text)
 
 
 async def _checkpoint(ctx: RunContext, name: str, result: StepOutput) -> None:

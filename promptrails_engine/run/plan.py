@@ -10,29 +10,16 @@ from promptrails_engine.definitions.configs import Aggregation, BranchPolicy, Fa
 from promptrails_engine.definitions.graph_nodes import Join, NodeType
 from promptrails_engine.definitions.records import PromptVersion
 from promptrails_engine.definitions.settings import Limits
-from promptrails_engine.models.table import Price
 from promptrails_engine.ports.datasource import DataSource
 from promptrails_engine.ports.media import MediaProvider, MediaType
-from promptrails_engine.ports.provider import ModelCapabilities, Provider, ToolSpec
+from promptrails_engine.ports.provider import ToolSpec
 from promptrails_engine.ports.tool import Tool
+from promptrails_engine.run.binding import ModelBinding
 from promptrails_engine.run.expressions import CompiledMapping, Expression
 from promptrails_engine.run.graph import Graph
+from promptrails_engine.run.guards import Guards
 from promptrails_engine.run.render import CompiledTemplate
 from promptrails_engine.schema import SchemaValidator
-
-
-@dataclass(frozen=True, slots=True)
-class ModelBinding:
-    """A model name and who serves it."""
-
-    name: str
-    """As the definition says it: `provider/model`, or a registered id."""
-    model: str
-    """As the provider knows it."""
-    provider: Provider
-    capabilities: ModelCapabilities
-    ceiling: Price | None
-    """The most that a call may cost, in USD per 1M tokens; None where it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +34,19 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class PromptStep:
+class ModelStep:
+    """What a model is called with, but for the messages."""
+
+    model: ModelBinding
+    fallback: ModelBinding | None
+    sampling: Sampling
+    output_validator: SchemaValidator | None
+    specs: tuple[ToolSpec, ...]
+    cache_timeout: int
+
+
+@dataclass(frozen=True, slots=True)
+class PromptStep(ModelStep):
     """One prompt of an agent, ready to run."""
 
     key: str
@@ -60,13 +59,7 @@ class PromptStep:
     input_validator: SchemaValidator | None
     input_called: str
     """What error messages call its input."""
-    output_validator: SchemaValidator | None
     tools: Mapping[str, Tool]
-    specs: tuple[ToolSpec, ...]
-    model: ModelBinding
-    fallback: ModelBinding | None
-    sampling: Sampling
-    cache_timeout: int
     sub_agents: Mapping[str, SubAgent] = field(default_factory=dict[str, "SubAgent"])
     """Agents that the model may call, by the tool's name; their specs are among `specs`."""
     guarded: frozenset[str] = frozenset()
@@ -179,6 +172,7 @@ class Workflow:
 
 
 _NO_LIMITS = Limits()
+_NO_GUARDS = Guards()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +202,12 @@ class Plan:
     """Name of the checkpoint at which somebody has to approve its output; None where nobody has to."""
     approval_expires_s: float | None = None
     """Seconds after which what is asked of somebody expires; None is never."""
+    guards: Guards = _NO_GUARDS
+
+    @property
+    def holds_output(self) -> bool:
+        """Whether nobody hears its output before it has passed: somebody approves it, or guards look at it."""
+        return self.checkpoint is not None or self.guards.holds_output
 
     @property
     def may_wait(self) -> bool:

@@ -91,16 +91,18 @@ async def answer_step(
         PromptRailsError: of model, tools or schema.
     """
     validator = step.output_validator
-    shown = final and ctx.plan.checkpoint is None  # nobody hears what has to be approved before it is
+    shown, filtered = final and not ctx.plan.holds_output, ctx.is_filtered
     reply = await answer(ctx, parent, step, messages, step.key, show=shown and validator is None)
     if reply.output is not None:
-        return StepOutput(reply.text, reply.output, handed_over=True)
+        return StepOutput(reply.text, reply.output, handed_over=True, unsaid=shown and filtered)
     if validator is None:
         cut = reply.finish == "length"
         ctx.truncated = ctx.truncated or (final and cut)
         return StepOutput(reply.text, {"content": reply.text, "type": "text"}, cut)
     result = await _valid(ctx, parent, step, validator, messages, reply)
-    if shown and not result.handed_over:
+    if shown and filtered:
+        result.unsaid = True  # it passes as a whole
+    elif shown and not result.handed_over:
         ctx.emit(ContentEvent(result.text))
     return result
 

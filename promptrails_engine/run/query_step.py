@@ -11,6 +11,8 @@ from promptrails_engine.errors import DataSourceError, QueryLimitError
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.run.adapter_call import call_adapter
 from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.guarding import restored
+from promptrails_engine.run.labelling import guard_later
 from promptrails_engine.run.plan import Query
 from promptrails_engine.run.recall import retell
 
@@ -28,12 +30,9 @@ async def run_query_step(
     key = f"{key}/query"
     if ctx.past is not None and (record := ctx.journal.recorded(key)) is not None:
         retell(ctx, parent, key)
-        found: list[dict[str, Any]] = record["rows"]
-        return found
+        return await _guarded(ctx, parent, record["rows"], key)
     ctx.journal.send()
-    rows = await ctx.step("datasource", query.source.name, key, parent, _ask, query, params)
-    ctx.journal.note(key, "datasource", "idempotent", {"rows": rows})
-    return rows
+    return await ctx.step("datasource", query.source.name, key, parent, _ask, query, params)
 
 
 async def _ask(ctx: RunContext, span: Span, query: Query, params: dict[str, Any]) -> list[dict[str, Any]]:
@@ -42,11 +41,21 @@ async def _ask(ctx: RunContext, span: Span, query: Query, params: dict[str, Any]
     span.input = {"query": query.template, "parameters": params}
     noun = f"data source '{source.name}'"
     late = QueryLimitError(f"{noun} gave no answer within {ctx.limits.call_s} s; ask for less, or raise call_s")
-    found = await call_adapter(ctx, lambda: source.query(query.template, params), late, DataSourceError, noun)
+    values = restored(ctx.labels.known, params) if ctx.labels.known else params
+    found = await call_adapter(ctx, lambda: source.query(query.template, values), late, DataSourceError, noun)
     rows = [_json_data(record, noun) for record in found.records]
     span.attributes["row_count"] = len(rows)
-    span.output = rows
+    key = span.attributes["key"]
+    ctx.journal.note(key, "datasource", "idempotent", {"rows": rows})
+    span.output = rows = await _guarded(ctx, span, rows, key)
     return rows
+
+
+async def _guarded(ctx: RunContext, parent: Span, rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    if not ctx.guards.documents:
+        return rows
+    passed: list[dict[str, Any]] = await guard_later(ctx, parent, "documents", rows, key, f"{key}/guards/documents")
+    return passed
 
 
 def _json_data(record: Mapping[str, Any], noun: str) -> dict[str, Any]:

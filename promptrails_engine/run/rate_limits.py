@@ -10,7 +10,7 @@ from promptrails_engine.errors import RateLimitError
 from promptrails_engine.events import TokenUsage
 from promptrails_engine.models.registry import ModelRegistry
 from promptrails_engine.ports.provider import Account, AccountProvider
-from promptrails_engine.run.plan import ModelBinding
+from promptrails_engine.run.binding import ModelBinding
 from promptrails_engine.run.rate_gate import Gate, Ticket
 
 _GATES = 512

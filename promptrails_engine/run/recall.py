@@ -14,7 +14,7 @@ from promptrails_engine.errors import (
     RunError,
     RunTimeoutError,
 )
-from promptrails_engine.events import ContentEvent, TokenUsage
+from promptrails_engine.events import TokenUsage
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.fold import ModelReply
@@ -77,16 +77,14 @@ def raise_error(error: Any) -> NoReturn:
     raise RunError(str(error.get("message", "")), code=str(error.get("code", "run_error")))
 
 
-def recall_reply(ctx: RunContext, record: dict[str, Any], *, show: bool) -> ModelReply:
-    """The reply that is on record; its tokens and cost are counted.  `show`: its text belongs to the run's answer.
+def recall_reply(ctx: RunContext, record: dict[str, Any]) -> ModelReply:
+    """The reply that is on record; its tokens and cost are counted.
 
     Raises:
         RunError: the call had failed.
     """
     count_spent(ctx, record)
     raise_recorded(record)
-    if show and record["text"] and ctx.resay_after is not None and record["seq"] > ctx.resay_after:
-        ctx.emit(ContentEvent(record["text"]))
     return load_reply(record, record.get("model", ""))
 
 

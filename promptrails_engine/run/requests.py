@@ -7,8 +7,9 @@ from typing import Any
 
 from promptrails_engine.definitions.digest import canonical_json
 from promptrails_engine.ports.provider import Message, ModelRequest
+from promptrails_engine.run.binding import ModelBinding
 from promptrails_engine.run.emulation import emulate_tools
-from promptrails_engine.run.plan import ModelBinding, PromptStep
+from promptrails_engine.run.plan import ModelStep, PromptStep
 from promptrails_engine.run.render import render_all
 from promptrails_engine.schema import SchemaValidator, check_input
 
@@ -47,7 +48,7 @@ def messages_of(texts: Sequence[str]) -> list[Message]:
 
 
 def build_request(
-    step: PromptStep, binding: ModelBinding, messages: Sequence[Message], *, offer_tools: bool = True
+    step: ModelStep, binding: ModelBinding, messages: Sequence[Message], *, offer_tools: bool = True
 ) -> ModelRequest:
     """The request for one model call; what the model cannot do natively is written into the messages."""
     schema = None if step.output_validator is None else step.output_validator.schema

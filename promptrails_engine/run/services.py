@@ -11,6 +11,7 @@ from promptrails_engine.models.registry import ModelRegistry
 from promptrails_engine.ports.store import Store
 from promptrails_engine.run.hooks import Hooks
 from promptrails_engine.run.rate_limits import RateLimits
+from promptrails_engine.run.scans import Scans
 from promptrails_engine.tracing.hub import SinkHub
 
 
@@ -28,5 +29,6 @@ class Services:
     """A number from 0 to 1, for the jitter of retries."""
     rate_limits: RateLimits
     hooks: Hooks
+    scans: Scans
     sleep: Callable[[float], Awaitable[None]]
     """Waits so many seconds between two looks at a media job."""

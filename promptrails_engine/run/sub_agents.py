@@ -90,7 +90,7 @@ async def _take_over(
 ) -> ExecutionRow:
     _describe(span, sub.spec.name)
     span.attributes["parameters"] = span.input = data
-    row = await run_child(ctx, span, sub.plan, data, relay=ctx.plan.checkpoint is None, window=window)
+    row = await run_child(ctx, span, sub.plan, data, relay=True, window=window)
     span.output = row.output
     return row
 

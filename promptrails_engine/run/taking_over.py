@@ -11,7 +11,7 @@ from promptrails_engine.ports.journal import ApprovalRow, JournalEntry, as_it_is
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.store import SpanFilter, Store
 from promptrails_engine.run.fork_point import Place, StepMap
-from promptrails_engine.run.past import Past, decisions_in
+from promptrails_engine.run.past import SESSION_KEY, Past, decisions_in
 
 _ALL = 1_000_000
 _ATTEMPT = re.compile(r"(.*/llm\[\d+\])(?:/(?:retry|again|fallback))*", re.DOTALL)
@@ -47,7 +47,11 @@ def taken_over(record: Record, steps: StepMap, at: Place, *, fresh: bool) -> Pas
 
     `fresh` says that the fork has not begun yet.
     """
-    before = [entry for entry in record.entries if entry.state == "done" and steps.is_before(entry.key, at)]
+    before = [
+        entry
+        for entry in record.entries
+        if entry.state == "done" and (entry.key == SESSION_KEY or steps.is_before(entry.key, at))
+    ]
     known = {entry.key for entry in before}
     unwritten = [
         *(_free(entry) for entry in before),

@@ -16,6 +16,9 @@ from promptrails_engine.ports.sink import Span
 from promptrails_engine.ports.tool import Tool
 from promptrails_engine.run.approvals import decision, denial
 from promptrails_engine.run.context import RunContext
+from promptrails_engine.run.guarding import guarded, restored
+from promptrails_engine.run.json_texts import json_in
+from promptrails_engine.run.labelling import guard_later
 from promptrails_engine.run.parking import Parked, all_parked
 from promptrails_engine.run.plan import Plan, PromptStep, SubAgent
 from promptrails_engine.run.recall import STOPPERS, retell
@@ -70,14 +73,17 @@ def refuse_calls(calls: Sequence[ToolCall], why: str) -> list[Message]:
 async def _run_call(
     ctx: RunContext, parent: Span, step: PromptStep, call: ToolCall, said: Sequence[Message], key: str
 ) -> Message:
-    journal = ctx.journal
-    record = None if ctx.past is None else journal.recorded(key)
+    if ctx.guards.tool_arguments:
+        call = await _guarded_call(ctx, parent, call, key)
+    record = None if ctx.past is None else ctx.journal.recorded(key)
     if record is not None:
         text = _recalled(record)
+        if ctx.guards.tool_results:
+            text = await _guarded_result(ctx, parent, text, key)
         if retell(ctx, parent, key):
             return Message("tool", text, tool_call_id=call.id, name=call.name)
         start_call(ctx, call.id, call.name)
-        show_recalled(ctx, parent, call.name, key, parse_arguments(call.arguments), record)
+        show_recalled(ctx, parent, call.name, key, parse_arguments(call.arguments), record, text)
     else:
         refused = await refusal(ctx, step, call, key)
         start_call(ctx, call.id, call.name)
@@ -90,6 +96,27 @@ async def _run_call(
             raise
     end_call(ctx, call.id, call.name, text)
     return Message("tool", text, tool_call_id=call.id, name=call.name)
+
+
+async def _guarded_call(ctx: RunContext, parent: Span, call: ToolCall, key: str) -> ToolCall:
+    """The call with its arguments as the guards let them pass; one whose arguments cannot be read is refused later."""
+    try:
+        arguments = parse_arguments(call.arguments)
+    except ToolError:
+        return call
+    passed = await guarded(ctx, parent, ctx.guards.tool_arguments, arguments, f"{key}/guards/arguments")
+    return call if passed == arguments else ToolCall(call.id, call.name, compact_json(passed))
+
+
+async def _guarded_result(ctx: RunContext, parent: Span, text: str, key: str) -> str:
+    """What the model is told of a result, as the guards let it pass; JSON stays JSON."""
+    data = json_in(text)
+    if data is None:
+        data = text
+    passed = await guard_later(ctx, parent, "tool_results", data, key, f"{key}/guards/result")
+    if passed == data:
+        return text
+    return passed if isinstance(passed, str) else compact_json(passed)
 
 
 def _recalled(record: dict[str, Any]) -> str:
@@ -113,6 +140,8 @@ async def refusal(ctx: RunContext, step: PromptStep, call: ToolCall, key: str) -
     except ToolError:
         return None
     called = step.sub_agents.get(call.name)
+    if ctx.labels.known and called is None:  # who decides sees what the tool would be given
+        arguments = restored(ctx.labels.known, arguments)
     payload = {"tool": call.name, "arguments": arguments, "call_id": call.id}
     decided = await decision(
         ctx, f"{key}/approval", call.name, payload, bound_to(ctx.plan, step.tools.get(call.name), called)
@@ -149,7 +178,8 @@ async def _call_tool(
         if isinstance(called, SubAgent):
             text = await delegate(ctx, span, called, arguments, said)
         else:
-            text = await call_on_record(ctx, attributes["key"], called, arguments, call.id, A_MODEL)
+            values = restored(ctx.labels.known, arguments) if ctx.labels.known else arguments
+            text = await call_on_record(ctx, attributes["key"], called, values, call.id, A_MODEL)
     except STOPPERS:
         raise
     except (Exception, asyncio.CancelledError) as error:
@@ -157,7 +187,15 @@ async def _call_tool(
             raise
         failed = A_MODEL.failed(call.name, error)
         fail_span(span, failed)
-        return _error_text(failed.message)
+        text = _error_text(failed.message)
+        if not ctx.guards.tool_results:
+            return text
+        passed = await _guarded_result(ctx, span, text, attributes["key"])
+        if passed != text:
+            span.error_message = passed
+        return passed
+    if ctx.guards.tool_results:
+        text = await _guarded_result(ctx, span, text, attributes["key"])
     span.output = text
     return text
 

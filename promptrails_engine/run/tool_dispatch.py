@@ -128,14 +128,18 @@ def recalled(record: dict[str, Any]) -> Any:
 
 
 def show_recalled(
-    ctx: RunContext, parent: Span, name: str, key: str, arguments: dict[str, Any], record: dict[str, Any]
+    ctx: RunContext, parent: Span, name: str, key: str, arguments: dict[str, Any], record: dict[str, Any], passed: Any
 ) -> None:
-    """Have a call in the trace whose outcome is on record, also where somebody has told it in place of its process."""
+    """Have a call in the trace whose outcome is on record, also where somebody has told it in place of its process.
+
+    `passed` is what the guards have left of it.
+    """
     span = ctx.open_span("tool", name, key, parent)
     span.attributes |= {"tool_name": name, "tool_type": "function", "parameters": arguments}
     span.input = arguments
     try:
-        span.output = recalled(record)
+        recalled(record)
+        span.output = passed
     except ToolError as error:
         fail_span(span, error)
     ctx.close_span(span)

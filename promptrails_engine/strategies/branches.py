@@ -129,7 +129,7 @@ async def _render(
     for step in steps:
         span = ctx.open_span("agent_step", step.role, step.key, root)
         try:
-            messages = await render_step(ctx, span, step, ctx.row.input)
+            messages = await render_step(ctx, span, step, ctx.input)
         except BaseException as error:
             fail_span(span, error)
             ctx.close_span(span)

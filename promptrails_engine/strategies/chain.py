@@ -35,4 +35,4 @@ async def run_chain(ctx: RunContext, root: Span) -> StepOutput:
 def _agent_step(
     ctx: RunContext, root: Span, step: PromptStep, offered: dict[str, Any] | None, *, final: bool
 ) -> Awaitable[StepOutput]:
-    return ctx.step("agent_step", step.role, step.key, root, run_prompt_step, step, ctx.row.input, offered, final)
+    return ctx.step("agent_step", step.role, step.key, root, run_prompt_step, step, ctx.input, offered, final)

@@ -48,7 +48,7 @@ async def run_multi_agent(ctx: RunContext, root: Span) -> StepOutput:
 
 async def _route(ctx: RunContext, span: Span, gather: Gather, router: PromptStep) -> Sequence[PromptStep]:
     offered = {"roles": [step.role for step in gather.branches]}
-    result = await run_prompt_step(ctx, span, router, ctx.row.input, offered, final=False)
+    result = await run_prompt_step(ctx, span, router, ctx.input, offered, final=False)
     return [step for step in gather.branches if step.role in result.output["roles"]]
 
 
@@ -83,7 +83,7 @@ async def _aggregate(
     offered: dict[str, Any] = {"results": results, "steps": results}
     if gather.failure_policy != "fail_fast":
         offered[ERRORS_KEY] = _told(found.errors)
-    return await run_prompt_step(ctx, span, aggregator, ctx.row.input, offered, final=True)
+    return await run_prompt_step(ctx, span, aggregator, ctx.input, offered, final=True)
 
 
 async def _vote(ctx: RunContext, span: Span, gather: Gather, found: Findings) -> StepOutput:

@@ -11,4 +11,4 @@ from promptrails_engine.run.prompt_step import StepOutput, run_prompt_step
 
 def run_simple(ctx: RunContext, root: Span) -> Awaitable[StepOutput]:
     """The output of the agent's one prompt."""
-    return run_prompt_step(ctx, root, ctx.plan.steps[0], ctx.row.input, None, final=True)
+    return run_prompt_step(ctx, root, ctx.plan.steps[0], ctx.input, None, final=True)

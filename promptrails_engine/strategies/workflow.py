@@ -9,7 +9,6 @@ from typing import Any
 from promptrails_engine.definitions.digest import compact_json
 from promptrails_engine.definitions.graph_nodes import ERRORS_KEY
 from promptrails_engine.errors import ApprovalRejectedError, ConfigurationError, PromptRailsError, TemplateError
-from promptrails_engine.events import ContentEvent
 from promptrails_engine.ports.sink import Span
 from promptrails_engine.results import output_text
 from promptrails_engine.run.approvals import decision, denial
@@ -17,6 +16,8 @@ from promptrails_engine.run.children import run_child
 from promptrails_engine.run.context import RunContext
 from promptrails_engine.run.expressions import Expression, evaluate_async, holds_async
 from promptrails_engine.run.graph import GraphRun, run_each, run_graph
+from promptrails_engine.run.guarding import restored
+from promptrails_engine.run.labelling import guard_later
 from promptrails_engine.run.media_step import run_media_step
 from promptrails_engine.run.plan import Checkpoint, MediaTask, Node, Plan, Workflow
 from promptrails_engine.run.prompt_step import StepOutput, render_step, run_prompt_step
@@ -80,8 +81,7 @@ async def run_workflow(ctx: RunContext, root: Span) -> StepOutput:
     result = run.output(ended)
     if not ctx.on_record:
         await ctx.begin()  # every node was skipped
-    if not run.shown and result.text:
-        ctx.emit(ContentEvent(result.text))
+    result.unsaid = not run.shown
     return result
 
 
@@ -119,7 +119,7 @@ class _WorkflowRun:
         offered = self._offered(node)
         values: dict[str, Any] = {}
         if node.condition is not None or node.map_over is not None or node.mapping is not None:
-            values = {**ctx.row.input, **offered, "input": ctx.row.input}
+            values = {**ctx.input, **offered, "input": ctx.input}
         if node.condition is not None and not await holds_async(node.condition, values):
             reason = f"its condition is false: {node.condition.source}"
             span.attributes["skipped"] = reason
@@ -198,7 +198,7 @@ class _WorkflowRun:
             raise ConfigurationError(f"node '{node.id}' is of type '{node.kind}', which cannot be run")
         step = node.step if node.step.key == node.key else replace(node.step, key=node.key)
         final = node.map_over is None and self._workflow.graph.sinks == (node.id,)
-        found = await run_prompt_step(ctx, span, step, ctx.row.input, {**offered, **mapped}, final=final)
+        found = await run_prompt_step(ctx, span, step, ctx.input, {**offered, **mapped}, final=final)
         self.shown = self.shown or final
         return _Result(found.text, found.output, found.text if step.output_validator is None else found.value)
 
@@ -220,7 +220,8 @@ class _WorkflowRun:
         if node.mapping is None and "previous_output" in offered:
             payload = {"content": offered["previous_output"]}
         bound = {"agent_version_id": ctx.plan.version_id}
-        decided = await decision(ctx, f"{node.key}/approval", checkpoint.name, payload, bound)
+        shown = restored(ctx.labels.known, payload) if ctx.labels.known else payload  # to who decides, not to models
+        decided = await decision(ctx, f"{node.key}/approval", checkpoint.name, shown, bound)
         if decided.status == "rejected" and not checkpoint.goes_on:
             raise ApprovalRejectedError(
                 f"'{checkpoint.name}' was {denial(decided)}", details={"approval_id": decided.id}
@@ -246,7 +247,7 @@ class _WorkflowRun:
         text = offered.get("previous_output")
         if node.step is not None:
             step = replace(node.step, key=node.key)
-            text = (await render_step(ctx, span, step, ctx.row.input, {**offered, **mapped}))[-1].content
+            text = (await render_step(ctx, span, step, ctx.input, {**offered, **mapped}))[-1].content
         made = await run_media_step(ctx, span, task, mapped, text, node.key)
         return _Result(made.text, made.output, made.output, made.shown)
 
@@ -255,7 +256,7 @@ class _WorkflowRun:
         if node.mapping is not None:
             data = await node.mapping.evaluate(values)
         else:
-            data = dict(ctx.row.input)
+            data = dict(ctx.input)
             if node.map_over is not None:
                 data |= {"item": values["item"], "index": values["index"]}
         final = node.map_over is None and self._workflow.graph.sinks == (node.id,)
@@ -263,6 +264,9 @@ class _WorkflowRun:
         self.shown = self.shown or final
         ctx.truncated = ctx.truncated or (final and row.truncated)
         output = row.output or {}
+        if ctx.guards.tool_results and not final:
+            key = f"{node.key}/child"
+            output = await guard_later(ctx, span, "tool_results", output, key, f"{key}/guards/result")
         text = output_text(output)
         return _Result(text, output, text if output == {"content": text, "type": "text"} else output)
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from promptrails_engine.testing.datasource_conformance import DataSourceConformance
     from promptrails_engine.testing.media_conformance import MediaConformance
     from promptrails_engine.testing.provider_conformance import ProviderConformance
+    from promptrails_engine.testing.scanner_conformance import ScannerConformance
     from promptrails_engine.testing.scripted import Reply, ScriptedProvider, ScriptError, ToolUse
     from promptrails_engine.testing.scripted_media import MediaReply, ScriptedMediaProvider
     from promptrails_engine.testing.sink_conformance import SinkConformance
@@ -23,6 +24,7 @@ __all__ = [
     "MediaReply",
     "ProviderConformance",
     "Reply",
+    "ScannerConformance",
     "ScriptError",
     "ScriptedMediaProvider",
     "ScriptedProvider",
@@ -39,6 +41,7 @@ _HOME = {
     "MediaReply": "scripted_media",
     "ProviderConformance": "provider_conformance",
     "Reply": "scripted",
+    "ScannerConformance": "scanner_conformance",
     "ScriptError": "scripted",
     "ScriptedMediaProvider": "scripted_media",
     "ScriptedProvider": "scripted",

@@ -16,6 +16,7 @@ from promptrails_engine.catalog.folder import load_folder
 from promptrails_engine.catalog.folder_report import LoadReport, SaveReport
 from promptrails_engine.catalog.folder_save import save_folder
 from promptrails_engine.catalog.prompts import PromptCatalog
+from promptrails_engine.guardrails.scanners import Scanners
 from promptrails_engine.ids import IdFactory
 from promptrails_engine.models.registry import ModelRegistry
 from promptrails_engine.store.memory import MemoryStore
@@ -62,7 +63,7 @@ class Workspace:
 def new_workspace(folder: Path, seed: int = 1) -> Workspace:
     context = CatalogContext(MemoryStore(), "w", IdFactory(seed), TickingClock(), ModelRegistry())
     prompts = PromptCatalog(context)
-    return Workspace(prompts, AgentCatalog(context, prompts), context, folder)
+    return Workspace(prompts, AgentCatalog(context, prompts, Scanners({})), context, folder)
 
 
 @pytest.fixture

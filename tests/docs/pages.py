@@ -25,6 +25,23 @@ NAMES = (
     "adapters",
     "errors-and-limits",
     "fleets",
+    "guards",
+    "scanners",
+    "scanner-pii",
+    "scanner-sensitive",
+    "scanner-anonymize",
+    "scanner-secrets",
+    "scanner-prompt_injection",
+    "scanner-toxicity",
+    "scanner-harmful",
+    "scanner-bias",
+    "scanner-no_refusal",
+    "scanner-malicious_urls",
+    "scanner-invisible_text",
+    "scanner-ban_substrings",
+    "scanner-ban_topics",
+    "scanner-language",
+    "scanner-models",
 )
 PAGES = [ROOT / "docs" / f"{name}.md" for name in NAMES]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))

@@ -9,6 +9,7 @@ from promptrails_engine import (
     AsyncEngine,
     ChainAgentConfig,
     ConsoleSink,
+    GuardrailSpec,
     JsonlSink,
     MemoryDataSource,
     MemorySink,
@@ -51,6 +52,7 @@ async def test_the_kinds_in_the_table_are_those_that_runs_leave() -> None:
             "Simple",
             config=SimpleAgentConfig(prompt_id=prompt.id),
             tools=["calculator"],
+            guardrails=[GuardrailSpec("output", "pii", "log")],
             input_schema=ANY_OBJECT,
             output_schema=ANY_OBJECT,
         )

@@ -231,6 +231,8 @@ _ARGUMENTS: dict[str, Any] = {
     "name": "New",
     "config": None,
     "version_id": "v1",
+    "type": "input",
+    "scanner_type": "secrets",
 }
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 import promptrails_providers
+import promptrails_scanners
+from promptrails_engine.ports.scanner import ScannerModule
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -19,10 +21,26 @@ ADAPTERS = {(group, name): target for group, table in PROJECT["entry-points"].it
 ALL = ADAPTERS | {("console_scripts", name): target for name, target in PROJECT["scripts"].items()}
 
 
-@pytest.mark.parametrize("target", sorted(set(ALL.values())))
+SCANNERS = PROJECT["entry-points"]["promptrails_engine.scanners"]
+
+
+@pytest.mark.parametrize("target", sorted(set(ALL.values()) - set(SCANNERS.values())))
 def test_every_target_can_be_called(target: str) -> None:
     module, _, attribute = target.partition(":")
     assert callable(getattr(import_module(module), attribute))
+
+
+@pytest.mark.parametrize("scanner", sorted(SCANNERS))
+def test_every_scanner_of_the_table_is_the_module_of_its_name(scanner: str) -> None:
+    module = import_module(SCANNERS[scanner])
+    assert isinstance(module, ScannerModule)
+    assert module.META.type == scanner
+
+
+def test_every_scanner_on_disk_is_in_the_table() -> None:
+    modules = [info.name for info in iter_modules(promptrails_scanners.__path__, "promptrails_scanners.")]
+    on_disk = {name for name in modules if hasattr(import_module(name), "META")}
+    assert on_disk == set(SCANNERS.values())
 
 
 def test_every_adapter_on_disk_is_in_the_table() -> None:

@@ -17,6 +17,9 @@ FOREIGN = {
     "the author's tools": r"\b(?:chat[g]pt(?!\")|clau[d]e code|cop[i]lot)\b",
 }
 TEXT = {".py", ".md", ".toml", ".txt", ".sh", ".cfg", ".ini", ".json", ".yaml", ".yml", ".j2", ".mako", ""}
+TABLES = {"scanners/promptrails_scanners/links/domains.txt", "scanners/promptrails_scanners/credentials/tokens.txt"}
+"""What scanners look for: these tables have to name hosts and products of others."""
+NAMED_THERE = {"the host of a package index", "the author's tools"}
 SKIPPED = {".git", "dist", "build", "demo-output", "__pycache__"}
 
 
@@ -37,6 +40,7 @@ def test_nothing_foreign_is_said(repo_root: Path, what: str) -> None:
     found = [
         f"{path.relative_to(repo_root)}:{number}: {line.strip()[:100]}"
         for path in files(repo_root)
+        if what not in NAMED_THERE or path.relative_to(repo_root).as_posix() not in TABLES
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         if pattern.search(line)
     ]

@@ -1,0 +1,1 @@
+"""What secrets look like: tables of providers and services, and the rules that read them."""

@@ -1,0 +1,1 @@
+"""What the scanners share: views of a text, places in it, options, small models."""

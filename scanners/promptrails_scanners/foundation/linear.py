@@ -1,0 +1,283 @@
+"""Linear models over hashed features: small enough for a wheel, and scored without a package for numbers.
+
+A text is its distinct words, the distinct pairs of words in a row, and the runs of 3 to 5 characters in each word.
+Every one of these has a bucket, the lowest 16 bits of its CRC-32.  A head has a weight for each bucket; what a text
+scores is the sum of its features' weights divided by the square root of how many there are, and what named signals add
+to that, such as a rule that matched.
+
+A file of weights is, in order:
+
+- `PRLM1` and a line feed;
+- all that follows, compressed by zlib: one line of JSON with a line feed,
+  `{"bits": 16, "heads": [{"name", "scale", "bias", "slope", "signals": {name: weight}}]}`, and then
+- for each head `2 ** bits` bytes: its weights plus 128, in units of `scale`.  With fewer than 16 bits, the lowest ones
+  of a bucket count.
+
+The score of a head is the logistic function of `slope * (sum + signals + bias)`: 0.5 at the point chosen for it.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from array import array
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from importlib.resources import files
+from math import exp, fsum, sqrt
+from threading import Lock
+from types import MappingProxyType
+from typing import NamedTuple
+
+from promptrails_scanners.foundation import lazily
+
+MAGIC = b"PRLM1\n"
+BITS = 16
+ZERO = 128
+"""The byte that stands for a weight of nothing."""
+
+_WORD = lazily.pattern(r"[^\W_]{1,40}(?:['\u2019][^\W_]{1,8})?|[?!]")
+_DIGITS = lazily.pattern(r"\d")
+_MASK = (1 << BITS) - 1
+_RUNS = (3, 4, 5)
+"""Lengths of the runs of characters."""
+_WORDS_KEPT = 8192
+"""Of so many words the features are kept, for all models together: about 2 MB."""
+_SUMS_KEPT = 4096
+_LANE = 40
+_LANE_MASK = (1 << _LANE) - 1
+"""Bits for the sum of one head, enough for any text that fits into memory."""
+_TEXTS_KEPT = 128
+_KEPT_TEXT = 2048
+"""The features of short texts are kept for the next model that is asked; longer ones would take too much room."""
+
+_LOADING = Lock()
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text in lower case and in their order, and its question and exclamation marks."""
+    return _kept_words(text) if len(text) <= _KEPT_TEXT else _words(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(text.lower()))
+
+
+_kept_words = lru_cache(maxsize=64)(_words)
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def word_buckets(word: str) -> array[int]:
+    """The buckets of a word and of the runs of 3 to 5 characters in it.  Digits are all alike."""
+    plain = word if word.isalpha() else _DIGITS.sub("0", word).replace("\u2019", "'")
+    found = [zlib.crc32(f"w {plain}".encode())]
+    if plain[0].isalnum():
+        inside = f"<{plain}>"
+        if plain.isascii():
+            raw = inside.encode()
+            runs = dict.fromkeys([raw[at : at + size] for size in _RUNS for at in range(len(raw) - size + 1)])
+        else:
+            runs = dict.fromkeys(
+                [inside[at : at + size].encode() for size in _RUNS for at in range(len(inside) - size + 1)]
+            )
+        found += map(zlib.crc32, runs)
+    return array("H", [one & _MASK for one in found])
+
+
+class Features(NamedTuple):
+    """All features of a text."""
+
+    words: tuple[str, ...]
+    """Its distinct words."""
+    pairs: array[int]
+    """The buckets of the pairs of words in a row."""
+    size: int
+    """How many there are, those of the words included."""
+
+    def buckets(self) -> array[int]:
+        """The buckets of all; one stands twice where two features share it."""
+        found = array("H")
+        for word in self.words:
+            found.extend(word_buckets(word))
+        found.extend(self.pairs)
+        return found
+
+
+def features(text: str) -> Features:
+    """The features of a text."""
+    return _kept_features(text) if len(text) <= _KEPT_TEXT else _features(text)
+
+
+def buckets(text: str) -> array[int]:
+    """The buckets of all features of a text; one stands twice where two features share it."""
+    return features(text).buckets()
+
+
+def _features(text: str) -> Features:
+    tokens = words(text)
+    ours = tuple(dict.fromkeys(tokens))
+    crc32, begun = zlib.crc32, _pair_begun
+    pairs = dict.fromkeys(zip(["^", *tokens], tokens, strict=False))
+    found = array("H", [crc32(word.encode(), begun(before)) & _MASK for before, word in pairs])
+    return Features(ours, found, len(found) + sum(map(_word_size, ours)))
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _pair_begun(word: str) -> int:
+    """The sum of `p WORD `, which a pair begins with: the second word goes on from there."""
+    return zlib.crc32(f"p {word} ".encode())
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _word_size(word: str) -> int:
+    return len(word_buckets(word))
+
+
+_kept_features = lru_cache(maxsize=_TEXTS_KEPT)(_features)
+
+
+@dataclass(frozen=True)
+class Head:
+    """One answer of a model."""
+
+    name: str
+    scale: float
+    bias: float
+    slope: float
+    signals: Mapping[str, float]
+    weights: bytes
+    """One for each of the 65,536 buckets."""
+
+    def total(self, features: array[int] | Features, signals: Mapping[str, float]) -> float:
+        """The sum before it is made a score: above 0 is above the point that was chosen."""
+        size = features.size if isinstance(features, Features) else len(features)
+        return self.weighed(self._drawn(features) if size else 0, size, signals)
+
+    def weighed(self, drawn: int, size: int, signals: Mapping[str, float]) -> float:
+        """The same where the weights of all features, `size` in number, have been added up."""
+        known = self.signals
+        added = fsum([known[name] * value for name, value in signals.items() if name in known])
+        if not size:
+            return self.bias + added
+        return self.bias + added + self.scale * (drawn - ZERO * size) / sqrt(size)
+
+    def _drawn(self, features: array[int] | Features) -> int:
+        if not isinstance(features, Features):
+            return sum(map(self.weights.__getitem__, features))
+        return sum(map(self._of_word, features.words)) + sum(map(self.weights.__getitem__, features.pairs))
+
+    @cached_property
+    def _of_word(self) -> Callable[[str], int]:
+        """What the features of a word add up to; kept for so many words of each head."""
+
+        def drawn(word: str) -> int:
+            return sum(map(self.weights.__getitem__, word_buckets(word)))
+
+        return lru_cache(maxsize=_SUMS_KEPT)(drawn)
+
+    def score(self, features: array[int] | Features, signals: Mapping[str, float], handicap: float = 0.0) -> float:
+        """0 to 1; a handicap is taken off the sum."""
+        return logistic(self.slope * (self.total(features, signals) - handicap))
+
+
+class Together:
+    """Several heads that are always asked at once: one number for each bucket holds the weights of all of them."""
+
+    def __init__(self, heads: Mapping[str, Head]) -> None:
+        self._heads = heads
+        ours = [head.weights for head in heads.values()]
+        bits = next(bits for bits in range(BITS + 1) if all(_repeats(weights, 1 << bits) for weights in ours))
+        self._mask = (1 << bits) - 1
+        lanes = [(weights, _LANE * at) for at, weights in enumerate(ours)]
+        self._all = tuple(sum(weights[at] << lane for weights, lane in lanes) for at in range(1 << bits))
+        self._of_word = lru_cache(maxsize=_SUMS_KEPT)(self._word_sum)
+
+    def scores(self, features: Features, signals: Mapping[str, float]) -> dict[str, float]:
+        """The score of each head, as it would give it alone."""
+        drawn = sum(map(self._of_word, features.words)) + self._sum(features.pairs)
+        found: dict[str, float] = {}
+        for at, (name, head) in enumerate(self._heads.items()):
+            total = head.weighed(drawn >> _LANE * at & _LANE_MASK, features.size, signals)
+            found[name] = logistic(head.slope * total)
+        return found
+
+    def _word_sum(self, word: str) -> int:
+        return self._sum(word_buckets(word))
+
+    def _sum(self, features: array[int]) -> int:
+        mask, ours = self._mask, self._all
+        return sum([ours[feature & mask] for feature in features])
+
+
+def _repeats(weights: bytes, size: int) -> bool:
+    return weights[size:] == weights[:-size]
+
+
+def logistic(value: float) -> float:
+    """0 to 1; values far away are held, so that nothing overflows."""
+    return 1.0 / (1.0 + exp(-max(-40.0, min(40.0, value))))
+
+
+def load(name: str) -> Mapping[str, Head]:
+    """The heads of a model that ships with this package, by their names; read once, whoever asks first."""
+    with _LOADING:
+        return _loaded(name)
+
+
+def together(name: str) -> Together:
+    """The same heads, to be asked at once."""
+    with _LOADING:
+        return _joined(name)
+
+
+@cache
+def _joined(name: str) -> Together:
+    return Together(_loaded(name))
+
+
+@cache
+def _loaded(name: str) -> Mapping[str, Head]:
+    folder = files("promptrails_scanners") / "weights"
+    return MappingProxyType({head.name: head for head in read((folder / f"{name}.bin").read_bytes())})
+
+
+def read(data: bytes) -> list[Head]:
+    """The heads in a file of weights.
+
+    Raises:
+        ValueError: it is not such a file.
+    """
+    if not data.startswith(MAGIC):
+        raise ValueError("not a file of weights, or of another version: it does not begin with PRLM1")
+    about, _, rest = zlib.decompress(data[len(MAGIC) :]).partition(b"\n")
+    head = json.loads(about)
+    size = 1 << head["bits"]
+    if len(rest) != size * len(head["heads"]):
+        raise ValueError(f"a file of weights with {len(rest)} weights where there should be {size} for each head")
+    repeated = 1 << (BITS - head["bits"])
+    return [
+        Head(
+            name=one["name"],
+            scale=one["scale"],
+            bias=one["bias"],
+            slope=one["slope"],
+            signals=one["signals"],
+            weights=rest[at * size : (at + 1) * size] * repeated,
+        )
+        for at, one in enumerate(head["heads"])
+    ]
+
+
+def written(bits: int, heads: Iterable[Head]) -> bytes:
+    """A file of weights; of each head the first `2 ** bits` weights count."""
+    ours = list(heads)
+    about = {
+        "bits": bits,
+        "heads": [
+            {"name": one.name, "scale": one.scale, "bias": one.bias, "slope": one.slope, "signals": dict(one.signals)}
+            for one in ours
+        ],
+    }
+    body = json.dumps(about, sort_keys=True).encode() + b"\n" + b"".join(one.weights[: 1 << bits] for one in ours)
+    return MAGIC + zlib.compress(body, 9)

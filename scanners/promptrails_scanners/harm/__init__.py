@@ -1,0 +1,1 @@
+"""What the harmful scanner knows: acts and their objects by category, and contexts in which they are harmless."""

@@ -1,0 +1,1 @@
+"""What the toxicity and bias scanners know of words: insults, threats, groups of people."""

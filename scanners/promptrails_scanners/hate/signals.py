@@ -1,0 +1,226 @@
+"""What speaks for abuse in a text: which kinds of words it has, at whom they are aimed, and whether they are quoted."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from itertools import chain
+from math import log1p
+from types import MappingProxyType
+
+from promptrails_scanners.foundation import lazily
+from promptrails_scanners.foundation.linear import words
+from promptrails_scanners.foundation.rules import Rules
+from promptrails_scanners.hate.words import KINDS
+
+_YOU = r"\b(?:you|u|ur|your|you're|youre|yourself|ya|yall|y'all|thou)\b"
+_THEM = r"\b(?:he|she|they|him|her|them|their|his|these|those|this|that|it)\b"
+_COUNTER = (
+    r"\b(?:no respect for (?:people|anyone|those)|how (?:can|dare|could) you (?:say|call|think)|"
+    r"hurts? (?:to|when|me|that)|should not be called|(?:is|are|was) (?:so )?(?:hateful|hurtful|"
+    r"racist|sexist|unacceptable)|"
+    r"will get (?:you )?(?:banned|blocked|reported|arrested|thrown)|(?:you deserve|to be in|thrown "
+    r"in) (?:jail|prison)|consequences for|never (?:say|said|condone|accept)|don'?t (?:say|call|"
+    r"condone)|not okay|it'?s okay to (?:call|say)|stop (?:saying|calling)|"
+    r"statements? like|messages? like|things like|people (?:who|like) (?:say|think|write|send|call)|"
+    r"(?:obvious )?hate like|threats like|seriously (?:believe|think)|lost all respect|call(?:ed|"
+    r"ing|s)? (?:me|us|someone|people|immigrants|them|her|him)|reported? (?:you|him|them)|proud|"
+    r"condone|myth|stereotypes?|discriminat\w{2,5}|prejudice|bigotry|racism|sexism|hate speech)\b"
+)
+_NOT = (
+    r"\b(?:(?:not|never|n't|nobody|no ?one|no) (?:\w+ ){0,2}(?:hate|kill|hurt|attack|murder|harm|insult|fear|despise|"
+    r"be (?:killed|attacked|harmed|hurt|banned|treated|mistreated|denied|ashamed|afraid)|(?:a |an )?(?:idiot|problem|"
+    r"burden|threat|criminals?|terrorists?|inferior|stupid|lazy|dangerous|disgusting|worthless|subhuman))|"
+    r"would never|no (?:hate|harm|problem|issue)|nothing (?:wrong|against|to be ashamed))\b"
+)
+_QUOTE = lazily.pattern(r"[\"\u201c\u00ab][^\"\u201d\u00bb]{3,200}[\"\u201d\u00bb]")
+_AIMED = (
+    r"\b(?:you|u|ur|your|you're|youre|he|she|they|they're|he's|she's|them|him|her|these|those|"
+    r"people|guy|man|woman|men|women|all)\b[\w' ,]{0,25}?"
+    r"\b(?:are|is|r|'re|a|an|such|act like|nothing but|being|bunch of|fucking|stupid|little|piece "
+    r"of|just|like|complete|absolute|total|so|ugly|dirty)\b"
+)
+_THREAT = (
+    r"\b(?:i(?:'ll| will|'m going to| am going to|'m gonna| want to|'d like to| would| hope)|we "
+    r"(?:should|will|must|need to)|(?:should|must|deserves?|needs?|ought)(?: all)?(?: to)?(?: be)?|"
+    r"going to|gonna|someone should|let's|just|hope (?:you|they|he|"
+    r"she))\b[^.!?\n]{0,30}"
+    r"\b(?:kill|killed|die|dead|murder\w{0,3}|slaughter|shoot|shot|hang|hanged|lynch\w{0,3}|"
+    r"burn\w{0,2}|rape\w{0,1}|behead\w{0,3}|execut\w{1,3}|exterminated?|eradicated?|gassed|"
+    r"drown\w{0,2}|beat|punch|slap|smash|hurt|suffer|bomb\w{0,2}|cut|snap|deported?|castrated|"
+    r"destroyed|wiped|stab\w{0,4}|choke|strangle)\b|\bdeath to\b|\bkill (?:your|them|him|her|"
+    r"him)s?e?l?f?\b|\bgo (?:die|kill|hang)\b|\bdrop dead\b|\bkys\b"
+)
+_ORDER = (
+    r"\b(?:shut (?:the \w{2,8} )?up|stfu|fuck (?:you|off|u|this|them|him|her|the|all)|f u|screw you|"
+    r"go (?:to hell|back to)|kiss my|suck (?:my|a|it)|get (?:lost|a life|fucked|the fuck)|eat shit|"
+    r"piss off|grow up|crawl back|up your|your mom|your mother|rot in)\b"
+)
+_MASKED = r"\b(?:f|s|b|c|a)[*#@$%&!^+-]{2,6}\b|\b[fs]\s?-\s(?=\w)|\bs\.?o\.?b\b"
+_SIGN = lazily.pattern(r"[*#@$%&!^+]")
+_SIGNS = lazily.pattern(r"\b[a-z]{1,5}[*#@$%&!^+]{1,6}[a-z]{1,6}\b|[@#$%&*!]{4,12}")
+"""Words that signs stand in; only looked for where there is a sign."""
+_FUSED = lazily.pattern(
+    r"\w{1,12}(?:tards?|fuck\w{0,5}|fuks?|craps?|shit\w{0,3}|scum|ass|whore|bitch|idiots?|diot|hole|cunt\w{0,4})"
+)
+"""Abuse that another word was put before, such as a name."""
+_ONLY_ENDINGS = (
+    "amass bass brass bypass canvass carcass class compass crass cuirass eyeglass fiberglass glass grass harass "
+    "hourglass lass mass morass outclass overpass pass sass spyglass subclass superclass surpass trespass "
+    "underpass wineglass world-class blackhole buttonhole foxhole keyhole loophole manhole peephole pinhole porthole "
+    "pothole sinkhole whole wormhole custard mustard leotard dotard petard scrap scraps"
+)
+_WHOLE = frozenset(_ONLY_ENDINGS.split())
+"""Words that only end like that."""
+_TYPICAL = (
+    r"\b(?:typical|that'?s \w+ for you|what do you expect|what a|these kind of|bunch of|piece of|"
+    r"full of|no better than|nothing but|such an?|as dumb as|wtf|how stupid|too stupid|brain|lock "
+    r"(?:him|her|them) up|no wonder|worst)\b"
+)
+_GENERAL = (
+    r"\b(?:all|every|no|most|any|only|typical|always|never|those|these|you|such|many|more|too many|"
+    r"pretty much all|none of)\b[\w' ]{0,30}|\b(?:are|is) (?:all|just|always|never|naturally|"
+    r"basically|nothing|only|so|not|the|a|an|inherently|born|known)\b|\b(?:should(?:n't| not)?|"
+    r"can'?t|cannot|don'?t|will never|would never|must|belongs?|need to be)\b"
+)
+
+
+@cache
+def _rules() -> Rules:
+    return Rules(
+        {
+            "you": _YOU,
+            "them": _THEM,
+            "counter": _COUNTER,
+            "denied": _NOT,
+            "aimed": _AIMED,
+            "threat": _THREAT,
+            "order": _ORDER,
+            "general": _GENERAL,
+            "masked": _MASKED,
+            "typical": _TYPICAL,
+        }
+    )
+
+
+@cache
+def _kinds() -> tuple[Mapping[str, frozenset[str]], Mapping[str, frozenset[str]], range]:
+    """The kinds of words, and of beginnings of words, and how long beginnings are."""
+    whole, begins = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    for kind, listed in KINDS.items():
+        for word in listed.split():
+            (begins[word[:-1]] if word.endswith("*") else whole[word]).add(kind)
+    lengths = sorted(map(len, begins))
+    return _frozen(whole), _frozen(begins), range(lengths[0], lengths[-1] + 1)
+
+
+def _frozen(kinds: Mapping[str, set[str]]) -> Mapping[str, frozenset[str]]:
+    return MappingProxyType({word: frozenset(ours) for word, ours in kinds.items()})
+
+
+_NO_KINDS: frozenset[str] = frozenset()
+_FUSED_KIND = frozenset({"fused"})
+
+
+@lru_cache(maxsize=8192)
+def kinds_of(word: str) -> frozenset[str]:
+    """The kinds that a word in lower case belongs to."""
+    whole, begins, lengths = _kinds()
+    found = whole.get(word, _NO_KINDS)
+    for size in lengths[: max(0, len(word) - lengths.start + 1)]:
+        found |= begins.get(word[:size], _NO_KINDS)
+    if word not in _WHOLE and _FUSED.fullmatch(word):
+        found |= _FUSED_KIND
+    return found if found else _NO_KINDS
+
+
+@lru_cache(maxsize=64)
+def said(text: str) -> Mapping[str, int]:
+    """How many distinct words of each kind there are in a text as it is read."""
+    ours = dict.fromkeys(words(text))
+    plain = ours if "\u2019" not in text else dict.fromkeys(word.replace("\u2019", "'") for word in ours)
+    return MappingProxyType(Counter(chain.from_iterable(map(kinds_of, plain))))
+
+
+def ruled(text: str, *names: str) -> bool:
+    """Whether one of these rules matches; what `signals` says of them, for less."""
+    lowered = _lowered(text)
+    return _some_rules(*names).any(lowered) or ("masked" in names and _has_signs(lowered))
+
+
+@cache
+def _some_rules(*names: str) -> Rules:
+    return _rules().only(*names)
+
+
+def _lowered(text: str) -> str:
+    return text.lower().replace("\u2019", "'")
+
+
+def _has_signs(lowered: str) -> bool:
+    return _SIGN.search(lowered) is not None and _SIGNS.search(lowered) is not None
+
+
+@lru_cache(maxsize=64)
+def signals(text: str) -> Mapping[str, float]:
+    """Kinds of words in a text as it is read, and how they go together."""
+    lowered = _lowered(text)
+    found = {kind: min(1.0, many / 2 + 0.5) for kind, many in said(text).items()}
+    found |= dict.fromkeys(_rules().matching(lowered), 1.0)
+    if _QUOTE.search(lowered):
+        found["quote"] = 1.0
+    if _has_signs(lowered):
+        found["masked"] = 1.0
+    found |= {f"{one} and {other}": 1.0 for one, other in _TOGETHER if one in found and other in found}
+    if any(found.get(kind) for kind in ("slur", "insult", "obscene")):
+        found["abuse"] = 1.0
+    capitals = sum(map(str.isupper, text))
+    if capitals > 12 and capitals > 0.6 * sum(map(str.isalpha, text)):
+        found["shouted"] = 1.0
+    found["length"] = min(1.0, log1p(len(text) / 100) / 3)
+    return MappingProxyType(found)
+
+
+_TOGETHER = (
+    ("insult", "you"),
+    ("insult", "aimed"),
+    ("insult", "group"),
+    ("insult", "quote"),
+    ("insult", "them"),
+    ("obscene", "you"),
+    ("obscene", "insult"),
+    ("obscene", "group"),
+    ("slur", "quote"),
+    ("slur", "you"),
+    ("slur", "aimed"),
+    ("hate", "group"),
+    ("violent", "group"),
+    ("threat", "group"),
+    ("threat", "you"),
+    ("threat", "them"),
+    ("worse", "group"),
+    ("worse", "general"),
+    ("group", "general"),
+    ("group", "counter"),
+    ("insult", "counter"),
+    ("slur", "counter"),
+    ("worse", "counter"),
+    ("group", "quote"),
+    ("scorn", "politics"),
+    ("scorn", "you"),
+    ("scorn", "them"),
+    ("scorn", "aimed"),
+    ("insult", "politics"),
+    ("obscene", "politics"),
+    ("typical", "insult"),
+    ("typical", "scorn"),
+    ("typical", "group"),
+    ("trait", "group"),
+    ("trait", "general"),
+    ("denied", "group"),
+    ("praise", "group"),
+    ("praise", "you"),
+    ("praise", "obscene"),
+    ("street", "obscene"),
+)

@@ -1,0 +1,376 @@
+"""Names of persons and addresses, told by a small linear model of tokens.
+
+A conditional random field over five labels.  The weights are whole numbers of one byte; those of a bucket, less that of
+the first label, lie side by side in one int, so that the sum over a token's buckets is one sum of ints.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from promptrails_scanners.foundation.once import once
+from promptrails_scanners.personal.features import (
+    BUCKETS,
+    COMMON_BITS,
+    NOTHING,
+    PLACES,
+    Token,
+    Word,
+    beside,
+    describe,
+    in_a_row,
+    lines,
+    lists,
+    on_line,
+    tokens,
+)
+from promptrails_scanners.personal.shared import shared
+
+LABELS = ("O", "B-PERSON", "I-PERSON", "B-ADDRESS", "I-ADDRESS")
+MAGIC = b"PRTAG2"
+SOFT, WISHED, HARD, ENDLESS = 96, 128, 256, 512
+"""A part of a text ends at a line's end after so many tokens, at a sentence's end after so many, at white space after
+so many, or after so many anywhere."""
+GAP = 256
+"""White space of more characters ends a part, too."""
+
+FLOOR = 0.05
+"""What is less likely than that is of use only to who asks for it, and is not kept for others."""
+
+AGREED, ALONE = 10.0, 0.5
+"""How much likelier a person is at a token where another model sees one, and at one where it does not."""
+
+_N = len(LABELS)
+_LONGEST = 400
+"""What is longer, in characters, is no name and no address."""
+_LANE = 15
+_LANES = (1 << _LANE) - 1
+_BIAS = 255
+_ONES = sum(1 << _LANE * label for label in range(_N - 1))
+_NONE = _BIAS * _ONES
+"""What a bucket adds whose weights are all the same."""
+_AROUND = (2, 4, 9, 4, 2)
+"""How many buckets a token has from those around it and from itself; where nothing stands there are fewer."""
+_WIDTH = sum(_AROUND) + 13
+"""Buckets of a token, those included that it has together with its neighbours."""
+_EVEN = _WIDTH * _BIAS
+"""The sum of a label that is as likely as the first."""
+_EVENED = 16
+"""After so many tokens sums are brought back to about 1."""
+_EDGES = frozenset(",;:\"'“”‘’()[]{}<>|*_-–—.!?\\/=")
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A part of the text that is taken for a person's name or an address."""
+
+    start: int
+    end: int
+    type: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The weights."""
+
+    table: Sequence[int]
+    common: bytes
+    fall: Sequence[float]
+    """The factors for labels whose sums are 0, 1, 2 and more units under the best."""
+    moves: tuple[tuple[float, ...], ...]
+    """How well a label follows another one, as factors: first label, second label."""
+    starts: tuple[float, ...]
+
+
+Known = tuple[Any, ...]
+"""A word's kind, its parts, the sums of its kind for each place in a line, and those of its buckets for five tokens."""
+Chance = tuple[float, ...] | None
+
+
+def pack(
+    common: bytes, weights: bytes, scale: float, moves: Sequence[Sequence[float]], starts: Sequence[float]
+) -> bytes:
+    """The file that `load` reads: weights are signed bytes, five for each bucket."""
+    numbers = [scale, *(one for row in moves for one in row), *starts]
+    return MAGIC + zlib.compress(struct.pack(f"<{len(numbers)}f", *numbers) + common + weights, 9)
+
+
+def unpack(data: bytes) -> Model:
+    """The model of a file's bytes."""
+    plain = zlib.decompress(data[len(MAGIC) :])
+    count = 1 + _N * _N + _N
+    numbers = struct.unpack_from(f"<{count}f", plain)
+    common = plain[4 * count : 4 * count + COMMON_BITS // 8]
+    weights = plain[4 * count + COMMON_BITS // 8 :]
+    signed = [(one + 128) % 256 - 128 for one in range(256)]
+    o, b, c, d, e = ([one * unit for one in signed] for unit in (-_ONES, 1, 1 << 15, 1 << 30, 1 << 45))
+    a, *others = (weights[label : BUCKETS * _N : _N] for label in range(_N))
+    lanes = zip(a, others[0], others[1], others[2], others[3], strict=True)
+    table = array("Q", [_NONE + o[at] + b[one] + c[two] + d[three] + e[four] for at, one, two, three, four in lanes])
+    moves = tuple(tuple(math.exp(one) for one in numbers[1 + _N * row : 1 + _N * row + _N]) for row in range(_N))
+    fall = array("d", [math.exp(-numbers[0] * under) for under in range(2 * _EVEN + 1)])
+    return Model(table, common, fall, moves, tuple(math.exp(one) for one in numbers[1 + _N * _N :]))
+
+
+@once
+def model() -> Model:
+    """The weights that come with the package, read once."""
+    return unpack(files("promptrails_scanners.personal").joinpath("data/tagger.bin").read_bytes())
+
+
+def parts(text: str) -> Iterator[list[Token]]:
+    """The tokens in parts that are tagged each on its own; where a part ends depends on nothing that comes later."""
+    part: list[Token] = []
+    for token in tokens(text):
+        size = len(part)
+        if part and (token.start - part[-1].end > GAP or (size >= SOFT and _ends(part, token))):
+            yield part
+            part = []
+        part.append(token)
+    if part:
+        yield part
+
+
+def _ends(part: Sequence[Token], token: Token) -> bool:
+    """Whether a part of this size ends before the token."""
+    size = len(part)
+    if token.start == part[-1].end:
+        return size >= ENDLESS
+    return size >= HARD or token.fresh or (size >= WISHED and part[-1].text in ".!?")
+
+
+Places = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """Tokens in a row of a part, of which each may be of a name or an address."""
+
+    tokens: Sequence[Token]
+    chances: Sequence[Sequence[float]]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def tag(text: str, person: float, address: float, persons: Places | None = None) -> Iterator[Tagged]:
+    """Where names and addresses stand that are at least so likely; a kind with more than 1 is not looked for.
+
+    `persons` are places, in their order, that another model takes for persons: that makes a name there more likely and
+    one elsewhere less.
+    """
+    for one in likely(text, FLOOR if min(person, address) >= FLOOR else 0.0, persons):
+        if person <= 1:
+            yield from _runs(one.tokens, one.chances, 1, person, "PERSON")
+        if address <= 1:
+            yield from _runs(one.tokens, one.chances, 3, address, "ADDRESS")
+
+
+@shared
+def likely(text: str, least: float, persons: Places | None) -> Sequence[Likely]:
+    """The tokens of a text that are of a name or an address at least so likely."""
+    loaded = model()
+    places = iter(persons or ())
+    place = next(places, None)
+    found: list[Likely] = []
+    for part in parts(text):
+        doubt: list[float] | None = None
+        if persons is not None:
+            doubt = []
+            for token in part:
+                while place is not None and place[1] <= token.start:
+                    place = next(places, None)
+                doubt.append(AGREED if place is not None and place[0] < token.end else ALONE)
+        found += _likely(part, marginals(loaded, part, least, doubt))
+    return found
+
+
+def _likely(part: Sequence[Token], chances: Sequence[Chance]) -> Iterator[Likely]:
+    some: list[tuple[float, ...]] = []
+    for at, chance in enumerate((*chances, None)):
+        if chance is not None:
+            some.append(chance)
+        elif some:
+            yield Likely(part[at - len(some) : at], some)
+            some = []
+
+
+# ------------------------------------------------------------------ scores
+
+
+@lru_cache(maxsize=8192)
+def _known(token: str) -> Known:
+    """What is the same for a token wherever it stands; kept for so many, about 6 MB."""
+    loaded = model()
+    return _summed(loaded, describe(token, loaded.common))
+
+
+def _summed(loaded: Model, word: Word) -> Known:
+    get = loaded.table.__getitem__
+    full = [sum(map(get, some)) + (size - len(some)) * _NONE for some, size in zip(word.around, _AROUND, strict=True)]
+    return word.kind, word.parts, _lines(word.kind), *full
+
+
+@lru_cache(maxsize=2048)
+def _lines(kind: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The sums of the buckets of a kind and a place in the line, for each of the four."""
+    get = model().table.__getitem__
+    some = [on_line(kind, line) for line in range(4)]
+    return tuple(sum(map(get, own)) for own, _ in some), tuple(sum(map(get, after)) for _, after in some)
+
+
+@lru_cache(maxsize=16384)
+def _row(one: int, kind: int, next_one: int) -> tuple[int, int, int]:
+    """The sums of the buckets of three kinds in a row."""
+    get = model().table.__getitem__
+    middle, last, first = in_a_row(one, kind, next_one)
+    return sum(map(get, middle)), sum(map(get, last)), sum(map(get, first))
+
+
+def _factors(loaded: Model, part: Sequence[Token]) -> list[tuple[float, ...]]:
+    """How well each label goes with each token, as a factor: 1 for the best."""
+    blank = _summed(loaded, NOTHING)
+    known = [blank, blank, *[_known(token.text) for token in part], blank, blank]
+    kinds = [one[0] for one in known]
+    rows = list(map(_row, kinds, kinds[1:], kinds[2:]))
+    get, fall = loaded.table.__getitem__, loaded.fall
+    factors: list[tuple[float, ...]] = []
+    for two, one, own, next_one, next_two, line, back, row, on in zip(
+        known, known[1:], known[2:], known[3:], known[4:], lines(part), rows, rows[1:], rows[2:], strict=False
+    ):
+        total: int = two[3] + one[4] + own[5] + next_one[6] + next_two[7]
+        total += row[0] + back[1] + on[2] + own[2][0][line] + one[2][1][line]
+        total += sum(map(get, beside(two[1], one[1], own[1], next_one[1], next_two[1])))
+        b, c, d, e = total & _LANES, total >> 15 & _LANES, total >> 30 & _LANES, total >> 45
+        best = max(_EVEN, b, c, d, e)
+        factors.append((fall[best - _EVEN], fall[best - b], fall[best - c], fall[best - d], fall[best - e]))
+    return factors
+
+
+def marginals(
+    loaded: Model, part: Sequence[Token], least: float = 0.0, doubt: Sequence[float] | None = None
+) -> list[Chance]:
+    """For each token how likely each label is, or None where all but the first together are less likely than `least`.
+
+    `doubt` holds a factor for each token that makes a person of it more likely or less.
+    """
+    factors = _factors(loaded, part)
+    if doubt is not None:
+        factors = [(a, b * more, c * more, d, e) for (a, b, c, d, e), more in zip(factors, doubt, strict=True)]
+    return _backward(loaded, factors, _forward(loaded, factors), least)
+
+
+def _forward(loaded: Model, factors: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
+    """For each token and label the sum over all ways to come there, up to a factor."""
+    (aa, ab, ac, ad, ae), (ba, bb, bc, bd, be), (ca, cb, cc, cd, ce), (da, db, dc, dd, de), (ea, eb, ec, ed, ee) = (
+        loaded.moves
+    )
+    a, b, c, d, e = (one * factor for one, factor in zip(loaded.starts, factors[0], strict=True))
+    found: list[tuple[float, ...]] = [(a, b, c, d, e)]
+    for at in range(1, len(factors)):
+        if not at % _EVENED:
+            size = a + b + c + d + e
+            a, b, c, d, e = a / size, b / size, c / size, d / size, e / size
+        fa, fb, fc, fd, fe = factors[at]
+        a, b, c, d, e = (
+            (a * aa + b * ba + c * ca + d * da + e * ea) * fa,
+            (a * ab + b * bb + c * cb + d * db + e * eb) * fb,
+            (a * ac + b * bc + c * cc + d * dc + e * ec) * fc,
+            (a * ad + b * bd + c * cd + d * dd + e * ed) * fd,
+            (a * ae + b * be + c * ce + d * de + e * ee) * fe,
+        )
+        found.append((a, b, c, d, e))
+    return found
+
+
+def _backward(
+    loaded: Model, factors: Sequence[Sequence[float]], forward: Sequence[Sequence[float]], least: float
+) -> list[Chance]:
+    """The same from the end, and what both come to."""
+    (aa, ab, ac, ad, ae), (ba, bb, bc, bd, be), (ca, cb, cc, cd, ce), (da, db, dc, dd, de), (ea, eb, ec, ed, ee) = (
+        loaded.moves
+    )
+    a = b = c = d = e = 1.0
+    result: list[Chance] = []
+    for at in range(len(factors) - 1, -1, -1):
+        fa, fb, fc, fd, fe = forward[at]
+        fa, fb, fc, fd, fe = fa * a, fb * b, fc * c, fd * d, fe * e
+        some = fb + fc + fd + fe
+        size = fa + some
+        result.append(None if some < least * size else (fa / size, fb / size, fc / size, fd / size, fe / size))
+        if not at % _EVENED:
+            size = a + b + c + d + e
+            a, b, c, d, e = a / size, b / size, c / size, d / size, e / size
+        fa, fb, fc, fd, fe = factors[at]
+        a, b, c, d, e = a * fa, b * fb, c * fc, d * fd, e * fe
+        a, b, c, d, e = (
+            a * aa + b * ab + c * ac + d * ad + e * ae,
+            a * ba + b * bb + c * bc + d * bd + e * be,
+            a * ca + b * cb + c * cc + d * cd + e * ce,
+            a * da + b * db + c * dc + d * dd + e * de,
+            a * ea + b * eb + c * ec + d * ed + e * ee,
+        )
+    result.reverse()
+    return result
+
+
+# ------------------------------------------------------------------ runs
+
+
+def _runs(
+    part: Sequence[Token], chances: Sequence[Sequence[float]], first: int, least: float, name: str
+) -> Iterator[Tagged]:
+    """Tokens side by side that are likely enough; a run has one token at least that is a word or a number."""
+    run: list[int] = []
+    for at, chance in enumerate(chances):
+        inside = chance[first] + chance[first + 1] >= least
+        if run and (not inside or chance[first] > chance[first + 1]):
+            yield from _run(part, chances, run, first, name)
+            run = []
+        if inside:
+            run.append(at)
+    if run:
+        yield from _run(part, chances, run, first, name)
+
+
+def _run(
+    part: Sequence[Token], chances: Sequence[Sequence[float]], run: Sequence[int], first: int, name: str
+) -> Iterator[Tagged]:
+    low, high = 0, len(run)
+    while low < high and part[run[low]].text in _EDGES:
+        low += 1
+    while high > low and part[run[high - 1]].text in _EDGES:
+        high -= 1
+    kept = run[low:high]
+    if not kept or part[kept[-1]].end - part[kept[0]].start > _LONGEST:
+        return
+    if not (_is_address if name == "ADDRESS" else _is_name)(part, kept):
+        return
+    sure = [chances[at][first] + chances[at][first + 1] for at in kept]
+    yield Tagged(part[kept[0]].start, part[kept[-1]].end, name, min(1.0, sum(sure) / len(sure)))
+
+
+def _is_name(part: Sequence[Token], kept: Sequence[int]) -> bool:
+    """Whether it is more than one letter."""
+    return any(part[at].text[0].isalnum() and len(part[at].text) > 1 for at in kept)
+
+
+def _is_address(part: Sequence[Token], kept: Sequence[int]) -> bool:
+    """Whether it is more than a country or so many of something: words, and what streets and houses have."""
+    some = [part[at].text for at in kept]
+    words = [one for one in some if len(one) > 1 and one[0].isalpha()]
+    if not words or len(some) < 2:
+        return False
+    if any(lists().get(one.lower(), 0) & PLACES for one in some):
+        return True
+    numbers = sum(one[0].isdigit() for one in some)
+    return numbers > 1 or (numbers > 0 and (len(some) > 3 or any(one[0].isupper() for one in words)))

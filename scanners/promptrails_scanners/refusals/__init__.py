@@ -1,0 +1,1 @@
+"""What the no_refusal scanner knows of refusals."""
