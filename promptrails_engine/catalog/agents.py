@@ -104,6 +104,7 @@ class AgentCatalog(Catalog):
             if "agent_id" in entry:
                 entry["agent_id"] = (await self.row(entry["agent_id"])).id
         await self._check_graph(parse_config(config), checked.get("input_schema"))
+        await self._scanners.prepare(checked.get("guardrails", ()))
         build_guards(checked.get("guardrails", ()), self._scanners, None, one_speaker=True)
         return checked
 

@@ -207,6 +207,7 @@ class Planner:
 
     async def _own_plan(self, row: DefinitionRow, version: AgentVersion, here: Descent, agent_of: AgentOf) -> Plan:
         config = parse_config(version.config)
+        await self._scanners.prepare(version.guardrails)
         if isinstance(config, WorkflowAgentConfig):
             return await self._workflow_plan(row, version, config, here, agent_of)
         if isinstance(config, CompositeAgentConfig):

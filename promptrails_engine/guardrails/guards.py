@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from promptrails_engine.definitions.guards import GuardOptions, Place, split_config
+from promptrails_engine.definitions.guards import GuardOptions, Place
 from promptrails_engine.errors import DefinitionError
 from promptrails_engine.guardrails.scanners import Scanners
 from promptrails_engine.ports.scanner import AskingScanner, Scanner
@@ -54,8 +54,7 @@ def _place(spec: Mapping[str, Any]) -> int:
 def _built(
     spec: Mapping[str, Any], scanners: Scanners, bind: Bind | None, one_speaker: bool
 ) -> tuple[Guard, Sequence[Place]]:
-    options, config = split_config(spec.get("config", {}))
-    scanner = scanners.build(spec["scanner_type"], config)
+    options, scanner = scanners.build_for(spec)
     direction, action = spec["type"], spec.get("action", "block")
     if direction not in scanner.meta.directions:
         raise DefinitionError(f"scanner '{scanner.meta.type}' does not look at an {direction}")
@@ -74,7 +73,7 @@ def _built(
         options.vault == "session",
         None if asks is None or bind is None else bind(asks),
     )
-    if action == "redact" and _cannot_redact(scanner, config):
+    if action == "redact" and _cannot_redact(scanner, spec.get("config", {})):
         _log.warning(
             "guard '%s': scanner '%s' takes nothing out with these options, so it blocks; redact_unit='sentence' has "
             "it take out sentences",

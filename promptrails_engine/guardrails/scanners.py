@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
-from collections.abc import Mapping
-from functools import cache
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from promptrails_engine.definitions.guards import GuardOptions, split_config
 from promptrails_engine.errors import ConfigurationError, DefinitionError, MissingExtraError, PromptRailsError
 from promptrails_engine.ports.scanner import Scanner, ScannerMeta, ScannerModule
 
 ENTRY_POINT_GROUP = "promptrails_engine.scanners"
 _OWN = "promptrails_scanners."
+_KEPT = 256
+"""So many built scanners are kept for the next plan that names the same options."""
 
 
 class Scanners:
@@ -21,14 +26,44 @@ class Scanners:
     def __init__(self, given: Mapping[str, ScannerModule]) -> None:
         self._by_type = dict(given)
         self._given = frozenset(given)
+        self._kept = lru_cache(maxsize=_KEPT)(self._told)
 
     def build(self, scanner_type: str, config: Mapping[str, Any]) -> Scanner:
-        """A scanner of this type with these options.
+        """A scanner of this type with these options: the same one for the same options, as long as it is kept.
 
         Raises:
             DefinitionError: there is no such scanner, or it cannot use the options.
             MissingExtraError: it needs a package that is not installed.
         """
+        try:
+            told = json.dumps(config, sort_keys=True)
+        except (TypeError, ValueError):  # an object of the caller's own, such as a function
+            return self._built(scanner_type, config)
+        return self._kept(scanner_type, told)
+
+    async def prepare(self, specs: Iterable[Mapping[str, Any]]) -> None:
+        """Build the scanners of active guards on a thread: loading their tables and models may take a second.
+
+        Raises:
+            DefinitionError, MissingExtraError: as `build`.
+        """
+        active = [spec for spec in specs if spec.get("is_active", True)]
+        if active:
+            await asyncio.to_thread(lambda: [self.build_for(spec) for spec in active])
+
+    def build_for(self, spec: Mapping[str, Any]) -> tuple[GuardOptions, Scanner]:
+        """What a guard's config says of the guard, and its scanner.
+
+        Raises:
+            DefinitionError, MissingExtraError: as `build`.
+        """
+        options, config = split_config(spec.get("config", {}))
+        return options, self.build(spec["scanner_type"], config)
+
+    def _told(self, scanner_type: str, config: str) -> Scanner:
+        return self._built(scanner_type, json.loads(config))
+
+    def _built(self, scanner_type: str, config: Mapping[str, Any]) -> Scanner:
         module = self._module(scanner_type)
         try:
             return module.build(config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from promptrails_engine import (
     WorkflowNode,
 )
 from promptrails_engine.testing import ToolUse
-from tests.guardrails.kit import Numbers, guard, guarded, spans_of
+from tests.guardrails.kit import Numbers, NumbersScanner, guard, guarded, spans_of
 
 
 async def test_what_an_input_guard_takes_out_is_neither_sent_nor_stored() -> None:
@@ -275,3 +276,19 @@ def test_a_spec_is_checked_when_it_is_made() -> None:
 
 def test_the_error_is_public() -> None:
     assert GuardrailBlockedError.code == "guardrail_blocked"
+
+
+async def test_a_scanner_is_built_once_and_never_on_the_loop() -> None:
+    built: list[int] = []
+
+    class Slow(Numbers):
+        def build(self, config: Mapping[str, Any]) -> NumbersScanner:
+            built.append(threading.get_ident())
+            return super().build(config)
+
+    async with guarded([guard()], scanner=Slow()) as (engine, agent, provider):
+        await engine.agents.create_guardrail(agent.id, "output", "numbers", "log")
+        await engine.agents.execute(agent.id, {"text": "call 12"})
+        assert provider.requests[0].messages[-1].content == "call [N]"
+    assert len(built) == 1
+    assert threading.get_ident() not in built
