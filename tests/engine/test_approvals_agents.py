@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -10,8 +12,8 @@ import pytest
 from promptrails_engine import (
     AsyncEngine,
     ConflictError,
+    ExecutionResult,
     HookEvent,
-    Limits,
     SimpleAgentConfig,
     SubAgentAttachment,
 )
@@ -19,7 +21,6 @@ from tests.engine.families import agent, composite, step
 from tests.engine.kit import scripted
 from tests.engine.park_kit import (
     Ledger,
-    approved,
     decide,
     events_of,
     guarded,
@@ -250,7 +251,11 @@ async def test_what_waits_below_a_run_that_fails_is_withdrawn():
         assert ledger.lines == []
 
 
-async def test_what_waits_below_a_run_that_is_cancelled_is_withdrawn():
+@asynccontextmanager
+async def half_waiting(
+    ledger: Ledger, **options: Any
+) -> AsyncIterator[tuple[AsyncEngine, asyncio.Task[ExecutionResult], asyncio.Event]]:
+    """A team of which `a` waits to be approved while `b` runs: its run, and what lets `b` end."""
     held, parked = asyncio.Event(), asyncio.Event()
 
     async def reply(request: Any) -> Any:
@@ -262,58 +267,27 @@ async def test_what_waits_below_a_run_that_is_cancelled_is_withdrawn():
         parked.set()
 
     hooks = {"execution.awaiting_approval": [told]}
-    async with scripted(reply, tools=[Ledger().tool("write")], hooks=hooks) as (engine, _):
+    async with scripted(reply, tools=[ledger.tool("write")], hooks=hooks, **options) as (engine, _):
         await agent(engine, "a", "write a", tools=guarded("write"))
         await agent(engine, "b", "say b")
         await composite(engine, step("a"), step("b"))
         running = asyncio.create_task(engine.agents.execute("Team", {}))
         await parked.wait()
+        yield engine, running, held
+
+
+async def test_what_waits_below_a_run_that_is_cancelled_is_withdrawn():
+    async with half_waiting(Ledger()) as (engine, running, _):
         [top] = await engine.executions.list()
         await engine.executions.cancel(top.id)
         result = await running
         assert result.status == "cancelled"
         assert [request.status for request in await engine.approvals.list()] == ["withdrawn"]
-        tree = await engine.executions.tree(top.id)
-        assert [child.status for child in tree.children] == ["cancelled"] * 2
-        await shape_of(engine, result)
-
-
-# ------------------------------------------------------------------ limits of a tree
-
-
-async def test_limits_of_a_tree_hold_over_pauses():
-    ledger = Ledger()
-    async with scripted(worker, tools=[ledger.tool("write")]) as (engine, _):
-        for name in "abc":
-            await agent(engine, name, f"write {name}", tools=guarded("write"))
-        await composite(engine, step("a"), step("b", "a"), step("c", "b"))
-        calls = await engine.agents.execute("Team", {}, limits=Limits(max_tool_calls=2))
-        children = await engine.agents.execute("Team", {}, limits=Limits(max_children=2))
-        for waiting in (calls, children):
-            result = await approved(engine, waiting)
-            assert (result.status, result.error_code) == ("failed", "budget_exceeded")
-        assert ledger.lines == ["write a", "write b"] * 2
 
 
 async def test_a_run_that_was_decided_before_it_had_stopped_goes_on_where_no_places_are_left():
-    held, parked = asyncio.Event(), asyncio.Event()
-
-    async def reply(request: Any) -> Any:
-        if request.messages[-1].content.startswith("say"):
-            await held.wait()
-        return worker(request)
-
-    async def told(event: HookEvent) -> None:
-        parked.set()
-
-    hooks = {"execution.awaiting_approval": [told]}
     ledger = Ledger()
-    async with scripted(reply, tools=[ledger.tool("write")], hooks=hooks, background=0) as (engine, _):
-        await agent(engine, "a", "write a", tools=guarded("write"))
-        await agent(engine, "b", "say b")
-        await composite(engine, step("a"), step("b"))
-        running = asyncio.create_task(engine.agents.execute("Team", {}))
-        await parked.wait()
+    async with half_waiting(ledger, background=0) as (engine, running, held):
         [request] = await engine.approvals.list()
         await engine.approvals.decide(request.id, "approved")
         held.set()

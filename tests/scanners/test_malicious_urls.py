@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import random
-import sys
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from promptrails_engine.errors import ConfigurationError
 from promptrails_scanners import malicious_urls
 from tests.scanners.data import shared_rows
 from tests.scanners.streams import apart, released, whole
+from tests.scanners.work import calls
 
 BAD = "http://paypal-login-verify.kz83-account.top/webscr/login.php"
 RULES = {"use_model": False}
@@ -301,27 +301,14 @@ def test_a_thousand_cuts_come_to_the_same() -> None:
 def test_work_grows_with_the_text_alone(unit: str) -> None:
     """Counts the calls that are made, not seconds."""
     short, long = unit * (6000 // len(unit)), unit * (6000 // len(unit)) * 2
-    assert calls(long) <= 2.3 * calls(short) + 200
+    assert seen(long) <= 2.3 * seen(short) + 200
 
 
-def calls(text: str) -> int:
-    """How many functions are called for a text that has been seen before."""
+def seen(text: str) -> int:
+    """The calls for a text that has been seen before."""
     one = malicious_urls.build({"max_urls": 100_000})
     one.scan(text)
-    counted = 0
-
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal counted
-        counted += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        one.scan(text)
-        one.settled(text)
-    finally:
-        sys.setprofile(before)
-    return counted
+    return calls(text, one.scan, one.settled)
 
 
 # ------------------------------------------------------------------ floors

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import sys
 from collections.abc import Sequence
 
 import pytest
@@ -27,6 +26,7 @@ from promptrails_scanners.credentials import (
 from promptrails_scanners.credentials.repeats import is_distinct
 from tests.scanners.drawn import HEX, LETTERS, drawn, github, jwt, pem
 from tests.scanners.streams import apart, released, whole
+from tests.scanners.work import calls
 
 _PIECES = [
     "the answer is ",
@@ -288,24 +288,12 @@ def _without_classes(pattern: str) -> str:
 def test_work_grows_with_the_text_alone(unit: str) -> None:
     """Counts the calls that are made, not seconds."""
     short, long = unit * (6000 // len(unit)), unit * (6000 // len(unit)) * 2
-    assert calls(long) <= 2.3 * calls(short) + 200
+    assert seen(long) <= 2.3 * seen(short) + 200
 
 
-def calls(text: str) -> int:
-    """How many functions are called for a text that has been seen before."""
-    for one in (scanner.scan, scanner.settled):
-        one(text)
-    counted = 0
-
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal counted
-        counted += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        for one in (scanner.scan, scanner.settled):
-            one(text)
-    finally:
-        sys.setprofile(before)
-    return counted
+def seen(text: str) -> int:
+    """The calls for a text that has been seen before."""
+    looks = (scanner.scan, scanner.settled)
+    for look in looks:
+        look(text)
+    return calls(text, *looks)
