@@ -102,6 +102,12 @@ _ROOMS = {
     "promptrails_engine.ports.media": (
         "MediaProvider",
     ),
+    "promptrails_engine.guardrails.evaluation": (
+        "Disagreement", "Evaluation",
+    ),
+    "promptrails_engine.resources.agent_guards": (
+        "Guardrail",
+    ),
     "promptrails_engine.datasources": (
         "MemoryDataSource", "QueryLimits", "SQLiteDataSource",
     ),
@@ -223,6 +229,9 @@ if TYPE_CHECKING:
     from promptrails_engine.ports.store import (
         Store,
     )
+    from promptrails_engine.guardrails.evaluation import (
+        Disagreement, Evaluation,
+    )
     from promptrails_engine.ids import (
         IdFactory,
     )
@@ -231,6 +240,9 @@ if TYPE_CHECKING:
     )
     from promptrails_engine.ports.tool import (
         Effect, State, Tool, ToolContext,
+    )
+    from promptrails_engine.resources.agent_guards import (
+        Guardrail,
     )
     from promptrails_engine.resources.llm_models import (
         AvailableModelGroup,
@@ -297,7 +309,7 @@ __all__ = [
     "UsageDelta", "ValidationError", "VersionDiff", "VersionMismatchError", "Violation", "WorkflowAgentConfig",
     "WorkflowNode", "diff_versions", "event_from_dict", "event_to_dict", "tool",
     "ApprovalMismatchError", "ApprovalRejectedError", "JournalError", "ToolDeniedError",
-    "DoubtfulStep", "Recovery",
+    "Disagreement", "DoubtfulStep", "Evaluation", "Guardrail", "Recovery",
 ]
 # fmt: on
 

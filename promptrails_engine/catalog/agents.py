@@ -71,18 +71,19 @@ class AgentCatalog(Catalog):
         label: str | None = None,
         set_current: bool = False,
         message: str = "",
+        after: str | None = None,
     ) -> AgentVersion:
-        """A new version with this content.
+        """A new version with this content; with `after`, only while that version is the current one.
 
         Raises:
-            ConflictError: the label is taken.
+            ConflictError: the label is taken, or another version became current.
             DefinitionError: the content cannot be used.
             NotFoundError: the config names a prompt or agent that does not exist.
         """
         row = await self.row(ref)
         checked = await self.check(content, row.type)
         await refuse_circle(row, checked, self._current)
-        version = await self._add_version(row, checked, label, message, set_current)
+        version = await self._add_version(row, checked, label, message, set_current, after)
         return contents.agent_version(version, version.id if set_current else row.current_version_id)
 
     async def check(self, content: Mapping[str, Any], type: str | None) -> dict[str, Any]:

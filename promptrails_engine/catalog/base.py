@@ -206,7 +206,13 @@ class Catalog:
         )
 
     async def _add_version(
-        self, row: DefinitionRow, content: Mapping[str, Any], label: str | None, message: str, set_current: bool
+        self,
+        row: DefinitionRow,
+        content: Mapping[str, Any],
+        label: str | None,
+        message: str,
+        set_current: bool,
+        after: str | None = None,
     ) -> VersionRow:
         existing = await self._store.list_versions(self._workspace_id, self.kind, row.id)
         count = len(existing)
@@ -215,7 +221,7 @@ class Catalog:
             while f"v{count + 1}" in taken:
                 count += 1
         version = self._new_version(row.id, content, label, message, count)
-        await self._store.insert_version(version, make_current=set_current)
+        await self._store.insert_version(version, make_current=set_current, after=after)
         return version
 
     def _checked_name(self, name: str) -> str:

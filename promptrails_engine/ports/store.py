@@ -225,11 +225,11 @@ class Store(JournalStore, Protocol):
         """
         ...
 
-    async def insert_version(self, row: VersionRow, *, make_current: bool) -> None:
+    async def insert_version(self, row: VersionRow, *, make_current: bool, after: str | None = None) -> None:
         """Add a version, and make it the current one in the same transaction if asked.
 
         Raises:
-            ConflictError: the label is taken.
+            ConflictError: the label is taken, or `after` is given and is not the current version (any more).
             NotFoundError: no such definition.
         """
         ...

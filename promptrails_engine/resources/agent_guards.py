@@ -8,12 +8,14 @@ from typing import Any, Literal
 
 from promptrails_engine.definitions.content import content_of
 from promptrails_engine.definitions.records import AgentVersion
-from promptrails_engine.errors import NotFoundError
+from promptrails_engine.errors import ConflictError, NotFoundError
 from promptrails_engine.resources.base import Parts
 
 Direction = Literal["input", "output"]
 Action = Literal["block", "redact", "log"]
 Change = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+_TRIES = 50
+"""Whenever one fails, another change was made: so many changes at once all find their place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +93,22 @@ async def changed(
 
     Raises:
         NotFoundError: there is no guard of this id.
+        ConflictError: others made new versions of it all the time.
     """
-    agents = parts.agents
-    current = await agents.get_version(agent_id)
-    if guard_id is not None and all(guard["id"] != guard_id for guard in current.guardrails):
-        raise no_guard(agent_id, guard_id)
-    content = {**content_of(current), "guardrails": change(current.guardrails)}
-    return await agents.create_version(current.agent_id, content, set_current=True, message=message)
+    tries = 0
+    while True:
+        current = await parts.agents.get_version(agent_id)
+        if guard_id is not None and all(guard["id"] != guard_id for guard in current.guardrails):
+            raise no_guard(agent_id, guard_id)
+        content = {**content_of(current), "guardrails": change(current.guardrails)}
+        try:
+            return await parts.agents.create_version(
+                current.agent_id, content, set_current=True, message=message, after=current.id
+            )
+        except ConflictError:  # another version came between: its guards are to stay
+            tries += 1
+            if tries == _TRIES:
+                raise
 
 
 def no_guard(agent_id: str, guard_id: str) -> NotFoundError:

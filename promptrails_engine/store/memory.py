@@ -92,9 +92,9 @@ class MemoryStore(MemoryJournal):
         """See the port."""
         return self._definitions.update(workspace_id, kind, definition_id, changes)
 
-    async def insert_version(self, row: VersionRow, *, make_current: bool) -> None:
+    async def insert_version(self, row: VersionRow, *, make_current: bool, after: str | None = None) -> None:
         """See the port."""
-        self._definitions.insert_version(row, make_current=make_current)
+        self._definitions.insert_version(row, make_current=make_current, after=after)
 
     async def get_version(self, workspace_id: str, kind: DefinitionKind, version_id: str) -> VersionRow | None:
         """The version, or None."""

@@ -83,12 +83,14 @@ class Definitions:
         self._bump(workspace_id)
         return _copied(changed)
 
-    def insert_version(self, row: VersionRow, *, make_current: bool) -> None:
+    def insert_version(self, row: VersionRow, *, make_current: bool, after: str | None) -> None:
         """Add a version."""
         rows = self._rows.get((row.workspace_id, row.kind), {})
         definition = rows.get(row.definition_id)
         if definition is None:
             raise NotFoundError(f"There is no {row.kind} '{row.definition_id}' to add a version to.")
+        if after is not None and definition.current_version_id != after:
+            raise ConflictError(f"The version '{after}' is no longer the current one; read what is, and change that.")
         self._check_version(row)
         self._add_version(row)
         if make_current:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import re
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from promptrails_engine import (
+    AsyncEngine,
     DefinitionError,
     Engine,
     MissingExtraError,
@@ -63,6 +65,24 @@ async def test_agents_list_and_make_guards_too() -> None:
                 await engine.guardrails.get(unknown)
         with pytest.raises(NotFoundError):
             await engine.agents.list_guardrails("nobody")
+
+
+async def test_changes_at_once_from_two_engines_all_stay(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'guards.db'}"
+    async with guarded([], store=store) as (one, agent, _), AsyncEngine(store, scanners=[Numbers()]) as other:
+        engines = [one, other] * 6
+        add = [each.guardrails.create(agent.id, "input", "numbers", "log") for each in engines]
+        made = [guard.id for guard in await asyncio.gather(*add)]
+        assert len(set(made)) == 12
+        assert {guard.id for guard in await one.guardrails.list("Agent")} == set(made)
+        changes = [
+            each.guardrails.update(guard_id, action="redact") if at % 3 else each.guardrails.delete(guard_id)
+            for at, (each, guard_id) in enumerate(zip(engines, made, strict=True))
+        ]
+        await asyncio.gather(*changes)
+        left = await other.guardrails.list(agent.id)
+        assert {guard.id for guard in left} == {guard_id for at, guard_id in enumerate(made) if at % 3}
+        assert {guard.action for guard in left} == {"redact"}
 
 
 async def test_a_difference_of_guards_is_told() -> None:

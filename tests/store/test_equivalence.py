@@ -100,10 +100,10 @@ definitions = st.one_of(
         workspaces, kinds, ids, maybe(names), maybe(statuses), maybe(ids),
     ),
     step(
-        lambda s, w, k, i, v, label, c: s.insert_version(
-            version(definition(w, kind=k, id=i), label, id=f"v{v}"), make_current=c
+        lambda s, w, k, i, v, label, c, a: s.insert_version(
+            version(definition(w, kind=k, id=i), label, id=f"v{v}"), make_current=c, after=a and f"v{a}"
         ),
-        workspaces, kinds, ids, ids, labels, st.booleans(),
+        workspaces, kinds, ids, ids, labels, st.booleans(), maybe(ids),
     ),
 )  # fmt: skip
 state = st.one_of(

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, Table, and_, bindparam, func, insert, select, update
 
-from promptrails_engine.errors import NotFoundError
+from promptrails_engine.errors import ConflictError, NotFoundError
 from promptrails_engine.ports.store import DefinitionChanges, DefinitionKind, DefinitionRow, VersionRow
 from promptrails_engine.store.codec import dump_json, escape, index_key, load_json, unescape
 from promptrails_engine.store.sql.statements import insert_into
@@ -81,13 +81,16 @@ def update_definition(
     return None if found is None else (_definition_row(found), _bump(conn, escape(workspace_id)))
 
 
-def insert_version(conn: Connection, values: Values, *, make_current: bool) -> int:
+def insert_version(conn: Connection, values: Values, *, make_current: bool, after: str | None) -> int:
     """Add a row of `version_values`; returns the workspace's new stamp."""
     mine = and_(D.workspace_id == values["workspace_id"], D.kind == values["kind"], D.id == values["definition_id"])
     # The lock orders the versions of one definition; SQLite has one writer anyway.
-    if conn.execute(select(D.id).where(mine).with_for_update()).first() is None:
+    found = conn.execute(select(D.current_version_id).where(mine).with_for_update()).first()
+    if found is None:
         kind, definition_id = values["kind"], unescape(values["definition_id"])
         raise NotFoundError(f"There is no {kind} '{definition_id}' to add a version to.")
+    if after is not None and unescape(found.current_version_id or "") != after:
+        raise ConflictError(f"The version '{after}' is no longer the current one; read what is, and change that.")
     siblings = [V[name] == values[name] for name in ("workspace_id", "kind", "definition_id")]
     last = conn.execute(select(func.max(V.seq)).where(*siblings)).scalar()
     conn.execute(insert(versions), {**values, "seq": (last or 0) + 1})

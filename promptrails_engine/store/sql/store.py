@@ -137,12 +137,12 @@ class SqlStore(DurableStore):
         )
         return None if changed is None else changed[0]
 
-    async def insert_version(self, row: VersionRow, *, make_current: bool) -> None:
+    async def insert_version(self, row: VersionRow, *, make_current: bool, after: str | None = None) -> None:
         """See the port."""
         values = definitions.version_values(row)
         await self._change(
             row.workspace_id,
-            lambda conn: definitions.insert_version(conn, values, make_current=make_current),
+            lambda conn: definitions.insert_version(conn, values, make_current=make_current, after=after),
             _own_stamp,
             conflict=f"The version '{row.version}' of this {row.kind} exists already; give it another label.",
             repeated=lambda conn: definitions.version_inserted(conn, row),

@@ -240,6 +240,44 @@ class DefinitionPromises(StoreCase):
 
         self.run(body)
 
+    def test_a_version_after_another_needs_that_to_be_current(self) -> None:
+        async def body(store: Store) -> None:
+            ws = unique("ws")
+            row = definition(ws)
+            await store.insert_definition(row)
+            first, second, late, lost = (version(row, label) for label in ("1", "2", "late", "lost"))
+            await refused(ConflictError, store.insert_version(late, make_current=True, after=first.id))
+            await store.insert_version(first, make_current=True)
+            stamp = await store.definitions_stamp(ws)
+            await refused(ConflictError, store.insert_version(late, make_current=True, after=second.id))
+            assert await store.definitions_stamp(ws) == stamp
+            await store.insert_version(second, make_current=True, after=first.id)
+            await refused(ConflictError, store.insert_version(lost, make_current=True, after=first.id))
+            found = await store.get_definition(ws, "agent", row.id)
+            assert found is not None
+            assert found.current_version_id == second.id
+            assert await store.list_versions(ws, "agent", row.id) == [second, first]
+
+        self.run(body)
+
+    def test_of_many_versions_after_the_same_one_is_added(self) -> None:
+        async def body(store: Store) -> None:
+            ws = unique("ws")
+            row = definition(ws)
+            first = version(row, "first")
+            await store.insert_definition(row)
+            await store.insert_version(first, make_current=True)
+            made = [version(row, f"v{i}") for i in range(20)]
+            told = await asyncio.gather(
+                *(store.insert_version(one, make_current=True, after=first.id) for one in made), return_exceptions=True
+            )
+            added = [one for one, error in zip(made, told, strict=True) if error is None]
+            assert len(added) == 1
+            assert all(isinstance(error, ConflictError) for error in told if error is not None)
+            assert await store.list_versions(ws, "agent", row.id) == [added[0], first]
+
+        self.run(body)
+
     def test_concurrent_versions_all_find_a_place(self) -> None:
         async def body(store: Store) -> None:
             ws = unique("ws")
