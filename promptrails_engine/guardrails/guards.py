@@ -41,6 +41,8 @@ def build_guards(
         guard, places = _built(spec, scanners, bind, one_speaker)
         for place in places:
             posts[place].append(guard)
+    for guards in posts.values():
+        _refuse_judge_between_labels(guards)
     for warning in dict.fromkeys(one for guards in posts.values() for one in _warnings(guards)):
         _log.warning("%s", warning)
     return Guards(*(tuple(posts[place]) for place in get_args(Place)))
@@ -58,7 +60,7 @@ def _built(
     direction, action = spec["type"], spec.get("action", "block")
     if direction not in scanner.meta.directions:
         raise DefinitionError(f"scanner '{scanner.meta.type}' does not look at an {direction}")
-    asks = scanner.asks if isinstance(scanner, AskingScanner) else None
+    asks = _asked(scanner)
     on_error = options.on_error or ("allow" if action == "log" else "block")
     guard = Guard(
         options.name or spec["scanner_type"],
@@ -104,6 +106,11 @@ def _places(guard: Guard, options: GuardOptions) -> Sequence[Place]:
     return given
 
 
+def _asked(scanner: Scanner) -> str | None:
+    """The model that a scanner has asked, if any."""
+    return scanner.asks if isinstance(scanner, AskingScanner) else None
+
+
 def _cannot_redact(scanner: Scanner, config: Mapping[str, Any]) -> bool:
     """Whether the options leave a judge of whole texts without anything that it could take out."""
     meta = scanner.meta
@@ -118,13 +125,28 @@ def _is_windowed(options: GuardOptions, scanner: Scanner, action: str) -> bool:
     Raises:
         DefinitionError: that was asked for, and the scanner needs the whole.
     """
-    asks = isinstance(scanner, AskingScanner) and scanner.asks is not None
-    able = scanner.settled("") is not None and not asks
+    able = scanner.settled("") is not None and _asked(scanner) is None
     if options.stream == "window" and not able:
         raise DefinitionError(
             f"scanner '{scanner.meta.type}' needs the whole output; leave stream='window' out, so that it is held back"
         )
     return able and (options.stream == "window" or (options.stream is None and action == "redact"))
+
+
+def _refuse_judge_between_labels(guards: Sequence[Guard]) -> None:
+    """Labels are given again where a run or a session goes on, from what the first of these guards has seen: what a
+    model took out in between would have to be asked for again, and might be something else.
+
+    Raises:
+        DefinitionError: a guard asks a model and takes out, between two that label.
+    """
+    labelling = [at for at, guard in enumerate(guards) if guard.is_reversible]
+    for guard in guards[labelling[0] : labelling[-1]] if labelling else ():
+        if guard.action == "redact" and _asked(guard.scanner) is not None:
+            raise DefinitionError(
+                f"guard '{guard.name}' asks a model and takes out, between two guards that label; give it a sort_order "
+                "before or after both"
+            )
 
 
 def _warnings(guards: Sequence[Guard]) -> Iterator[str]:

@@ -13,6 +13,7 @@ import pytest
 from promptrails_engine import (
     AsyncEngine,
     ConfigurationError,
+    DefinitionError,
     GuardrailSpec,
     Limits,
     LLMModel,
@@ -276,6 +277,24 @@ async def test_a_redact_cuts_the_whole_where_only_the_judge_finds_it() -> None:
         assert (await engine.agents.execute(agent, {"text": TEXT})).text == "[GONE]"
         other = await engine.agents.create("B", config=SimpleAgentConfig("Reply"), guardrails=[judged(action="redact")])
         assert (await engine.agents.execute(other.id, {"text": TEXT})).error_code == "guardrail_blocked"
+
+
+@pytest.mark.parametrize(("action", "order"), [("redact", 0), ("redact", 9), ("log", 2), ("block", 2)])
+async def test_a_judge_that_takes_out_may_not_stand_between_two_guards_that_label(action: Any, order: int) -> None:
+    def guards(action: Any, order: int) -> list[GuardrailSpec]:
+        judge = GuardrailSpec(
+            "input", "toxicity", action, {"judge": "scripted/judge", "redact_unit": "sentence"}, sort_order=order
+        )
+        labels = [GuardrailSpec("input", "anonymize", "redact", {"engine": "builtin"}, sort_order=at) for at in (1, 3)]
+        return [judge, *labels]
+
+    async with engine_of(Answers(lambda text: NO)) as engine:
+        await engine.prompts.create("Reply", user_prompt="{{ text }}")
+        config = SimpleAgentConfig("Reply")
+        with pytest.raises(DefinitionError, match="before or after both"):
+            await engine.agents.create("Refused", config=config, guardrails=guards("redact", 2))
+        agent = await engine.agents.create("Desk", config=config, guardrails=guards(action, order))
+        assert (await engine.agents.execute(agent.id, {"text": TEXT})).status == "completed"
 
 
 async def test_a_model_that_nobody_serves_is_refused_when_the_guard_is_built() -> None:
