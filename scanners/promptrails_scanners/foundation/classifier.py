@@ -54,6 +54,10 @@ class JudgedOptions(ClassifierOptions):
 Judged = TypeVar("Judged", bound=ClassifierOptions)
 
 
+_TOLD: Mapping[str, float] = {}
+"""The scores of parts whose scores were looked at."""
+
+
 class Part(NamedTuple):
     """A part of the text that was judged, and the scores of it."""
 
@@ -119,11 +123,12 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
         return max(scores.values(), default=0.0)
 
     def judge(self, text: str) -> Verdict:
-        parts = list(self.parts(text))
+        parts: list[Part] = []
         labels: dict[str, float] = {}
-        for part in parts:
+        for part in self.parts(text):
             for label, score in part.scores.items():
                 labels[label] = max(score, labels.get(label, 0.0))
+            parts.append(Part(part.start, part.end, part.sentence, _TOLD, part.top))  # long texts have many
         score = max((part.top for part in parts), default=0.0)
         triggered = score >= self.threshold and self.enough(parts)
         findings = self.findings(text, parts) if triggered else ()
