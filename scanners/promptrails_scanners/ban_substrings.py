@@ -73,7 +73,7 @@ class BanSubstrings(BaseScanner[Options]):
         super().__init__(options)
         self._banned = _Terms(options.substrings, options, words=options.match_type == "word")
         self._allowed = _Terms(options.allow, options, words=False) if options.allow else None
-        self._mask = _mask(options) if options.redact else ""
+        self._mask = _mask(options, self._banned.written) if options.redact else ""
 
     def judge(self, text: str) -> Verdict:
         findings = self._findings(text)
@@ -124,9 +124,10 @@ class _Terms:
     """Terms as they are written in each of the views in which they are looked for."""
 
     def __init__(self, terms: Sequence[str], options: Options, *, words: bool) -> None:
-        self._written = [[_written(term, depth, options) for term in terms] for depth in _depths(options)]
+        self.written = [[_written(term, depth, options) for term in terms] for depth in _depths(options)]
+        """For each depth, the terms in their order; a term of which nothing is left there is empty."""
         self._finders = [
-            Finder(filter(None, written), words=words) if any(written) else None for written in self._written
+            Finder(filter(None, written), words=words) if any(written) else None for written in self.written
         ]
 
     def places(self, views: Views) -> Iterator[tuple[int, int]]:
@@ -143,7 +144,7 @@ class _Terms:
 
     def all_stand(self, views: Views, allowed: Sequence[Finding]) -> bool:
         """Whether each of the terms stands somewhere where it is not allowed to."""
-        terms = zip(*self._written, strict=True)
+        terms = zip(*self.written, strict=True)
         return all(any(_outside(self._all_of(written, views), allowed)) for written in terms)
 
     def _all_of(self, written: Sequence[str], views: Views) -> Iterator[Finding]:
@@ -211,12 +212,12 @@ def _outside(findings: Iterable[Finding], allowed: Sequence[Finding]) -> Iterato
             yield one
 
 
-def _mask(options: Options) -> str:
-    terms = [_written(term, depth, options) for depth in _depths(options) for term in options.substrings]
+def _mask(options: Options, terms: Iterable[Iterable[str]]) -> str:
+    """What stands in place of the terms, which are given as they are written in each of the views."""
     masks = _MASKS if options.replacement is None else (options.replacement,)
     for mask in masks:
         written = {_written(mask, depth, options) for depth in _depths(options)}
-        if all(written) and not any(_meet(term, one) for term in filter(None, terms) for one in written):
+        if all(written) and not any(_meet(terms, one) for one in written):
             return mask
     raise ConfigurationError(
         "scanner 'ban_substrings': the replacement is empty, or would make a banned term with what stands beside it;"
@@ -224,9 +225,13 @@ def _mask(options: Options) -> str:
     )
 
 
-def _meet(term: str, mask: str) -> bool:
-    """Whether the term may stand in a text in which the mask does, so that it holds a part of the mask."""
-    if term in mask or mask in term:
-        return True
-    sizes = range(1, min(len(term), len(mask)) + 1)
-    return any(term.endswith(mask[:size]) or term.startswith(mask[-size:]) for size in sizes)
+def _meet(terms: Iterable[Iterable[str]], mask: str) -> bool:
+    """Whether a term may stand in a text in which the mask does, so that it holds a part of the mask."""
+    heads = tuple(mask[:size] for size in range(1, len(mask) + 1))
+    tails = tuple(mask[-size:] for size in range(1, len(mask) + 1))
+    return any(
+        term in mask or mask in term or term.endswith(heads) or term.startswith(tails)
+        for ours in terms
+        for term in ours
+        if term
+    )

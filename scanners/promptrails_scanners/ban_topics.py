@@ -44,7 +44,7 @@ Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 class Topic(BaseModel):
     """A subject."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     name: Said
     description: str = ""

@@ -8,8 +8,8 @@ to log with; block on it only beside a stronger judge.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from pydantic import field_validator
 
@@ -17,7 +17,7 @@ from promptrails_engine.ports.scanner import Scanner, ScannerMeta
 from promptrails_scanners.foundation.base import alone
 from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions
 from promptrails_scanners.foundation.options import option_names, read_options
-from promptrails_scanners.hate.signals import ruled, said, signals
+from promptrails_scanners.hate.signals import ruled, said, signals, words_of
 
 __all__ = ["META", "Options", "build", "scan"]
 
@@ -55,6 +55,7 @@ META = ScannerMeta(
 class Bias(Classifier[Options]):
     meta = META
     model = META.type
+    nothing: ClassVar[Mapping[str, float]] = {META.type: 0.0}
     looked_for = (
         "statements that generalise about a protected group of people or demean it, also politely or as a joke. Not: "
         "naming a group, facts about it that demean nobody, reports of discrimination, or what speaks against it."
@@ -71,7 +72,7 @@ class Bias(Classifier[Options]):
         replaced = self.reader is not None and not self.reader.beside
         named = ours or replaced or not _GROUPS.isdisjoint(kinds)
         if handicap and self.reader is None and not (named and self._says(text, kinds)):
-            return {META.type: 0.0}  # a sentence alone has to say something of the group
+            return self.nothing  # a sentence alone has to say something of the group
         found = signals(text)
         score = self.main(text, {**found, "group": 1.0} if ours else found, handicap)
         return {META.type: score if named else min(score, _HELD * self.threshold)}
@@ -81,6 +82,17 @@ class Bias(Classifier[Options]):
 
     def telling(self, text: str) -> bool:
         return self._groups is not None or not _GROUPS.isdisjoint(said(text))
+
+    def quiet(self, text: str) -> Callable[[str], bool] | None:
+        if self._groups is not None or self.reader is not None:
+            return None
+        naming = words_of(text, _GROUPS)
+
+        def is_quiet(sentence: str) -> bool:
+            lowered = sentence.lower()
+            return not any(word in lowered for word in naming)
+
+        return is_quiet
 
 
 def build(config: Mapping[str, Any]) -> Scanner:

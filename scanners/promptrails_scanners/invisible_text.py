@@ -15,7 +15,7 @@ from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta, Verd
 from promptrails_scanners.foundation.base import BaseScanner, alone
 from promptrails_scanners.foundation.encoded import Decoded
 from promptrails_scanners.foundation.options import ScannerOptions, option_names, read_options
-from promptrails_scanners.foundation.places import replace
+from promptrails_scanners.foundation.places import without
 from promptrails_scanners.invisible.characters import KINDS, SCRIPTS, Kind
 from promptrails_scanners.invisible.rules import Rules
 from promptrails_scanners.invisible.spelled import spelled
@@ -74,11 +74,10 @@ class InvisibleText(BaseScanner[Options]):
         findings = self.allowed.left(text, self._rules.offences(text))
         if not findings:
             return Verdict(False, 0.0, redacted=text)
-        labels = {one.type.lower(): 1.0 for one in findings}
-        why = f"{sum(one.end - one.start for one in findings)} hidden characters: {', '.join(sorted(labels))}".replace(
-            "_", " "
-        )
-        long = [text[one.start : one.end] for one in findings if one.end - one.start >= _LEAST]
+        labels = {kind.lower(): 1.0 for kind in dict.fromkeys([one.type for one in findings])}
+        sizes = [one.end - one.start for one in findings]
+        why = f"{sum(sizes)} hidden characters: {', '.join(sorted(labels)).replace('_', ' ')}"
+        long = [text[one.start : one.end] for one, size in zip(findings, sizes, strict=True) if size >= _LEAST]
         if self.options.decode and (count := sum(1 for part in long for _ in spelled(part))):
             why += f"; they spell {'a text' if count == 1 else f'{count} texts'}"
         return Verdict(True, 1.0, findings, self._redacted(text, findings), labels, why)
@@ -89,7 +88,7 @@ class InvisibleText(BaseScanner[Options]):
 
     def _redacted(self, text: str, findings: tuple[Finding, ...]) -> str:
         if self.options.strip == "dangerous":
-            return replace(text, findings, lambda one, found: "")
+            return without(text, findings)
         hidden = (at for at in self._rules.everything(text) if not self.allowed.covers(text[at]))
         gone = {*hidden, *(at for one in findings for at in range(one.start, one.end))}
         return "".join(char for at, char in enumerate(text) if at not in gone)

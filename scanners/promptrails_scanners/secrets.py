@@ -41,7 +41,7 @@ Provider = Annotated[str, StringConstraints(min_length=1, max_length=64, to_lowe
 class Pattern(BaseModel):
     """A rule of your own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     name: Name
     """Becomes the type of what it finds, in capitals."""

@@ -7,8 +7,9 @@ and whether they are quoted are signals of it.  Words of abuse in what triggers 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
 
 from pydantic import AliasChoices, Field, field_validator
 
@@ -19,25 +20,35 @@ from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.foundation.places import replace, union
 from promptrails_scanners.foundation.views import View, canonical, deleeted
-from promptrails_scanners.hate.signals import kinds_of, ruled, said, signals
+from promptrails_scanners.hate.signals import kinds_of, ruled, said, signals, words_of
 
 __all__ = ["META", "Label", "Options", "build", "scan"]
 
 Label = Literal["insult", "identity_attack", "threat", "obscenity", "sexual"]
 LABELS: tuple[Label, ...] = ("insult", "identity_attack", "threat", "obscenity", "sexual")
-_MARKS: Mapping[Label, tuple[str, ...]] = {
-    "insult": ("insult", "order"),
-    "identity_attack": ("slur", "hate and group", "worse and group", "insult and group", "violent and group"),
-    "threat": ("threat",),
-    "obscenity": ("obscene",),
-    "sexual": ("sexual",),
-}
+_MARKS: tuple[tuple[str, Label], ...] = (
+    ("insult", "insult"),
+    ("order", "insult"),
+    ("slur", "identity_attack"),
+    ("hate and group", "identity_attack"),
+    ("worse and group", "identity_attack"),
+    ("insult and group", "identity_attack"),
+    ("violent and group", "identity_attack"),
+    ("threat", "threat"),
+    ("obscene", "obscenity"),
+    ("sexual", "sexual"),
+)
+"""Which signals speak for which label."""
 _WORD = lazily.pattern(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 _STARS = lazily.pattern(r"\*{2,}")
 _WORDS_TELL = frozenset({"slur", "insult", "obscene", "fused"})
 _GROUP_TELLS = frozenset({"hate and group", "worse and group"})
 _RULES_TELL = ("threat", "order", "masked")
+_LOUD = _WORDS_TELL | {"scorn", "sexual"}
+_LOUD_BESIDE_GROUPS = _LOUD | {"hate", "worse", "violent"}
+"""A sentence without words of these kinds tells nothing by its words, and has no label."""
 _CUT = ("slur", "insult", "obscene")
+_WORDS_KEPT = 8192
 
 
 class Options(JudgedOptions):
@@ -83,6 +94,7 @@ META = ScannerMeta(
 class Toxicity(Classifier[Options]):
     meta = META
     model = META.type
+    nothing: ClassVar[Mapping[str, float]] = {"insult": 0.0}
     looked_for = (
         "toxic language: insults, slurs, threats, obscene abuse, sexual insults, attacks on groups of people. Not: "
         "unpleasant subjects, abuse that is quoted, reported or spoken against, rude words aimed at nobody."
@@ -105,8 +117,8 @@ class Toxicity(Classifier[Options]):
         else:
             found = signals(text)
             score, marks = 1.0 if ours else self.main(text, found, handicap), found
-        kinds = {label: score for label in LABELS if any(mark in marks for mark in _MARKS[label])}
-        return {label: kinds.get(label, 0.0) for label in LABELS} if kinds else {"insult": score}
+        marked = [label for mark, label in _MARKS if mark in marks]
+        return {**dict.fromkeys(LABELS, 0.0), **dict.fromkeys(marked, score)} if marked else {"insult": score}
 
     def answers(self) -> tuple[str, ...]:
         return (META.type, *LABELS)
@@ -116,6 +128,18 @@ class Toxicity(Classifier[Options]):
 
     def telling(self, text: str) -> bool:
         return self._words is not None or _tells(text)
+
+    def quiet(self, text: str) -> Callable[[str], bool] | None:
+        if self._words is not None or self.reader is not None or self.options.mask == "stars":
+            return None
+        loud = words_of(text, _LOUD_BESIDE_GROUPS if "group" in said(text) else _LOUD)
+        ruled_at_all = not signals(text).keys().isdisjoint(_RULES_TELL)
+
+        def is_quiet(sentence: str) -> bool:
+            lowered = sentence.lower()
+            return not (any(word in lowered for word in loud) or (ruled_at_all and ruled(sentence, *_RULES_TELL)))
+
+        return is_quiet
 
     def top(self, scores: Mapping[str, float]) -> float:
         """The highest score of a kind that counts, moved so that its own threshold is the scanner's."""
@@ -160,15 +184,20 @@ class Toxicity(Classifier[Options]):
 
     def _words_of(self, view: View) -> list[Finding]:
         found: list[Finding] = []
-        lowered = view.text.lower()
-        for match in _WORD.finditer(lowered if len(lowered) == len(view.text) else view.text):
-            kinds = kinds_of(match[0])
-            kind = next((kind for kind in _CUT if kind in kinds), None) if kinds else None
-            if kind and self.options.words_replace is None:
+        for match in _WORD.finditer(view.text) if self.options.words_replace is None else ():
+            kind = _cut_as(match[0])
+            if kind:
                 found.append(Finding(*view.origin(match.start(), match.end()), kind))
         if self._words is not None:
             found += [Finding(*view.origin(*match.span()), "word") for match in self._words.finditer(view.text)]
         return found
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _cut_as(word: str) -> str | None:
+    """The kind for which a word is cut; None for one that stays."""
+    kinds = kinds_of(word.lower())
+    return next((kind for kind in _CUT if kind in kinds), None)
 
 
 def _tells(text: str) -> bool:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from threading import Thread
+from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptrails_scanners.foundation import stems
 from promptrails_scanners.foundation.rules import Rules
+from promptrails_scanners.harm import signals as harm
+from promptrails_scanners.hate import signals as hate
+from promptrails_scanners.injection import phrases as injection
+from promptrails_scanners.refusals import phrases as refusals
 
 RULES: Mapping[str, str] = {
     "verb": r"\b(?:ignor(?:e|ing)|drop|set aside)\b[^.\n]{0,20}\b(?:the )?(?:rules?|orders)\b",
@@ -69,6 +75,14 @@ def test_every_rule_can_match(name: str) -> None:
     }
     assert name in Rules(RULES).matching(texts[name])
     assert name in searched(texts[name])
+
+
+@pytest.mark.parametrize("home", [harm, hate, injection, refusals])
+def test_the_table_has_every_rule_of_the_package_as_it_is_read(home: ModuleType) -> None:
+    table = vars(stems)["_table"]()
+    for source in vars(home)["_rules"]().sources():
+        assert stems.key(source) in table, "a rule was changed: run tools/build_stem_table.py"
+        assert tuple(stems.read(source)) == stems.read_anew(source)
 
 
 def test_one_long_word_is_read_once() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
@@ -16,7 +16,7 @@ from promptrails_scanners.foundation.linear import Head, Together, features, loa
 from promptrails_scanners.foundation.options import ScannerOptions
 from promptrails_scanners.foundation.places import replace as cut_out
 from promptrails_scanners.foundation.places import union
-from promptrails_scanners.foundation.sentences import sentences, windows
+from promptrails_scanners.foundation.sentences import ENDS, sentences, stands_apart, windows
 from promptrails_scanners.foundation.views import View, canonical, deleeted
 from promptrails_scanners.models.judge import Judge
 from promptrails_scanners.models.options import Judging, ModelOption
@@ -54,6 +54,10 @@ class JudgedOptions(ClassifierOptions):
 Judged = TypeVar("Judged", bound=ClassifierOptions)
 
 
+_TOLD: Mapping[str, float] = {}
+"""The scores of parts whose scores were looked at."""
+
+
 class Part(NamedTuple):
     """A part of the text that was judged, and the scores of it."""
 
@@ -75,6 +79,8 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
     """Shorter sentences, in characters, are not judged alone."""
     looked_for: ClassVar[str] = ""
     """What it looks for, in words for a judge."""
+    nothing: ClassVar[Mapping[str, float]] = {}
+    """The scores of a sentence that says nothing of what it looks for."""
     sentence_handicap = 0.7
     """By so much a sentence alone has to score higher than the text at once, on the scale of the sums."""
 
@@ -83,6 +89,7 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
         self.reader = reader(options.model, self.meta.type, self.answers())
         judge = options.judge if isinstance(options, JudgedOptions) else None
         self._judge = None if judge is None else Judge(judge, self.looked_for, self.counted())
+        self._replaces_within = not any(char.isspace() or char in ENDS for char in options.replacement)
 
     def answers(self) -> tuple[str, ...]:
         """What a larger model may answer: that it is any of what is looked for, and the kinds of it."""
@@ -116,11 +123,12 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
         return max(scores.values(), default=0.0)
 
     def judge(self, text: str) -> Verdict:
-        parts = list(self.parts(text))
+        parts: list[Part] = []
         labels: dict[str, float] = {}
-        for part in parts:
+        for part in self.parts(text):
             for label, score in part.scores.items():
                 labels[label] = max(score, labels.get(label, 0.0))
+            parts.append(Part(part.start, part.end, part.sentence, _TOLD, part.top))  # long texts have many
         score = max((part.top for part in parts), default=0.0)
         triggered = score >= self.threshold and self.enough(parts)
         findings = self.findings(text, parts) if triggered else ()
@@ -210,6 +218,11 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
         """Whether a part has anything that makes its sentences worth judging alone."""
         return True
 
+    def quiet(self, text: str) -> Callable[[str], bool] | None:
+        """What tells of each sentence of a part whether its scores are `nothing`, for less than judging it, maybe not
+        of all that are; None where each sentence has to be judged."""
+        return None
+
     def _of_view(self, view: View, besides: View | None = None) -> Iterator[Part]:
         """The parts of a view; of those that stand in another view just so, none."""
         text = view.text
@@ -232,6 +245,7 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
         text = view.text
         whole = len(text.strip())
         at = 0
+        quiet = dict[int, Callable[[int, int], bool]]()
         for start, end in sentences(text):
             while at < len(told) and told[at][1] <= start:
                 at += 1
@@ -239,8 +253,24 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
                 return
             if start < told[at][0] or end - start == whole or end - start < self.least_sentence:
                 continue
-            if besides is None or besides.text[start:end] != text[start:end]:
+            if besides is not None and besides.text[start:end] == text[start:end]:
+                continue
+            if at not in quiet:
+                quiet[at] = self._quiet(text, *told[at])
+            if quiet[at](start, end):
+                yield Part(*view.origin(start, end), True, self.nothing, self.top(self.nothing))
+            else:
                 yield self._part(view, start, end, True)
+
+    def _quiet(self, text: str, first: int, last: int) -> Callable[[int, int], bool]:
+        """The same as `quiet`, by places, for a part of a text; never for a sentence of which it has not all words."""
+        quiet = self.quiet(self._read(text[first:last])) if self._replaces_within else None
+        if quiet is None:
+            return lambda start, end: False
+        return lambda start, end: end <= last and stands_apart(text, start, end) and quiet(self._read(text[start:end]))
+
+    def _read(self, text: str) -> str:
+        return text.replace(self.options.replacement, " ")
 
     def scored(self, text: str, handicap: float) -> Mapping[str, float]:
         """The scores of a part, with what a larger model tells of kinds."""
@@ -251,7 +281,7 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
         return {label: max(scores.get(label, 0.0), kinds.get(label, 0.0)) for label in {**scores, **kinds}}
 
     def _part(self, view: View, start: int, end: int, sentence: bool) -> Part:
-        text = view.text[start:end].replace(self.options.replacement, " ")
+        text = self._read(view.text[start:end])
         scores = self.scored(text, self.sentence_handicap if sentence else 0.0)
         return Part(*view.origin(start, end), sentence, scores, self.top(scores))
 

@@ -26,9 +26,10 @@ from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from math import exp, fsum, sqrt
+from operator import itemgetter
 from threading import Lock
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from promptrails_scanners.foundation import lazily
 
@@ -74,15 +75,17 @@ def word_buckets(word: str) -> array[int]:
     found = [zlib.crc32(f"w {plain}".encode())]
     if plain[0].isalnum():
         inside = f"<{plain}>"
-        if plain.isascii():
-            raw = inside.encode()
-            runs = dict.fromkeys([raw[at : at + size] for size in _RUNS for at in range(len(raw) - size + 1)])
-        else:
-            runs = dict.fromkeys(
-                [inside[at : at + size].encode() for size in _RUNS for at in range(len(inside) - size + 1)]
-            )
-        found += map(zlib.crc32, runs)
+        cut = _runs_of(len(inside))
+        runs = cut(inside.encode()) if plain.isascii() else map(str.encode, cut(inside))
+        found += map(zlib.crc32, dict.fromkeys(runs))
     return array("H", [one & _MASK for one in found])
+
+
+@cache
+def _runs_of(size: int) -> Callable[[Any], tuple[Any, ...]]:
+    """What cuts a word of this size into its runs; there are few sizes, for words are short."""
+    cuts = [slice(at, at + length) for length in _RUNS for at in range(size - length + 1)]
+    return itemgetter(cuts[0], *cuts)  # the first one twice, for of a single one it would make no tuple
 
 
 class Features(NamedTuple):
@@ -117,9 +120,10 @@ def buckets(text: str) -> array[int]:
 def _features(text: str) -> Features:
     tokens = words(text)
     ours = tuple(dict.fromkeys(tokens))
-    crc32, begun = zlib.crc32, _pair_begun
-    pairs = dict.fromkeys(zip(["^", *tokens], tokens, strict=False))
-    found = array("H", [crc32(word.encode(), begun(before)) & _MASK for before, word in pairs])
+    pairs = dict.fromkeys(zip(("^", *tokens), tokens, strict=False))
+    firsts, seconds = zip(*pairs, strict=True) if pairs else ((), ())
+    sums = map(zlib.crc32, map(str.encode, seconds), map(_pair_begun, firsts))
+    found = array("H", [one & _MASK for one in sums])
     return Features(ours, found, len(found) + sum(map(_word_size, ours)))
 
 

@@ -49,3 +49,10 @@ def replace(text: str, findings: Sequence[Finding], replacement: Replacement) ->
         after = one.end
     parts.append(text[after:])
     return "".join(parts)
+
+
+def without(text: str, findings: Sequence[Finding]) -> str:
+    """The text with every place left out; for many places in less time than `replace` takes."""
+    starts = [one.start for one in findings]
+    ends = [one.end for one in findings]
+    return "".join([text[end:start] for end, start in zip([0, *ends], [*starts, len(text)], strict=True)])

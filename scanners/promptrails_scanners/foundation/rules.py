@@ -12,30 +12,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from promptrails_scanners.foundation import lazily
+from promptrails_scanners.foundation.stems import LONGEST, WHOLE, read
 
-_parser: Any = re._parser  # type: ignore[attr-defined]  # the standard library's own reading of a pattern
-
-_LONGEST = 6
-"""Words are told apart by so many characters."""
 _FIRST = 3
-"""Most words are out of the question by so many."""
-_MOST = 3000
-"""With more beginnings than that, a rule is not worth looking up."""
-_RANGE = 12
+"""Most words are out of the question by so many characters."""
 _WORDS_KEPT = 4096
-_RUN = lazily.pattern(rf"(\w{{1,{_LONGEST + 1}}})\w*")
+_RUN = lazily.pattern(rf"(\w{{1,{LONGEST + 1}}})\w*")
 """The words of a text; of each, what counts."""
 
 _SIGN = lazily.pattern(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]", re.DOTALL)
 """What matters for where the choices of a rule are parted."""
-_UNKNOWN: list[tuple[str, Any]] = [("ANY", None)]
-
-Stem = tuple[str, bool]
-"""The beginning of a word, and whether it is the whole word."""
-_NOTHING: frozenset[Stem] = frozenset()
 
 
 class _Choice(NamedTuple):
@@ -53,11 +42,11 @@ class Rules:
     """Rules by name, ready to be asked which of them match."""
 
     def __init__(self, rules: Mapping[str, str]) -> None:
-        sets: dict[frozenset[Stem], int] = {}
+        sets: dict[str, int] = {}
         self._choices = tuple(_choice(name, source, sets) for name, rule in rules.items() for source in _split(rule))
-        self._stems: dict[Stem, int] = {}
+        self._stems: dict[str, int] = {}
         for stems, number in sets.items():
-            for stem in stems:
+            for stem in stems.split():
                 self._stems[stem] = self._stems.get(stem, 0) | 1 << number
         self._prepare()
 
@@ -72,11 +61,15 @@ class Rules:
         some._prepare()
         return some
 
+    def sources(self) -> Iterable[str]:
+        """The patterns of all choices."""
+        return (choice.pattern.pattern for choice in self._choices)
+
     def _prepare(self) -> None:
         self.names = tuple(dict.fromkeys(choice.rule for choice in self._choices))
         self._heads = sum(1 << head for head in {choice.head for choice in self._choices} if head is not None)
-        self._begins = frozenset(stem[:_FIRST] for stem, _ in self._stems)
-        self._short = frozenset(stem for stem, whole in self._stems if not whole and len(stem) < _FIRST)
+        self._begins = frozenset(stem.removesuffix(WHOLE)[:_FIRST] for stem in self._stems)
+        self._short = frozenset(stem for stem in self._stems if len(stem) < _FIRST and not stem.endswith(WHOLE))
         self._about = lru_cache(maxsize=_WORDS_KEPT)(self._look_up)
 
     def matching(self, lowered: str) -> list[str]:
@@ -109,9 +102,9 @@ class Rules:
     def _look_up(self, word: str) -> tuple[int, tuple[int, ...]]:
         """The sets that a word is in, as bits, and those of them that a choice begins with."""
         stems = self._stems
-        bits = stems.get((word, True), 0)
-        for size in range(1, min(len(word), _LONGEST) + 1):
-            bits |= stems.get((word[:size], False), 0)
+        bits = stems.get(word + WHOLE, 0)
+        for size in range(1, min(len(word), LONGEST) + 1):
+            bits |= stems.get(word[:size], 0)
         heads = bits & self._heads
         return bits, tuple(at for at in range(heads.bit_length()) if heads >> at & 1)
 
@@ -137,93 +130,9 @@ def _split(rule: str) -> Iterator[str]:
     yield rule[start:]
 
 
-def _choice(rule: str, source: str, sets: dict[frozenset[Stem], int]) -> _Choice:
+def _choice(rule: str, source: str, sets: dict[str, int]) -> _Choice:
     """A choice with what it needs; sets of words that are new get a number."""
-    items = list(_flat(_parser.parse(source)))
-    head, needs = None, 0
-    for at, item in enumerate(items):
-        if not _is_boundary(item):
-            continue
-        stems = _stems(items[at + 1 :])
-        if not stems:
-            continue
-        number = sets.setdefault(stems, len(sets))
-        needs |= 1 << number
-        if at == 0:
-            head = number
-    return _Choice(rule, lazily.pattern(source), head, needs)
-
-
-def _flat(items: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """The items of a pattern, with those of its plain groups."""
-    for kind, value in items:
-        if str(kind) == "SUBPATTERN" and not value[1] and not value[2]:
-            yield from _flat(value[-1])
-        else:
-            yield str(kind), value
-
-
-def _is_boundary(item: tuple[str, Any]) -> bool:
-    return item[0] == "AT" and str(item[1]) == "AT_BOUNDARY"
-
-
-def _stems(items: list[tuple[str, Any]]) -> frozenset[Stem]:
-    """With which words a match of these items can begin; nothing if that cannot be told."""
-    found: set[Stem] = set()
-    for stem in _grown("", items):
-        found.add(stem)
-        if not stem[0] or len(found) > _MOST:
-            return _NOTHING
-    return frozenset(found)
-
-
-def _grown(so_far: str, items: list[tuple[str, Any]]) -> Iterator[Stem]:
-    """What a word that begins so can be when the items follow."""
-    if len(so_far) == _LONGEST or not items:
-        yield so_far, False
-        return
-    (kind, value), rest = items[0], items[1:]
-    if kind == "AT":
-        yield from _at(so_far, str(value), rest)
-    elif kind == "BRANCH":
-        for branch in value[1]:
-            yield from _grown(so_far, [*_flat(branch), *rest])
-    elif kind in ("MAX_REPEAT", "MIN_REPEAT"):
-        least, most, inner = value
-        if not least:
-            yield from _grown(so_far, rest)
-        yield from _grown(so_far, [*_flat(inner), *(rest if most == 1 else _UNKNOWN)])
-    else:
-        for char in _characters(kind, value):
-            if char.isalnum() or char == "_":
-                yield from _grown(so_far + char, rest)
-            else:
-                yield so_far, bool(char)
-
-
-def _at(so_far: str, place: str, rest: list[tuple[str, Any]]) -> Iterator[Stem]:
-    """The same where a place follows, such as the edge of a word."""
-    if so_far:
-        yield so_far, place in ("AT_BOUNDARY", "AT_END", "AT_END_STRING")
-    elif place == "AT_BOUNDARY":
-        yield from _grown(so_far, rest)
-    else:
-        yield so_far, False
-
-
-def _characters(kind: str, value: Any) -> Iterator[str]:
-    """The characters that an item may be; an empty one if they are many."""
-    if kind == "LITERAL":
-        yield chr(value)
-    elif kind == "IN":
-        for part, of in value:
-            if str(part) == "LITERAL":
-                yield chr(of)
-            elif str(part) == "RANGE" and of[1] - of[0] < _RANGE:
-                yield from map(chr, range(of[0], of[1] + 1))
-            elif str(of) in ("CATEGORY_SPACE", "CATEGORY_NOT_WORD"):
-                yield " "
-            else:
-                yield ""
-    else:
-        yield ""
+    begins, stems = read(source)
+    numbers = [sets.setdefault(one, len(sets)) for one in stems]
+    needs = sum(1 << number for number in set(numbers))
+    return _Choice(rule, lazily.pattern(source), numbers[0] if begins else None, needs)

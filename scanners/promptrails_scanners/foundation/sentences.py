@@ -9,7 +9,11 @@ from promptrails_scanners.foundation import lazily
 LONGEST = 600
 """A sentence has at most so many characters; what is longer, such as a table, is cut at white space or anywhere."""
 
-_END = lazily.pattern(r"""[.!?]["')\]\u201d\u2019]{0,3}(?=\s)|[\u3002\uff01\uff1f\u0964]|\n(?=\s{0,4}\S)""")
+ENDS = "\u3002\uff01\uff1f\u0964"
+"""Where one of these stands a sentence ends, whatever follows; other signs need white space after them."""
+_END = lazily.pattern(
+    rf"""[.!?\n{ENDS}](?:(?<=[.!?])["')\]\u201d\u2019]{{0,3}}(?=\s)|(?<=[{ENDS}])|(?<=\n)(?=\s{{0,4}}\S))"""
+)
 _ABBREVIATED = lazily.pattern(
     r"(?:^|[\s(\"'])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|cf|no|No|approx|Inc|Ltd)\.$"
 )
@@ -28,6 +32,14 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
         yield from _cut(text, start, end)
         start = end
     yield from _cut(text, start, len(text))
+
+
+def stands_apart(text: str, start: int, end: int) -> bool:
+    """Whether a sentence is one, and no piece of a long one that was cut within a word."""
+    before, after = text[start - 1 : start] if start else "", text[end : end + 1]
+    return (not before or before.isspace() or before in ENDS) and (
+        not after or after.isspace() or text[end - 1] in ENDS
+    )
 
 
 def _cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

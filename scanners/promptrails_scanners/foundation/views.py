@@ -18,10 +18,17 @@ from promptrails_scanners.foundation.origins import Origins
 
 _FOREIGN_TOKEN = lazily.pattern(r"(?<![^\W\d_])[A-Za-z]*+[^\x00-\x7f\W\d_][^\W\d_]*+")
 """A word with a letter outside ASCII."""
-_SPACED = lazily.pattern(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_]){2,})(?![^\W_])")
+_SPACED = lazily.pattern(
+    r"(?P<between>[ .*_\-|\u00b7])(?<=[^\W_].)(?<![^\W_][^\W_].)[^\W_](?:(?P=between)[^\W_]){2,}(?![^\W_])"
+)
+"""A word that is spelled, from the first character between its letters on: there are fewer of those than of letters."""
 _LEET_TOKEN = lazily.pattern(r"(?<![A-Za-z0-9@$!|+()/])[A-Za-z()]*+[0-9@$!|+][A-Za-z0-9@$!|+()]*+")
 _DISGUISED = lazily.pattern(r"[A-Za-z][013457@$!|+]++[A-Za-z]|^\(*(?:[013457$!|][A-Za-z]{3}|\$[A-Za-z]|@ss)")
 """What is hardly ever written but to disguise a word; without it, digits and signs are taken for what they are."""
+_MAYBE_DISGUISED = lazily.pattern(
+    r"[013457@$!|+](?:(?<=[A-Za-z].)[013457@$!|+]*+[A-Za-z]|(?<=[013457$!|])[A-Za-z]{3}|(?<=\$)[A-Za-z]|(?<=@)ss)"
+)
+"""Without this there is no such word in a text; it looks at the signs alone, and so takes less time."""
 _MANY, _SHORT = 3, 3
 """With so many disguised words in a text, numbers of so many digits are words as well."""
 _NUMBER = lazily.pattern(r"\d{1,3}(?:st|nd|rd|th)|\d{2,}[a-z]{1,2}", re.IGNORECASE)
@@ -85,6 +92,8 @@ def folded(text: str) -> View:
 def deleeted(view: View) -> View | None:
     """The view with digits and signs inside words read as the letters that they are drawn like; None without any."""
     text = view.text
+    if not _MAYBE_DISGUISED.search(text):
+        return None
     signs = sum(1 for _ in islice(filter(_is_disguised, _LEET_TOKEN.finditer(text)), _MANY))
     if not signs:
         return None
@@ -227,10 +236,11 @@ def _joined(view: View) -> View:
 
 def _kept(text: str) -> Iterator[tuple[int, int]]:
     """The parts that stay when what stands between the letters of spelled words goes; none where no word is spelled."""
-    after = 0
-    for match in _SPACED.finditer(text):
-        for at in range(match.start() + 1, match.end(), 2):
+    after = begin = 0
+    while match := _SPACED.search(text, begin):
+        for at in range(match.start(), match.end(), 2):
             yield after, at
             after = at + 1
+        begin = match.end() + 1  # no letter is of two words
     if after:
         yield after, len(text)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import chain
 from math import log1p
+from string import ascii_uppercase
 from types import MappingProxyType
+from typing import NamedTuple
 
 from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.linear import words
@@ -104,19 +106,27 @@ def _rules() -> Rules:
     )
 
 
+class _Kinds(NamedTuple):
+    """The kinds of words, and of beginnings of words."""
+
+    whole: Mapping[str, frozenset[str]]
+    begun: Mapping[str, Sequence[tuple[str, frozenset[str]]]]
+    """The beginnings by their first characters, for most words have not even these."""
+    least: int
+    """How many characters that is: as many as the shortest beginning has."""
+
+
 @cache
-def _kinds() -> tuple[Mapping[str, frozenset[str]], Mapping[str, frozenset[str]], range]:
-    """The kinds of words, and of beginnings of words, and how long beginnings are."""
+def _kinds() -> _Kinds:
     whole, begins = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
     for kind, listed in KINDS.items():
         for word in listed.split():
             (begins[word[:-1]] if word.endswith("*") else whole[word]).add(kind)
-    lengths = sorted(map(len, begins))
-    return _frozen(whole), _frozen(begins), range(lengths[0], lengths[-1] + 1)
-
-
-def _frozen(kinds: Mapping[str, set[str]]) -> Mapping[str, frozenset[str]]:
-    return MappingProxyType({word: frozenset(ours) for word, ours in kinds.items()})
+    least = min(map(len, begins))
+    begun = defaultdict[str, list[tuple[str, frozenset[str]]]](list)
+    for beginning, kinds in begins.items():
+        begun[beginning[:least]].append((beginning, frozenset(kinds)))
+    return _Kinds({word: frozenset(kinds) for word, kinds in whole.items()}, dict(begun), least)
 
 
 _NO_KINDS: frozenset[str] = frozenset()
@@ -126,10 +136,11 @@ _FUSED_KIND = frozenset({"fused"})
 @lru_cache(maxsize=8192)
 def kinds_of(word: str) -> frozenset[str]:
     """The kinds that a word in lower case belongs to."""
-    whole, begins, lengths = _kinds()
+    whole, begun, least = _kinds()
     found = whole.get(word, _NO_KINDS)
-    for size in lengths[: max(0, len(word) - lengths.start + 1)]:
-        found |= begins.get(word[:size], _NO_KINDS)
+    for beginning, kinds in begun.get(word[:least], ()):
+        if word.startswith(beginning):
+            found |= kinds
     if word not in _WHOLE and _FUSED.fullmatch(word):
         found |= _FUSED_KIND
     return found if found else _NO_KINDS
@@ -141,6 +152,11 @@ def said(text: str) -> Mapping[str, int]:
     ours = dict.fromkeys(words(text))
     plain = ours if "\u2019" not in text else dict.fromkeys(word.replace("\u2019", "'") for word in ours)
     return MappingProxyType(Counter(chain.from_iterable(map(kinds_of, plain))))
+
+
+def words_of(text: str, kinds: Collection[str]) -> list[str]:
+    """The distinct words of a text, in lower case, that belong to one of these kinds."""
+    return [word for word in dict.fromkeys(words(text)) if not kinds_of(word.replace("\u2019", "'")).isdisjoint(kinds)]
 
 
 def ruled(text: str, *names: str) -> bool:
@@ -175,13 +191,20 @@ def signals(text: str) -> Mapping[str, float]:
     found |= {f"{one} and {other}": 1.0 for one, other in _TOGETHER if one in found and other in found}
     if any(found.get(kind) for kind in ("slur", "insult", "obscene")):
         found["abuse"] = 1.0
-    capitals = sum(map(str.isupper, text))
+    capitals = _capitals(text)
     if capitals > 12 and capitals > 0.6 * sum(map(str.isalpha, text)):
         found["shouted"] = 1.0
     found["length"] = min(1.0, log1p(len(text) / 100) / 3)
     return MappingProxyType(found)
 
 
+def _capitals(text: str) -> int:
+    if text.isascii():
+        return len(text) - len(text.encode().translate(None, _CAPITALS))
+    return sum(map(str.isupper, text))
+
+
+_CAPITALS = ascii_uppercase.encode()
 _TOGETHER = (
     ("insult", "you"),
     ("insult", "aimed"),

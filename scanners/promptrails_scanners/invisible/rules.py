@@ -7,7 +7,7 @@ is left of a text from which the rest was deleted is judged as it was before.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 
 from promptrails_engine.ports.scanner import Finding
 from promptrails_scanners.foundation import lazily
@@ -15,6 +15,7 @@ from promptrails_scanners.invisible.characters import (
     BOM,
     BRAILLE_BLANK,
     JOINING,
+    KINDS,
     MARKS,
     RIGHT_TO_LEFT,
     UNSPACED,
@@ -34,12 +35,15 @@ _FLOOD_KEPT = 2
 _MARKS_AFTER_A_LETTER = 64
 _NESTED = 2
 _INDENT = 16
-_FEW = 6
+_FEW = 32
 """So many different characters are looked for one after the other; more, by looking at each place."""
 _BESIDE = 2
 """So many characters on either side say whether a hidden one is of use."""
 
 _MARK = lazily.pattern(f"[{MARKS}]")
+_FIRST_MARK = MARKS[0]
+_PLAIN = frozenset(map(chr, range(0x20, 0x7F))) | frozenset("\t\n\r")
+"""Most characters of most texts: they are seen."""
 _FLOODS = lazily.pattern(f"[{MARKS}]{{{_FLOOD},}}")
 _BRAILLE = lazily.pattern(f"{BRAILLE_BLANK}[{BRAILLE_BLANK}\\s]*")
 _FLAG = lazily.pattern("[\U000e0061-\U000e007a]{2}[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,3}\U000e007f")
@@ -57,6 +61,9 @@ _NEEDS_RIGHT_TO_LEFT = frozenset("\u202b\u2067")
 """These turn what is inside around; the others are of use wherever the line has both directions."""
 _NEVER_OF_USE = frozenset("\xad\u206a\u206b\u206c\u206d\u206e\u206f\u2063\u2064")
 _DIRECTIONAL = _CLOSES | _OVERRIDES | frozenset(_OPENS)
+
+_NAMES: Mapping[Kind, str] = {kind: kind.upper() for kind in KINDS}
+"""What a finding of each kind is called."""
 
 Scripts = frozenset[str]
 
@@ -80,7 +87,7 @@ class Place:
     def letter(self) -> str:
         """What the marks before it are set on, where there are some; else what stands before it."""
         at = self._start - 1
-        while at >= max(0, self._start - _MARKS_AFTER_A_LETTER) and _MARK.match(self._text[at]):
+        while at >= max(0, self._start - _MARKS_AFTER_A_LETTER) and _is_mark(self._text[at]):
             at -= 1
         return self._text[at] if at >= 0 else ""
 
@@ -92,23 +99,29 @@ class Place:
 
     def beside(self, scripts: Scripts) -> bool:
         """Whether a letter of one of the scripts stands beside it."""
-        scripts = scripts & self._scripts
-        return script_of(self.after or " ") in scripts or script_of(self.letter or " ") in scripts
+        return self._is_in(self.after, scripts) or self._is_in(self.letter, scripts)
 
     def near(self, scripts: Scripts) -> bool:
         """The same, maybe with one character that is no letter between."""
         if self.beside(scripts):
             return True
-        scripts = scripts & self._scripts
         before, after = self._text[max(0, self._start - 2) : self._start], self._text[self._end : self._end + 2]
         ends = [before[0]] if len(before) == 2 and not before[1].isalnum() else []
         ends += [after[1]] if len(after) == 2 and not after[0].isalnum() else []
-        return any(script_of(char) in scripts for char in ends if kind_of(char) is None)
+        return any(self._is_in(char, scripts) for char in ends if kind_of(char) is None)
+
+    def _is_in(self, char: str, scripts: Scripts) -> bool:
+        script = script_of(char) if char else None
+        return script in scripts and script in self._scripts
+
+
+def _is_mark(char: str) -> bool:
+    return char >= _FIRST_MARK and _MARK.match(char) is not None
 
 
 def _is_seen(text: str) -> bool:
     """Whether all of it is seen, and for itself."""
-    return all(kind_of(char) is None and not _MARK.match(char) for char in text)
+    return all(kind_of(char) is None and not _is_mark(char) for char in text)
 
 
 class Rules:
@@ -120,14 +133,16 @@ class Rules:
 
     def offences(self, text: str) -> list[Finding]:
         """Hidden characters that have no business where they stand, those of a kind that follow each other together."""
-        hidden = self._hidden(text)
-        found = list(self._in_runs(text, hidden))
-        floods = list(self._floods(text, hidden))
+        characters = self._characters(text)
+        special = _special(characters)
+        hidden = _places(text, special)
+        found = list(self._in_runs(text, hidden, special)) if hidden else []
+        floods = list(self._floods(text, hidden)) if _MARK.search("".join(characters)) else []
         return sorted(found + floods, key=lambda one: one.start) if floods else found
 
     def everything(self, text: str) -> list[int]:
         """The places of all hidden characters, of use or not."""
-        return self._hidden(text)
+        return _places(text, _special(self._characters(text)))
 
     def settled(self, text: str) -> int:
         """Where a growing text can be cut: between characters that are seen, for each hidden one is judged by what is
@@ -142,23 +157,19 @@ class Rules:
             at -= 1
         return max(at, 0)
 
-    def _hidden(self, text: str) -> list[int]:
-        if text.isascii() and "controls" not in self._kinds:
-            return []
-        special = frozenset(char for char in set(text) if kind_of(char) is not None)
-        if len(special) > _FEW:
-            return [at for at, char in enumerate(text) if char in special]
-        return sorted(at for char in special for at in _each(text, char))
+    def _characters(self, text: str) -> Collection[str]:
+        """The different characters of a text but plain ones; none where none of them can count."""
+        return () if text.isascii() and "controls" not in self._kinds else set(text) - _PLAIN
 
-    def _in_runs(self, text: str, hidden: Sequence[int]) -> Iterator[Finding]:
-        if not hidden:
-            return
-        excused = self._paired(text, hidden) | self._drawn(text)
+    def _in_runs(self, text: str, hidden: Sequence[int], special: Set[str]) -> Iterator[Finding]:
+        excused = self._drawn(text)
+        if not special.isdisjoint(_DIRECTIONAL):
+            excused |= self._paired(text, hidden)
         for start, end in _runs(hidden):
             if end - start > 1:
                 yield from self._offending(text, start, end, excused)
             elif start not in excused and (kind := self._offence(text, start)):
-                yield Finding(start, end, kind.upper())
+                yield Finding(start, end, _NAMES[kind])
 
     def _offence(self, text: str, at: int) -> Kind | None:
         """The kind of a hidden character that stands alone; None if it does not count, or is of use there."""
@@ -181,7 +192,7 @@ class Rules:
             kind = kind_of(char)
             if kind is not None and kind in self._kinds:
                 fits = char not in _DIRECTIONAL and _MAY_STAND[kind](char, place)
-                (kept if fits else bad)[char] = kind.upper()
+                (kept if fits else bad)[char] = _NAMES[kind]
         spared = excused.intersection(range(start, end)) if excused else set[int]()
         if sum(map(run.count, kept)) - sum(text[at] in kept for at in spared) > _AT_ONE_PLACE:
             bad |= kept
@@ -194,7 +205,7 @@ class Rules:
 
     def _floods(self, text: str, hidden: Sequence[int]) -> Iterator[Finding]:
         """Of too many marks on a letter, hidden characters between them or not, all but the first ones."""
-        if "combining_floods" not in self._kinds or text.isascii() or len(_MARK.findall(text)) < _FLOOD:
+        if "combining_floods" not in self._kinds or len(_MARK.findall(text)) < _FLOOD:
             return
         places: Sequence[int] = range(len(text))
         if hidden:
@@ -223,8 +234,6 @@ class Rules:
         """The places of marks of direction that come in pairs, in lines that have both directions."""
         excused: set[int] = set()
         directional = [at for at in hidden if text[at] in _DIRECTIONAL]
-        if not directional:
-            return excused
         ends = [match.start() for match in _LINE_END.finditer(text)]
         lines: dict[int, list[int]] = {}
         for at in directional:
@@ -265,6 +274,18 @@ def _holds(text: str, start: int, end: int, turned: Sequence[int]) -> bool:
         at = bisect_left(turned, start)
         return at < len(turned) and turned[at] < end
     return end - start > 1 and kind_of(text[start + 1]) is None
+
+
+def _special(characters: Iterable[str]) -> Set[str]:
+    """Those that are hidden."""
+    return {char for char in characters if kind_of(char) is not None}
+
+
+def _places(text: str, special: Set[str]) -> list[int]:
+    """Where these characters stand."""
+    if len(special) > _FEW:
+        return [at for at, char in enumerate(text) if char in special]
+    return sorted(at for char in special for at in _each(text, char))
 
 
 def _each(text: str, char: str) -> Iterator[int]:

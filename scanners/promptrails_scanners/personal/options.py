@@ -43,7 +43,7 @@ VALIDATORS: Mapping[str, Callable[[str], bool]] = {
 class CustomPattern(BaseModel):
     """A kind of the user's own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$", to_upper=True)]
     regex: Literalish = Field(validation_alias=AliasChoices("regex", "pattern", "expression"))

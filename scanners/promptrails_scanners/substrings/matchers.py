@@ -38,19 +38,17 @@ class Alternation:
     """One pattern that branches letter by letter, so that the number of terms costs little."""
 
     def __init__(self, terms: Sequence[str]) -> None:
-        body = _pattern(terms, _NESTED)
-        self._anywhere = re.compile(f"(?=({body}))", re.DOTALL)
-        self._here = re.compile(body, re.DOTALL)
+        self._ahead = re.compile(f"(?=({_pattern(terms, _NESTED)}))", re.DOTALL)
 
     def places(self, text: str, fits: Fits | None) -> Iterator[tuple[int, int]]:
         """The longest occurrence at every place that has one."""
-        for match in self._anywhere.finditer(text):
+        for match in self._ahead.finditer(text):
             start, end = match.span(1)
             if fits is None or fits(start, end):
                 yield start, end
                 continue
-            while shorter := self._here.match(text, start, end - 1):
-                end = shorter.end()
+            while shorter := self._ahead.match(text, start, end - 1):
+                end = shorter.end(1)
                 if fits(start, end):
                     yield start, end
                     break
