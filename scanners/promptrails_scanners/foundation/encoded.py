@@ -1,4 +1,4 @@
-"""Text that hides in a text as base64, hexadecimal or percent-encoded bytes."""
+"""Text that hides in a text: in tags, which nothing draws, or as base64, hexadecimal or percent-encoded bytes."""
 
 from __future__ import annotations
 
@@ -26,15 +26,26 @@ _HEX = lazily.pattern(
     rf"(?<![0-9A-Za-z])(?:0x)?((?:[0-9A-Fa-f]{{2}}[ :]?){{{_LEAST // 2},{_MOST // 2}}})(?![0-9A-Za-z])"
 )
 _PERCENT = lazily.pattern(rf"[^\s%]{{0,64}}(?:%[0-9A-Fa-f]{{2}}[^\s%]{{0,64}}){{4,{_MOST // 3}}}")
+_TAGS = lazily.pattern("[\U000e0020-\U000e007e](?:[^\U000e0020-\U000e007e]{0,3}[\U000e0020-\U000e007e]){11,65536}+")
+"""Flags that are made of tags have fewer; line feeds and letters of other alphabets have no tags."""
+_FROM_TAGS = {0xE0000 + code: code for code in range(0x20, 0x7F)}
 
 
 class Decoded(NamedTuple):
-    """A text that stood in another one, encoded."""
+    """A text that stood in another one, hidden."""
 
     text: str
     start: int
     end: int
     """Where: the part of the outer text that it stands for."""
+
+
+def tagged(text: str) -> Iterator[Decoded]:
+    """Every text that is written in tags, in pieces of 2,000 characters."""
+    for match in _TAGS.finditer(text) if not text.isascii() else ():
+        for start, end in windows(match[0], _PIECE, _STEP):
+            place = match.start()
+            yield Decoded(match[0][start:end].translate(_FROM_TAGS), place + start, place + end)
 
 
 def decoded(text: str) -> Iterator[Decoded]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
@@ -18,7 +19,13 @@ from promptrails_scanners.foundation.origins import Origins
 
 _FOREIGN_TOKEN = lazily.pattern(r"(?<![^\W\d_])[A-Za-z]*+[^\x00-\x7f\W\d_][^\W\d_]*+")
 """A word with a letter outside ASCII."""
-_SPACED = lazily.pattern(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_]){2,})(?![^\W_])")
+_SPELLED = lazily.pattern(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_])*)(?![^\W_])")
+"""Letters apart, always by the same sign."""
+_APART = lazily.pattern(r"(?<!\S)\S(?:(?: {1,3}|\n)\S(?!\S)){5,}+")
+"""Nothing but single characters, word after word; what stands between words is more than a space."""
+_GAP = lazily.pattern(r"\s+")
+_SPELLED_WORD, _OFTEN = 4, 2
+"""Fewer letters apart are an abbreviation, unless so many longer words are written in the same way."""
 _LEET_TOKEN = lazily.pattern(r"(?<![A-Za-z0-9@$!|+()/])[A-Za-z()]*+[0-9@$!|+][A-Za-z0-9@$!|+()]*+")
 _DISGUISED = lazily.pattern(r"[A-Za-z][013457@$!|+]++[A-Za-z]|^\(*(?:[013457$!|][A-Za-z]{3}|\$[A-Za-z]|@ss)")
 """What is hardly ever written but to disguise a word; without it, digits and signs are taken for what they are."""
@@ -228,9 +235,33 @@ def _joined(view: View) -> View:
 def _kept(text: str) -> Iterator[tuple[int, int]]:
     """The parts that stay when what stands between the letters of spelled words goes; none where no word is spelled."""
     after = 0
-    for match in _SPACED.finditer(text):
-        for at in range(match.start() + 1, match.end(), 2):
-            yield after, at
-            after = at + 1
+    for at in _dropped(text):
+        yield after, at
+        after = at + 1
     if after:
         yield after, len(text)
+
+
+def _dropped(text: str) -> list[int]:
+    """The places of what stands between letters, in their order."""
+    words = list(_SPELLED.finditer(text))
+    if not words:
+        return []
+    long = [match for match in words if len(match[0]) >= 2 * _SPELLED_WORD - 1]
+    often = {sign for sign, times in Counter(match["between"] for match in long).items() if times >= _OFTEN} - {" "}
+    taken = [*long, *(match for match in words if match["between"] in often)]
+    places = {at for match in taken for at in range(match.start() + 1, match.end(), 2)}
+    for apart in _APART.finditer(text):
+        places.update(_gaps(text, *apart.span()))
+    return sorted(places)
+
+
+def _gaps(text: str, start: int, end: int) -> Iterator[int]:
+    """The spaces of a part that is written in single characters, but for one between words."""
+    gaps = [gap.span() for gap in _GAP.finditer(text, start, end)]
+    if sum(char.isalpha() or not char.isascii() for char in text[start:end]) <= len(gaps) // 2 or {
+        stop - first for first, stop in gaps
+    } == {1}:
+        return  # numbers and signs, or words that nothing parts
+    for first, stop in gaps:
+        yield from range(first + (stop - first > 1), stop)
