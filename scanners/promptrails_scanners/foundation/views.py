@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
@@ -21,7 +21,7 @@ _FOREIGN_TOKEN = lazily.pattern(r"(?<![^\W\d_])[A-Za-z]*+[^\x00-\x7f\W\d_][^\W\d
 """A word with a letter outside ASCII."""
 _SPELLED = lazily.pattern(r"(?<![^\W_])[^\W_](?:(?P<between>[ .*_\-|\u00b7])[^\W_](?:(?P=between)[^\W_])*)(?![^\W_])")
 """Letters apart, always by the same sign."""
-_APART = lazily.pattern(r"(?<!\S)\S(?:(?: {1,3}|\n)\S(?!\S)){5,}+")
+_APART = lazily.pattern(r"(?<![^\W_])\S(?:(?: {1,3}|\n)\S(?![^\W_])){5,}+")
 """Nothing but single characters, word after word; what stands between words is more than a space."""
 _GAP = lazily.pattern(r"\s+")
 _SPELLED_WORD, _OFTEN = 4, 2
@@ -76,7 +76,8 @@ def canonical(text: str) -> View:
 
 
 def _canonical(text: str) -> View:
-    return _joined(folded(text))
+    view = folded(text)
+    return _without(view, _between_letters(view.text))
 
 
 _kept_canonical = lru_cache(maxsize=_TEXTS_KEPT)(_canonical)
@@ -84,9 +85,11 @@ _kept_canonical = lru_cache(maxsize=_TEXTS_KEPT)(_canonical)
 
 def folded(text: str) -> View:
     """The text without what cannot be seen, with plain characters for styled and accented ones, and with Latin letters
-    for what is drawn like them in words of Latin letters.  Spelled words stay spelled, and so do numbers with dots.
+    for what is drawn like them in words of Latin letters.  Text that is written in single characters throughout is
+    written together; else, spelled words stay spelled, and so do numbers with dots.
     """
-    return View(text) if text.isascii() else _latinised(_folded(text))
+    view = View(text) if text.isascii() else _latinised(_folded(text))
+    return _without(view, _between_all(view.text))
 
 
 def deleeted(view: View) -> View | None:
@@ -215,53 +218,42 @@ def _latinised(view: View) -> View:
 # ------------------------------------------------------------------ spelled words
 
 
-def _joined(view: View) -> View:
-    """With words that are spelled letter by letter ("i g n o r e") written together."""
+def _without(view: View, dropped: Sequence[int]) -> View:
+    """The view without the characters at some places, which are given in their order."""
+    if not dropped:
+        return view
     text = view.text
     origins = Origins()
     parts: list[str] = []
-    size = 0
-    for start, end in _kept(text):
-        for at, origin in view.runs(start, end):
+    start = size = 0
+    for end in (*dropped, len(text)):
+        for at, origin in view.runs(start, end) if start < end else ():
             origins.add(at - start + size, origin)
         parts.append(text[start:end])
         size += end - start
-    if not parts:
-        return view
+        start = end + 1
     origins.add(size, view.end)
     return View("".join(parts), origins)
 
 
-def _kept(text: str) -> Iterator[tuple[int, int]]:
-    """The parts that stay when what stands between the letters of spelled words goes; none where no word is spelled."""
-    after = 0
-    for at in _dropped(text):
-        yield after, at
-        after = at + 1
-    if after:
-        yield after, len(text)
-
-
-def _dropped(text: str) -> list[int]:
-    """The places of what stands between letters, in their order."""
+def _between_letters(text: str) -> Sequence[int]:
+    """The places of what stands between the letters of words that are spelled ("i-g-n-o-r-e")."""
     words = list(_SPELLED.finditer(text))
-    if not words:
-        return []
     long = [match for match in words if len(match[0]) >= 2 * _SPELLED_WORD - 1]
     often = {sign for sign, times in Counter(match["between"] for match in long).items() if times >= _OFTEN} - {" "}
-    taken = [*long, *(match for match in words if match["between"] in often)]
-    places = {at for match in taken for at in range(match.start() + 1, match.end(), 2)}
-    for apart in _APART.finditer(text):
-        places.update(_gaps(text, *apart.span()))
-    return sorted(places)
+    taken = (match for match in words if len(match[0]) >= 2 * _SPELLED_WORD - 1 or match["between"] in often)
+    return [at for match in taken for at in range(match.start() + 1, match.end(), 2)]
 
 
-def _gaps(text: str, start: int, end: int) -> Iterator[int]:
-    """The spaces of a part that is written in single characters, but for one between words."""
+def _between_all(text: str) -> Sequence[int]:
+    """The places of the spaces that are too many where a text is written in single characters throughout."""
+    return [at for apart in _APART.finditer(text) for at in _spaces(text, *apart.span())]
+
+
+def _spaces(text: str, start: int, end: int) -> Iterator[int]:
+    """Those of a part: all but one between words; none where no words can be told, and among numbers and signs."""
     gaps = [gap.span() for gap in _GAP.finditer(text, start, end)]
-    if sum(char.isalpha() or not char.isascii() for char in text[start:end]) <= len(gaps) // 2 or {
-        stop - first for first, stop in gaps
-    } == {1}:
-        return  # numbers and signs, or words that nothing parts
-    for first, stop in gaps:
-        yield from range(first + (stop - first > 1), stop)
+    letters = sum(char.isalpha() or not char.isascii() for char in text[start:end])
+    if 2 * letters > len(gaps) and {stop - first for first, stop in gaps} not in ({1}, {2}, {3}):
+        for first, stop in gaps:
+            yield from range(first + (stop - first > 1), stop)

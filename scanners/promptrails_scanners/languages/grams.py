@@ -30,12 +30,13 @@ def parts_of(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def grams_of(word: str) -> Iterator[str]:
+def grams_of(word: str) -> list[str]:
     """Every run of up to five characters of the word, and the word itself; a space is where it begins and ends."""
     padded = f" {word[:_MOST_LETTERS]} "
     count = len(padded)
-    for at in range(count):
-        for end in range(at + 1, min(at + LONGEST, count) + 1):
-            yield padded[at:end]
+    found = list(padded)
+    for size in range(2, LONGEST + 1):
+        found += [padded[at : at + size] for at in range(count - size + 1)]
     if count > LONGEST:
-        yield padded
+        found.append(padded)
+    return found
