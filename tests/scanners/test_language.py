@@ -177,6 +177,7 @@ def test_what_is_no_prose() -> None:
 
 def test_identifiers_and_paths_are_no_prose() -> None:
     everything = frozenset({"code", "urls", "markup"})
+    assert not prose("https://a.example/x1-eine-lange-adresse/2y?ein=wort", everything).strip()
     text = "IBAN GB85QZXO2074 in my_own_file at /usr/local/etc or and/or 2nd 10年代"
     assert prose(text, everything).split() == ["IBAN", "in", "at", "or", "and/or", "10年代"]
     for line in ('"Komm her!" rief er. "Sofort!"', "**Hinweis:** bitte lesen"):
@@ -186,7 +187,7 @@ def test_identifiers_and_paths_are_no_prose() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Meet me at 526 Rua Cyro 1213 Apt. 204", "My IBAN is GB85QZXO20740530696990", "give me a tuna salad recipe"],
+    ["My IBAN is GB85QZXO20740530696990", "My zip code is 86786", "my disney card is stolen"],
 )
 def test_names_and_numbers_are_not_foreign(text: str) -> None:
     assert not scan(text, languages=["en"]).triggered
@@ -211,7 +212,7 @@ def test_the_tables_are_whole() -> None:
     for script, table in tables().items():
         assert table.languages == MODELLED[script]
         assert len(table.runs) * len(table.languages) == len(table.rows._weights)
-        for word in SAID[table.languages[-1]].split():
+        for word in SAID[max(SAID.keys() & set(table.languages))].split():
             assert all(0 <= at < len(table.runs) for at in table.runs.of(word.lower()))
     assert len(LANGUAGES) >= 75
 

@@ -26,8 +26,9 @@ _HEX = lazily.pattern(
     rf"(?<![0-9A-Za-z])(?:0x)?((?:[0-9A-Fa-f]{{2}}[ :]?){{{_LEAST // 2},{_MOST // 2}}})(?![0-9A-Za-z])"
 )
 _PERCENT = lazily.pattern(rf"[^\s%]{{0,64}}(?:%[0-9A-Fa-f]{{2}}[^\s%]{{0,64}}){{4,{_MOST // 3}}}")
-_TAGS = lazily.pattern("[\U000e0020-\U000e007e](?:[^\U000e0020-\U000e007e]{0,3}[\U000e0020-\U000e007e]){11,65536}+")
-"""Flags that are made of tags have fewer; line feeds and letters of other alphabets have no tags."""
+_TAG = "[\\U000e0020-\\U000e007e]"
+_TAGS = lazily.pattern(rf"{_TAG}(?:[^\U000e0020-\U000e007f\U0001f3f4]{{0,3}}{_TAG}){{11,65536}}+")
+"""Line feeds and letters of other alphabets have no tag.  A flag has fewer, and another sign at its end."""
 _FROM_TAGS = {0xE0000 + code: code for code in range(0x20, 0x7F)}
 
 

@@ -252,8 +252,9 @@ def _between_all(text: str) -> Sequence[int]:
 
 def _spaces(text: str, start: int, end: int) -> Iterator[int]:
     """Those of a part: all but one between words; none where no words can be told, and among numbers and signs."""
-    gaps = [gap.span() for gap in _GAP.finditer(text, start, end)]
+    gaps = list(_GAP.finditer(text, start, end))
     letters = sum(char.isalpha() or not char.isascii() for char in text[start:end])
-    if 2 * letters > len(gaps) and {stop - first for first, stop in gaps} not in ({1}, {2}, {3}):
-        for first, stop in gaps:
-            yield from range(first + (stop - first > 1), stop)
+    if 2 * letters > len(gaps) and len({gap[0] for gap in gaps}) > 1:
+        for gap in gaps:
+            if "\n" not in gap[0]:
+                yield from range(gap.start() + (len(gap[0]) > 1), gap.end())

@@ -11,10 +11,10 @@ Ignored = Literal["code", "urls", "markup"]
 
 _FENCE = lazily.pattern(r"^[ \t]{0,8}(```|~~~)", re.MULTILINE)
 _INLINE = lazily.pattern(r"`[^`\n]{1,300}`")
-_IDENTIFIER = lazily.pattern(r"\b[A-Za-z]*+(?:\d|_[A-Za-z\d])[A-Za-z\d_]*+(?!\w)")
-"""What has digits, or underscores within."""
+_IDENTIFIER = lazily.pattern(r"\b(?!\d++\b)[A-Za-z]*+(?:\d|_[A-Za-z\d])[A-Za-z\d_]*+(?!\w)")
+"""Letters with digits, or with underscores among them."""
 _PATH = lazily.pattern(r"(?<!\S)(?:[\w.+~:-]{0,64}[/\\]){2,32}[\w.+~:-]{0,64}")
-_URL = lazily.pattern(r"(?:https?://|www\.)[^\s<>\"]{1,2000}")
+_URL = lazily.pattern(r"(?:https?://|www\.)[^\s<>\"`]{1,2000}")
 _MAIL = lazily.pattern(r"[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}|@\w{2,40}")
 _MARKUP = lazily.pattern(r"</?[a-zA-Z!][^<>\n]{0,300}>|&#?\w{1,10};|\\[a-zA-Z]{1,30}")
 _SIGNS = frozenset("{}[]()<>;=_\\|&$#*+`")
@@ -30,6 +30,8 @@ def prose(text: str, ignored: frozenset[Ignored]) -> str:
         text = _without_code(text)
     if "urls" in ignored:
         text = _without_addresses(text)
+    if "code" in ignored:
+        text = _IDENTIFIER.sub(" ", text)  # after addresses, which may have some of them
     return _MARKUP.sub(" ", text) if "markup" in ignored else text
 
 
@@ -50,7 +52,7 @@ def _without_code(text: str) -> str:
             fence = "" if fence else opened[1]
         elif not fence and not _is_code(line):
             kept.append(line)
-    return _IDENTIFIER.sub(" ", _INLINE.sub(" ", "\n".join(kept)))
+    return _INLINE.sub(" ", "\n".join(kept))
 
 
 def _is_code(line: str) -> bool:
