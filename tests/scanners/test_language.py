@@ -213,7 +213,7 @@ def test_the_tables_are_whole() -> None:
         assert table.languages == MODELLED[script]
         assert len(table.runs) * len(table.languages) == len(table.rows._weights)
         for word in SAID[max(SAID.keys() & set(table.languages))].split():
-            assert all(0 <= at < len(table.runs) for at in table.runs.of(word.lower()))
+            assert all(1 <= at <= len(table.runs) for at in table.runs.of(word.lower()))
     assert len(LANGUAGES) >= 75
 
 

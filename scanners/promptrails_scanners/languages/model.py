@@ -10,7 +10,6 @@ import json
 import math
 import struct
 import zlib
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
@@ -19,7 +18,7 @@ from itertools import count
 from typing import NamedTuple
 
 from promptrails_scanners.foundation.once import once
-from promptrails_scanners.languages.grams import grams_of, parts_of, words_of
+from promptrails_scanners.languages.grams import MOST_LETTERS, grams_of, parts_of, words_of
 from promptrails_scanners.languages.scripts import COMMON, MODELLED, ONE_LANGUAGE, script_of
 
 _DIGIT = 4
@@ -36,16 +35,16 @@ _KANA = 0.1
 
 
 class Runs:
-    """The numbers of the runs of letters of a script; those that begin alike are told apart once a word has them."""
+    """The numbers, from 1 on, of the runs of a script; those of one beginning are read once a word has it."""
 
     def __init__(self, lines: str) -> None:
         self._lines: dict[str, tuple[int, str]] = {}
-        start = 0
+        start = 1
         for line in lines.split("\n"):
             first, _, others = line.partition("\t")
             self._lines[first] = start, others
             start += others.count("\t") + 1
-        self._size = start
+        self._size = start - 1
         self._numbers: dict[str, int] = {}
         self._known: set[str] = set()
         self._learn(first for first in self._lines if len(first) == 1)
@@ -56,17 +55,17 @@ class Runs:
     def of(self, word: str) -> list[int]:
         """The numbers of the runs of a word, as far as they have one."""
         grams = grams_of(word)
-        letters = bisect_left(grams, 2, key=len)
-        pairs = grams[letters : 2 * letters - 1]
+        size = min(len(word), MOST_LETTERS) + 2
+        pairs = grams[size : 2 * size - 1]
         if not self._known.issuperset(pairs):
             self._learn(pairs)
-        return [at for at in map(self._numbers.get, grams) if at is not None]
+        return list(filter(None, map(self._numbers.get, grams)))
 
     def _learn(self, firsts: Iterable[str]) -> None:
         for first in firsts:
             if first in self._lines and first not in self._known:
                 start, others = self._lines[first]
-                self._numbers.update(zip([first + other for other in others.split("\t")], count(start)))
+                self._numbers.update(zip(map(first.__add__, others.split("\t")), count(start)))
                 self._known.add(first)  # last: another thread may read meanwhile
 
 
@@ -76,13 +75,13 @@ class Rows(dict[int, int]):
     There are never more of them than runs in the table.
     """
 
-    def __init__(self, weights: memoryview, width: int) -> None:
+    def __init__(self, weights: bytes, width: int) -> None:
         super().__init__()
         self._weights, self._width = weights, width
 
     def __missing__(self, at: int) -> int:
         spread = bytearray(self._width * _DIGIT)
-        spread[::_DIGIT] = self._weights[at * self._width : (at + 1) * self._width]
+        spread[::_DIGIT] = self._weights[(at - 1) * self._width : at * self._width]
         row = self[at] = int.from_bytes(spread, "little")
         return row
 
@@ -108,7 +107,7 @@ def tables() -> Mapping[str, Table]:
     for one in json.loads(text[:start]):
         languages, runs = tuple(one["languages"]), Runs(one["runs"])
         end = start + len(runs) * len(languages)
-        rows = Rows(memoryview(text)[start:end], len(languages))
+        rows = Rows(text[start:end], len(languages))
         found[one["script"]] = Table(languages, runs, rows, one["unit"], one["steps"])
         start = end
     return found

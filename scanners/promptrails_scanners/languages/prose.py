@@ -36,7 +36,8 @@ def prose(text: str, ignored: frozenset[Ignored]) -> str:
 
 
 def _without_addresses(text: str) -> str:
-    text = _URL.sub(" ", text)
+    if "://" in text or "www." in text:
+        text = _URL.sub(" ", text)
     if "@" in text:
         text = _MAIL.sub(" ", text)
     return _PATH.sub(" ", text) if text.count("/") + text.count("\\") > 1 else text
