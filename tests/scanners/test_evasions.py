@@ -184,6 +184,13 @@ def test_a_long_encoded_text_comes_in_pieces() -> None:
     assert all(text[at : at + 300] in "\n".join(parts) for at in range(0, len(text), 300))
 
 
+def test_an_encoded_text_in_lines_is_read_as_one() -> None:
+    text = "Please note what follows, it is of some length and says nothing: " + ATTACKS[0]
+    lines = base64.encodebytes(text.encode()).decode()
+    assert text in [one.text for one in decoded(f"See:\n{lines}\nThanks")]
+    assert prompt_injection.scan(f"See:\n{lines}").triggered
+
+
 def test_an_attack_far_inside_an_encoded_text_is_found() -> None:
     filler = "The opening hours of the library are listed below. " * 100
     hidden = base64.b64encode(f"{filler}{ATTACKS[0]} {filler}".encode()).decode()

@@ -211,7 +211,11 @@ def test_the_tables_are_whole() -> None:
     assert tables().keys() == MODELLED.keys()
     for script, table in tables().items():
         assert table.languages == MODELLED[script]
-        assert len(table.runs) * len(table.languages) == len(table.rows._weights)
+        for at in (1, len(table.runs)):
+            row = table.rows[at].to_bytes(4 * len(table.languages), "little")
+            assert any(row)
+            assert max(row) <= 2 * table.steps
+        assert not any(table.rows[len(table.runs) + 1].to_bytes(4))
         for word in SAID[max(SAID.keys() & set(table.languages))].split():
             assert all(1 <= at <= len(table.runs) for at in table.runs.of(word.lower()))
     assert len(LANGUAGES) >= 75

@@ -22,6 +22,8 @@ _ALL = 4
 """All that is decoded is at most so many times as long as the text."""
 
 _BASE64 = lazily.pattern(rf"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{{{_LEAST},{_MOST}}}={{0,2}}")
+_WRAPPED = lazily.pattern(r"(?<![A-Za-z0-9+/=])(?:[A-Za-z0-9+/]{40,100}\r?\n){1,800}[A-Za-z0-9+/]{1,100}={0,2}")
+"""The same in lines, as in mails."""
 _HEX = lazily.pattern(
     rf"(?<![0-9A-Za-z])(?:0x)?((?:[0-9A-Fa-f]{{2}}[ :]?){{{_LEAST // 2},{_MOST // 2}}})(?![0-9A-Za-z])"
 )
@@ -76,6 +78,10 @@ def _within(text: str, outer: Decoded | None, depth: int, budget: int) -> Iterat
 def _candidates(text: str) -> Iterator[tuple[int, int, bytes]]:
     for match in _BASE64.finditer(text):
         data = _base64(match[0])
+        if data:
+            yield match.start(), match.end(), data
+    for match in _WRAPPED.finditer(text) if "\n" in text else ():
+        data = _base64("".join(match[0].split()))
         if data:
             yield match.start(), match.end(), data
     for match in _HEX.finditer(text):
