@@ -23,7 +23,7 @@ from pathlib import Path
 import brotli
 
 ORDERS = ("unigrams", "bigrams", "trigrams", "quadrigrams", "fivegrams")
-WORDS = 60_000
+WORDS = 150_000
 MOST_LETTERS = 24
 
 

@@ -118,7 +118,9 @@ class Language(BaseScanner[Options]):
 
     def _score(self, text: str) -> tuple[float, dict[str, float]]:
         """How much of the text is likely to be in a language that is not allowed, and which it may be."""
-        found = heard(prose(text, self._ignored))
+        if self.options.replacement:
+            text = text.replace(self.options.replacement, " ")
+        found = heard(prose(text, self._ignored), self._valid)
         if found.length < self.options.min_chars:
             return 0.0, {}
         other = sum(share for language, share in found.languages.items() if language not in self._valid)

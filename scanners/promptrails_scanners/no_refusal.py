@@ -18,7 +18,7 @@ from promptrails_scanners.foundation.base import alone
 from promptrails_scanners.foundation.classifier import Classifier, ClassifierOptions, Part
 from promptrails_scanners.foundation.linear import features
 from promptrails_scanners.foundation.options import option_names, read_options
-from promptrails_scanners.foundation.views import canonical
+from promptrails_scanners.foundation.views import View, canonical, deleeted
 from promptrails_scanners.refusals.phrases import HEAD, TAIL, shown, signals
 
 __all__ = ["META", "Options", "build", "scan"]
@@ -87,11 +87,16 @@ class NoRefusal(Classifier[Options]):
 
     def parts(self, text: str) -> Iterator[Part]:
         """The answer by its beginning and its end; and its parts, where they are asked for."""
-        view = canonical(self.allowed.unread(text))
-        scores = self.scored(shown(view.text, *self.options.window), 0.0)
-        yield Part(0, len(text), False, scores, self.top(scores))
+        read = self.allowed.unread(text)
+        answer = View(shown(canonical(read).text, *self.options.window))
+        for view in (answer, deleeted(answer)):
+            if view is not None:
+                scores = self.scored(view.text, 0.0)
+                yield Part(0, len(text), False, scores, self.top(scores))
         if self.options.match_type != "full" or self.options.redact_unit == "sentence":
             yield from super().parts(text)
+        else:
+            yield from self.hidden(read)
 
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:
         if self._phrases is not None and self._phrases.search(text):

@@ -19,6 +19,7 @@ from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions
 from promptrails_scanners.foundation.options import option_names, read_options
 from promptrails_scanners.foundation.patterns import compiled
 from promptrails_scanners.injection.phrases import RULES, signals
+from promptrails_scanners.injection.spelling import respelled
 
 __all__ = ["META", "Options", "build", "scan"]
 
@@ -68,6 +69,7 @@ class PromptInjection(Classifier[Options]):
     def scores(self, text: str, handicap: float) -> Mapping[str, float]:
         if any(pattern.search(text) for pattern in self._patterns):
             return {META.type: 1.0}
+        text = respelled(text)
         found = signals(text, self.options.documents)
         if RULES.isdisjoint(found):
             if handicap and self.reader is None:  # a sentence alone needs a phrase that speaks for an injection
@@ -77,7 +79,7 @@ class PromptInjection(Classifier[Options]):
         return {META.type: max(score, self.certain) if found.get("told") or found.get("asked") else score}
 
     def telling(self, text: str) -> bool:
-        return bool(self._patterns) or not RULES.isdisjoint(signals(text, self.options.documents))
+        return bool(self._patterns) or not RULES.isdisjoint(signals(respelled(text), self.options.documents))
 
 
 def build(config: Mapping[str, Any]) -> Scanner:

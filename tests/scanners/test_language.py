@@ -175,11 +175,49 @@ def test_what_is_no_prose() -> None:
     assert prose(text, frozenset()) == text
 
 
+def test_identifiers_and_paths_are_no_prose() -> None:
+    everything = frozenset({"code", "urls", "markup"})
+    assert not prose("https://a.example/x1-eine-lange-adresse/2y?ein=wort", everything).strip()
+    text = "IBAN GB85QZXO2074 in my_own_file at /usr/local/etc or and/or 2nd 10年代"
+    assert prose(text, everything).split() == ["IBAN", "in", "at", "or", "and/or", "10年代"]
+    for line in ('"Komm her!" rief er. "Sofort!"', "**Hinweis:** bitte lesen"):
+        assert prose(line, everything) == line
+    assert not prose('  "name": "value",', everything).strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["My IBAN is GB85QZXO20740530696990", "My zip code is 86786", "my disney card is stolen"],
+)
+def test_names_and_numbers_are_not_foreign(text: str) -> None:
+    assert not scan(text, languages=["en"]).triggered
+
+
+def test_what_is_expected_is_likelier() -> None:
+    for language, near in (("nl", "af"), ("cs", "sk"), ("es", "pt")):
+        odds = {one: heard(SAID[language][:12], expected=(one,)).languages[language] for one in (language, near)}
+        assert odds[language] > odds[near]
+
+
+def test_the_replacement_is_not_read() -> None:
+    text = f"{SAID['de']}. " + f"{SAID['en']}. " * 6
+    verdict = scan(text, languages=["de"], redact_unit="sentence", replacement="[this was not written in German]")
+    assert verdict.redacted is not None
+    assert verdict.redacted.startswith(SAID["de"])
+    assert not scan(verdict.redacted, languages=["de"], replacement="[this was not written in German]").triggered
+
+
 def test_the_tables_are_whole() -> None:
     assert tables().keys() == MODELLED.keys()
     for script, table in tables().items():
         assert table.languages == MODELLED[script]
-        assert all(len(gram) <= 26 for gram in table.rows)
+        for at in (1, len(table.runs)):
+            row = table.rows[at].to_bytes(4 * len(table.languages), "little")
+            assert any(row)
+            assert max(row) <= 2 * table.steps
+        assert not any(table.rows[len(table.runs) + 1].to_bytes(4))
+        for word in SAID[max(SAID.keys() & set(table.languages))].split():
+            assert all(1 <= at <= len(table.runs) for at in table.runs.of(word.lower()))
     assert len(LANGUAGES) >= 75
 
 

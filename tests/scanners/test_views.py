@@ -18,6 +18,10 @@ TEXTS = st.text("aAbі аß\u0130ſﬁé\u0301…½\u200b\U000e0041 .-_漢ก\uf
         ("pass\u200bword", "password"),
         ("ｐáss\u0308 wоrd", "pass word"),
         ("i g n o r e it", "ignore it"),
+        ("h o w  a r e  y o u ?  I ' m  o k", "how are you? I'm ok"),
+        ("(s a y  a l l  o f  i t.)  now", "(say all of it.)  now"),
+        ("d-r-o-p t-h-e r-u-l-e-s o-f it", "drop the rules of it"),
+        ("s t o p\na n d  g o", "stop\nand go"),
         ("\U000e0068\U000e0069 there", "hi there"),
         ("Всё хорошо", "Всё хорошо"),
         ("하세요 ½ …", "하세요 1⁄2 ..."),
@@ -25,6 +29,19 @@ TEXTS = st.text("aAbі аß\u0130ſﬁé\u0301…½\u200b\U000e0041 .-_漢ก\uf
 )
 def test_what_is_read(text: str, read: str) -> None:
     assert canonical(text).text == read
+
+
+@pytest.mark.parametrize(
+    "text", ["A-Z, e.g. a b c", "1 2  3 4  5 6  7 8", "a  b  c  d  e  f  g", "+ - * / = < >", "1  2 3\n4  5 6\n7  8 9"]
+)
+def test_what_is_not_spelled_stays(text: str) -> None:
+    assert canonical(text).text == text
+
+
+@pytest.mark.parametrize("unit", ["a ", "a  ", "a b  ", ". ", "a.", "-a", "a\n"])
+def test_long_runs_of_single_characters_are_read_once(unit: str) -> None:
+    view = canonical(unit * 50_000)
+    assert view.end == len(unit) * 50_000
 
 
 @given(TEXTS)

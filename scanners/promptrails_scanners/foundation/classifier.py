@@ -11,7 +11,7 @@ from pydantic import Field
 
 from promptrails_engine.ports.scanner import Finding, Question, Verdict
 from promptrails_scanners.foundation.base import BaseScanner
-from promptrails_scanners.foundation.encoded import decoded
+from promptrails_scanners.foundation.encoded import decoded, tagged
 from promptrails_scanners.foundation.linear import Head, Together, features, load, together
 from promptrails_scanners.foundation.options import ScannerOptions
 from promptrails_scanners.foundation.places import replace as cut_out
@@ -204,10 +204,13 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
         plain = deleeted(view)
         if plain is not None:
             yield from self._of_view(plain, view)
-        if self.decodes:
-            for hidden in decoded(text):
-                scores = self.scored(canonical(hidden.text).text, 0.0)
-                yield Part(hidden.start, hidden.end, True, scores, self.top(scores))
+        yield from self.hidden(text)
+
+    def hidden(self, text: str) -> Iterator[Part]:
+        """What stands in a text so that nobody sees or reads it: each for itself, whatever stands beside it."""
+        for one in (*tagged(text), *(decoded(text) if self.decodes else ())):
+            scores = self.scored(canonical(one.text).text, 0.0)
+            yield Part(one.start, one.end, True, scores, self.top(scores))
 
     @property
     def one_is_enough(self) -> bool:

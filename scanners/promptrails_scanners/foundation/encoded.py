@@ -1,4 +1,4 @@
-"""Text that hides in a text as base64, hexadecimal or percent-encoded bytes."""
+"""Text that hides in a text: in tags, which nothing draws, or as base64, hexadecimal or percent-encoded bytes."""
 
 from __future__ import annotations
 
@@ -22,19 +22,33 @@ _ALL = 4
 """All that is decoded is at most so many times as long as the text."""
 
 _BASE64 = lazily.pattern(rf"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{{{_LEAST},{_MOST}}}={{0,2}}")
+_WRAPPED = lazily.pattern(r"(?<![A-Za-z0-9+/=])(?:[A-Za-z0-9+/]{40,100}\r?\n){1,800}[A-Za-z0-9+/]{1,100}={0,2}")
+"""The same in lines, as in mails."""
 _HEX = lazily.pattern(
     rf"(?<![0-9A-Za-z])(?:0x)?((?:[0-9A-Fa-f]{{2}}[ :]?){{{_LEAST // 2},{_MOST // 2}}})(?![0-9A-Za-z])"
 )
 _PERCENT = lazily.pattern(rf"[^\s%]{{0,64}}(?:%[0-9A-Fa-f]{{2}}[^\s%]{{0,64}}){{4,{_MOST // 3}}}")
+_TAG = "[\\U000e0020-\\U000e007e]"
+_TAGS = lazily.pattern(rf"{_TAG}(?:[^\U000e0020-\U000e007f\U0001f3f4]{{0,3}}{_TAG}){{11,65536}}+")
+"""Line feeds and letters of other alphabets have no tag.  A flag has fewer, and another sign at its end."""
+_FROM_TAGS = {0xE0000 + code: code for code in range(0x20, 0x7F)}
 
 
 class Decoded(NamedTuple):
-    """A text that stood in another one, encoded."""
+    """A text that stood in another one, hidden."""
 
     text: str
     start: int
     end: int
     """Where: the part of the outer text that it stands for."""
+
+
+def tagged(text: str) -> Iterator[Decoded]:
+    """Every text that is written in tags, in pieces of 2,000 characters."""
+    for match in _TAGS.finditer(text) if not text.isascii() else ():
+        for start, end in windows(match[0], _PIECE, _STEP):
+            place = match.start()
+            yield Decoded(match[0][start:end].translate(_FROM_TAGS), place + start, place + end)
 
 
 def decoded(text: str) -> Iterator[Decoded]:
@@ -64,6 +78,10 @@ def _within(text: str, outer: Decoded | None, depth: int, budget: int) -> Iterat
 def _candidates(text: str) -> Iterator[tuple[int, int, bytes]]:
     for match in _BASE64.finditer(text):
         data = _base64(match[0])
+        if data:
+            yield match.start(), match.end(), data
+    for match in _WRAPPED.finditer(text) if "\n" in text else ():
+        data = _base64("".join(match[0].split()))
         if data:
             yield match.start(), match.end(), data
     for match in _HEX.finditer(text):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
@@ -18,10 +19,15 @@ from promptrails_scanners.foundation.origins import Origins
 
 _FOREIGN_TOKEN = lazily.pattern(r"(?<![^\W\d_])[A-Za-z]*+[^\x00-\x7f\W\d_][^\W\d_]*+")
 """A word with a letter outside ASCII."""
-_SPACED = lazily.pattern(
-    r"(?P<between>[ .*_\-|\u00b7])(?<=[^\W_].)(?<![^\W_][^\W_].)[^\W_](?:(?P=between)[^\W_]){2,}(?![^\W_])"
+_SPELLED = lazily.pattern(
+    r"(?P<between>[ .*_\-|\u00b7])(?<=[^\W_].)(?<![^\W_][^\W_].)[^\W_](?:(?P=between)[^\W_])*(?![^\W_])"
 )
-"""A word that is spelled, from the first character between its letters on: there are fewer of those than of letters."""
+"""Letters apart, always by the same sign; from the first sign on, for there are fewer of those than of letters."""
+_APART = lazily.pattern(r"(?<![^\W_])\S(?:(?: {1,3}|\n)\S(?![^\W_])){5,}+")
+"""Nothing but single characters, word after word; what stands between words is more than a space."""
+_GAP = lazily.pattern(r"\s+")
+_SPELLED_WORD, _OFTEN = 4, 2
+"""Fewer letters apart are an abbreviation, unless so many longer words are written in the same way."""
 _LEET_TOKEN = lazily.pattern(r"(?<![A-Za-z0-9@$!|+()/])[A-Za-z()]*+[0-9@$!|+][A-Za-z0-9@$!|+()]*+")
 _DISGUISED = lazily.pattern(r"[A-Za-z][013457@$!|+]++[A-Za-z]|^\(*(?:[013457$!|][A-Za-z]{3}|\$[A-Za-z]|@ss)")
 """What is hardly ever written but to disguise a word; without it, digits and signs are taken for what they are."""
@@ -76,7 +82,8 @@ def canonical(text: str) -> View:
 
 
 def _canonical(text: str) -> View:
-    return _joined(folded(text))
+    view = folded(text)
+    return _without(view, _between_letters(view.text))
 
 
 _kept_canonical = lru_cache(maxsize=_TEXTS_KEPT)(_canonical)
@@ -84,9 +91,11 @@ _kept_canonical = lru_cache(maxsize=_TEXTS_KEPT)(_canonical)
 
 def folded(text: str) -> View:
     """The text without what cannot be seen, with plain characters for styled and accented ones, and with Latin letters
-    for what is drawn like them in words of Latin letters.  Spelled words stay spelled, and so do numbers with dots.
+    for what is drawn like them in words of Latin letters.  Text that is written in single characters throughout is
+    written together; else, spelled words stay spelled, and so do numbers with dots.
     """
-    return View(text) if text.isascii() else _latinised(_folded(text))
+    view = View(text) if text.isascii() else _latinised(_folded(text))
+    return _without(view, _between_all(view.text))
 
 
 def deleeted(view: View) -> View | None:
@@ -217,30 +226,51 @@ def _latinised(view: View) -> View:
 # ------------------------------------------------------------------ spelled words
 
 
-def _joined(view: View) -> View:
-    """With words that are spelled letter by letter ("i g n o r e") written together."""
+def _without(view: View, dropped: Sequence[int]) -> View:
+    """The view without the characters at some places, which are given in their order."""
+    if not dropped:
+        return view
     text = view.text
     origins = Origins()
     parts: list[str] = []
-    size = 0
-    for start, end in _kept(text):
-        for at, origin in view.runs(start, end):
+    start = size = 0
+    for end in (*dropped, len(text)):
+        for at, origin in view.runs(start, end) if start < end else ():
             origins.add(at - start + size, origin)
         parts.append(text[start:end])
         size += end - start
-    if not parts:
-        return view
+        start = end + 1
     origins.add(size, view.end)
     return View("".join(parts), origins)
 
 
-def _kept(text: str) -> Iterator[tuple[int, int]]:
-    """The parts that stay when what stands between the letters of spelled words goes; none where no word is spelled."""
-    after = begin = 0
-    while match := _SPACED.search(text, begin):
-        for at in range(match.start(), match.end(), 2):
-            yield after, at
-            after = at + 1
+def _between_letters(text: str) -> Sequence[int]:
+    """The places of what stands between the letters of words that are spelled ("i-g-n-o-r-e")."""
+    words = list(_spelled(text))
+    long = [match for match in words if len(match[0]) >= 2 * (_SPELLED_WORD - 1)]
+    often = {sign for sign, times in Counter(match["between"] for match in long).items() if times >= _OFTEN} - {" "}
+    taken = (match for match in words if len(match[0]) >= 2 * (_SPELLED_WORD - 1) or match["between"] in often)
+    return [at for match in taken for at in range(match.start(), match.end(), 2)]
+
+
+def _spelled(text: str) -> Iterator[re.Match[str]]:
+    """The spelled words, each without its first letter."""
+    begin = 0
+    while match := _SPELLED.search(text, begin):
+        yield match
         begin = match.end() + 1  # no letter is of two words
-    if after:
-        yield after, len(text)
+
+
+def _between_all(text: str) -> Sequence[int]:
+    """The places of the spaces that are too many where a text is written in single characters throughout."""
+    return [at for apart in _APART.finditer(text) for at in _spaces(text, *apart.span())]
+
+
+def _spaces(text: str, start: int, end: int) -> Iterator[int]:
+    """Those of a part: all but one between words; none where no words can be told, and among numbers and signs."""
+    gaps = list(_GAP.finditer(text, start, end))
+    letters = sum(char.isalpha() or not char.isascii() for char in text[start:end])
+    if 2 * letters > len(gaps) and len({gap[0] for gap in gaps}) > 1:
+        for gap in gaps:
+            if "\n" not in gap[0]:
+                yield from range(gap.start() + (len(gap[0]) > 1), gap.end())

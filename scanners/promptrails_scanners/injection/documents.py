@@ -45,6 +45,8 @@ _ABOUT_TEXT = lazily.pattern(
     r"(?i)\b(?:this|these|that|following|below|above|e-?mails?|mail|letter|text|it|here|attached|"
     r"invoice|order|account|card|payment|subscription|us|we|our|click|reply to)\b"
 )
+_LONG, _EDGE = 200, 400
+"""Lines of more characters are read by sentence, at their beginning and their end."""
 
 
 def is_document(text: str) -> bool:
@@ -63,7 +65,7 @@ def strange_lines(text: str) -> tuple[float, float]:
     told = asked = 0.0
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     for line in lines:
-        for sentence in re.split(r"(?<=[.!?])\s", line[-400:]) if len(line) > 200 else [line]:
+        for sentence in _sentences(line):
             if _ORDER.match(sentence) and _TO_ASSISTANT.search(sentence):
                 told = 1.0
             if (_ORDER.match(sentence) or _QUESTION.match(sentence)) and len(sentence) <= 200:
@@ -71,3 +73,11 @@ def strange_lines(text: str) -> tuple[float, float]:
                 if own:
                     asked = 1.0
     return told, asked
+
+
+def _sentences(line: str) -> list[str]:
+    """A line; of a long one, such as a mail without its line feeds, the sentences that it begins and ends with."""
+    if len(line) <= _LONG:
+        return [line]
+    edges = [line] if len(line) <= 2 * _EDGE else [line[:_EDGE], line[-_EDGE:]]
+    return [sentence for edge in edges for sentence in re.split(r"(?<=[.!?])\s", edge)]

@@ -11,31 +11,88 @@ import math
 import struct
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
+from itertools import count
 from typing import NamedTuple
 
 from promptrails_scanners.foundation.once import once
-from promptrails_scanners.languages.grams import grams_of, parts_of, words_of
+from promptrails_scanners.languages.grams import MOST_LETTERS, grams_of, parts_of, words_of
 from promptrails_scanners.languages.scripts import COMMON, MODELLED, ONE_LANGUAGE, script_of
 
 _DIGIT = 4
+_WORDS_KEPT = 16384
 _EACH = 3
 """A letter of Chinese, Japanese or Korean says as much as so many others."""
 _FAMILIAR = 0.5
 """So much likelier, as a logarithm, a text is in a language that much is written in."""
+_EXPECTED = 1.0
+"""So much likelier it is in one that is expected: what is short, or a list of names, says little itself."""
 _TOGETHER = frozenset({"han", "kana"})
 _KANA = 0.1
 """With so much kana for its Han a text is Japanese."""
+
+
+class Runs:
+    """The numbers, from 1 on, of the runs of a script; those of one beginning are read once a word has it."""
+
+    def __init__(self, lines: str) -> None:
+        self._lines: dict[str, tuple[int, str]] = {}
+        start = 1
+        for line in lines.split("\n"):
+            first, _, others = line.partition("\t")
+            self._lines[first] = start, others
+            start += others.count("\t") + 1
+        self._size = start - 1
+        self._numbers: dict[str, int] = {}
+        self._known: set[str] = set()
+        self._learn(first for first in self._lines if len(first) == 1)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def of(self, word: str) -> list[int]:
+        """The numbers of the runs of a word, as far as they have one."""
+        grams = grams_of(word)
+        size = min(len(word), MOST_LETTERS) + 2
+        pairs = grams[size : 2 * size - 1]
+        if not self._known.issuperset(pairs):
+            self._learn(pairs)
+        return list(filter(None, map(self._numbers.get, grams)))
+
+    def _learn(self, firsts: Iterable[str]) -> None:
+        for first in firsts:
+            if first in self._lines and first not in self._known:
+                start, others = self._lines[first]
+                self._numbers.update(zip(map(first.__add__, others.split("\t")), count(start)))
+                self._known.add(first)  # last: another thread may read meanwhile
+
+
+class Rows(dict[int, int]):
+    """The weights of runs by their numbers, each of `_DIGIT` bytes of one long number; spread out once asked for.
+
+    There are never more of them than runs in the table.
+    """
+
+    def __init__(self, weights: bytes, width: int) -> None:
+        super().__init__()
+        self._weights, self._width = weights, width
+
+    def __missing__(self, at: int) -> int:
+        spread = bytearray(self._width * _DIGIT)
+        spread[::_DIGIT] = self._weights[(at - 1) * self._width : at * self._width]
+        row = self[at] = int.from_bytes(spread, "little")
+        return row
 
 
 class Table(NamedTuple):
     """What is known of the languages of one script."""
 
     languages: tuple[str, ...]
-    rows: Mapping[str, int]
-    """The weights of each run of letters, each four bytes of the number, and `steps` more than it is."""
+    runs: Runs
+    rows: Rows
+    """The weights of each run, `steps` more than they are."""
     unit: float
     steps: int
 
@@ -44,27 +101,24 @@ class Table(NamedTuple):
 def tables() -> Mapping[str, Table]:
     """The tables by script; read once."""
     packed = files("promptrails_scanners.languages").joinpath("weights.bin").read_bytes()
-    head, _, body = zlib.decompress(packed).partition(b"\n")
+    text = zlib.decompress(packed)
+    start = text.index(b"\n") + 1
     found: dict[str, Table] = {}
-    for one in json.loads(head):
-        languages, grams = tuple(one["languages"]), one["grams"]
-        width, count = len(languages), len(grams)
-        spread = bytearray(width * count * _DIGIT)
-        for at in range(width):
-            spread[at * _DIGIT :: width * _DIGIT] = body[at * count : (at + 1) * count]
-        size = width * _DIGIT
-        rows = {gram: int.from_bytes(spread[at * size : (at + 1) * size], "little") for at, gram in enumerate(grams)}
-        found[one["script"]] = Table(languages, rows, one["unit"], one["steps"])
-        body = body[width * count :]
+    for one in json.loads(text[:start]):
+        languages, runs = tuple(one["languages"]), Runs(one["runs"])
+        end = start + len(runs) * len(languages)
+        rows = Rows(text[start:end], len(languages))
+        found[one["script"]] = Table(languages, runs, rows, one["unit"], one["steps"])
+        start = end
     return found
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=_WORDS_KEPT)
 def _weighed(script: str, word: str) -> tuple[int, int]:
     """The weights of all the runs of a word, and how many runs those are."""
-    rows = tables()[script].rows
-    known = [rows[gram] for gram in grams_of(word) if gram in rows]
-    return sum(known), len(known)
+    table = tables()[script]
+    known = table.runs.of(word)
+    return sum(map(table.rows.__getitem__, known)), len(known)
 
 
 class _Sums:
@@ -80,24 +134,27 @@ class _Sums:
         total = 0
         for word, times in words:
             weights, count = _weighed(self._script, word)
-            total += weights * times
+            total += weights if times == 1 else weights * times
             self._runs += count * times
         digits = struct.unpack(f"<{len(self._sums)}I", total.to_bytes(len(self._sums) * _DIGIT, "little"))
         self._sums = [one + more for one, more in zip(self._sums, digits, strict=True)]
 
-    def odds(self) -> dict[str, float]:
-        """How likely each language of the script is."""
+    def odds(self, expected: Collection[str]) -> dict[str, float]:
+        """How likely each language of the script is, where some are expected."""
         table = tables()[self._script]
         if not self._runs:
             return dict.fromkeys(table.languages, 1 / len(table.languages))
         worth = table.unit / math.sqrt(self._runs)
         scores = [
-            (one - self._runs * table.steps) * worth + (_FAMILIAR if language in COMMON else 0.0)
+            (one - self._runs * table.steps) * worth
+            + _FAMILIAR * (language in COMMON)
+            + _EXPECTED * (language in expected)
             for language, one in zip(table.languages, self._sums, strict=True)
         ]
         most = max(scores)
         odds = [math.exp(score - most) for score in scores]
-        return {language: odd / sum(odds) for language, odd in zip(table.languages, odds, strict=True)}
+        whole = sum(odds)
+        return {language: odd / whole for language, odd in zip(table.languages, odds, strict=True)}
 
 
 class Heard(NamedTuple):
@@ -115,22 +172,21 @@ class Heard(NamedTuple):
         return max(self.languages, key=lambda name: self.languages[name]) if self.languages else None
 
 
-def heard(text: str) -> Heard:
-    """The languages of a text by script and letters."""
+def heard(text: str, expected: Collection[str] = ()) -> Heard:
+    """The languages of a text by script and letters, where some may be expected."""
     sums: dict[str, _Sums] = {}
     weights: dict[str, int] = defaultdict(int)
     for part in parts_of(text):
         by_script: dict[str, list[tuple[str, int]]] = defaultdict(list)
-        for word, times in Counter(words_of(part)).items():
-            script = script_of(word[0])
-            if script in _TOGETHER:
-                kana = sum(script_of(char) == "kana" for char in word)
-                weights["kana"] += _EACH * kana * times
-                weights["han"] += _EACH * (len(word) - kana) * times
-            else:
-                by_script[script].append((word, times))
-                weights[script] += len(word) * times * (_EACH if script == "hangul" else 1)
+        for counted in Counter(words_of(part)).items():
+            by_script[script_of(counted[0][0])].append(counted)
         for script, words in by_script.items():
+            if script in _TOGETHER:
+                kana = sum(times * sum(script_of(char) == "kana" for char in word) for word, times in words)
+                weights["kana"] += _EACH * kana
+                weights["han"] += _EACH * (_letters(words) - kana)
+            else:
+                weights[script] += _letters(words) * (_EACH if script == "hangul" else 1)
             if script in MODELLED:
                 sums.setdefault(script, _Sums(script)).add(words)
     if weights["kana"] > _KANA * weights["han"]:
@@ -138,10 +194,16 @@ def heard(text: str) -> Heard:
     total = sum(weights.values())
     east = weights["kana"] + weights["han"] + weights["hangul"]
     length = len(text.strip()) + (east - east // _EACH)
-    return Heard(min(length, 2 * total), _shares(weights, total, sums))
+    return Heard(
+        min(length, 2 * total), _shares(weights, total, {script: one.odds(expected) for script, one in sums.items()})
+    )
 
 
-def _shares(weights: Mapping[str, int], total: int, sums: Mapping[str, _Sums]) -> dict[str, float]:
+def _letters(words: Iterable[tuple[str, int]]) -> int:
+    return sum([len(word) * times for word, times in words])
+
+
+def _shares(weights: Mapping[str, int], total: int, odds: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """How much of the text is likely to be in each language."""
     languages: dict[str, float] = defaultdict(float)
     for script, weight in weights.items():
@@ -151,8 +213,8 @@ def _shares(weights: Mapping[str, int], total: int, sums: Mapping[str, _Sums]) -
         if script in ONE_LANGUAGE:
             languages[ONE_LANGUAGE[script]] += share
         elif script in MODELLED:
-            for language, odds in sums[script].odds().items():
-                languages[language] += share * odds
+            for language, likely in odds[script].items():
+                languages[language] += share * likely
         else:
             languages["und"] += share
     return dict(languages)

@@ -123,6 +123,8 @@ def relatives(language: str) -> frozenset[str]:
 
 def script_of(char: str) -> str:
     """The script of a letter; "" for others."""
+    if "a" <= char <= "z":
+        return "latin"
     code = ord(char)
     at = bisect_right(_LOWS, code) - 1
     return _RANGES[at][2] if at >= 0 and code < _RANGES[at][1] else ""
