@@ -44,6 +44,9 @@ class Recipe:
     most: int = 700
     c: float = 8.0
     bits: int = 16
+    meaning: float = 0.0
+    """What the vectors of the words of a text count beside its features, as the length that they have together; 0: the
+    model does not know them."""
     fixed: Sequence[str] = ()
     """Signals that are not learned."""
     kinds: Sequence[str] = ()
@@ -142,6 +145,7 @@ RECIPES: Mapping[str, Recipe] = {
         toxicity.build,
         hate.signals,
         fpr=0.10,
+        meaning=0.5,
         rails={"paul-rottger": 0.25, "lmarena": 0.03},
         others=[
             ("harmful", "lmarena"),
@@ -158,6 +162,7 @@ RECIPES: Mapping[str, Recipe] = {
         bias.build,
         hate.signals,
         fpr=0.15,
+        meaning=0.5,
         rails={"nyu-mll/BBQ": 0.08},
         others=[("toxicity", "surge"), ("harmful", "XSTest")],
         also=[("toxicity", f"paul-rottger*|{part}") for part in (*_ABOUT_GROUPS, "*|0")],
@@ -168,6 +173,7 @@ RECIPES: Mapping[str, Recipe] = {
         harmful.build,
         harm.signals,
         fpr=0.10,
+        meaning=0.5,
         rails={"XSTest": 0.20, "PurpleLlama": 0.02, "lmarena": 0.05},
         others=[
             ("toxicity", "surge"),
