@@ -22,6 +22,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from math import log
 from pathlib import Path
 from typing import Any
@@ -33,15 +34,17 @@ from sklearn.linear_model import LogisticRegression
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent / name) for name in ("scanners", "")]
 
 from classifier_recipes import RECIPES, Recipe  # noqa: E402
-from classifier_rows import DATA, ROOT, Row, folds, groups  # noqa: E402
+from classifier_rows import DATA, ROOT, Row, folds, groups, shared  # noqa: E402
 from evasions import TRICKS, any_trick  # noqa: E402
-from word_vectors import Table, WordVectors  # noqa: E402
+from word_vectors import Common, Table, WordVectors  # noqa: E402
 
 from promptrails_scanners.foundation import linear  # noqa: E402
 from promptrails_scanners.foundation.linear import Head  # noqa: E402
 from promptrails_scanners.foundation.views import canonical, deleeted  # noqa: E402
 
 KIND_BITS = 12
+ALL_KINDS = (*RECIPES, "ban_topics", "language", "sensitive", "pii")
+"""Files whose texts tell which words are common."""
 SIGNAL = 0.4
 """What a signal counts in training, so that words keep a say beside the rules."""
 WEIGHTS = ROOT / "scanners" / "promptrails_scanners" / "weights"
@@ -93,6 +96,21 @@ def model_of(X: Any, y: Any, weights: Any, c: float) -> Any:
 def model_with_vectors(X: Any, y: Any, weights: Any, c: float) -> Any:
     """The same by a solver that does not mind that some columns have a number for every text."""
     return LogisticRegression(C=c, max_iter=1000, class_weight="balanced").fit(X, y, sample_weight=weights)
+
+
+def contrasts(X: Any, y: Any, weights: Any, power: float) -> Any:
+    """What each column counts: the more, the more its part of the positive rows differs from that of the others, so
+    that the fit need not find that out of few rows (Wang and Manning 2012).  All together count what they did."""
+    there = X.copy()
+    there.data = np.ones_like(there.data)
+    logs = [np.log(_share(there[y == one], weights[y == one])) for one in (0, 1)]
+    count = np.abs(logs[1] - logs[0]) ** power
+    scaled = X.multiply(count[np.newaxis, :])
+    return count * np.sqrt(X.multiply(X).sum() / scaled.multiply(scaled).sum())
+
+
+def _share(there: Any, weights: Any) -> Any:
+    return (there.T @ weights + 1.0) / (weights.sum() + 2.0)
 
 
 def head_of(name: str, model: Any, names: Sequence[str], bits: int) -> Head:
@@ -181,10 +199,15 @@ def by_source(rows: Sequence[Row], y: Any, z: Any, point: float, part: bool) -> 
 # ------------------------------------------------------------------ one model
 
 
+@cache
+def _common() -> Common:
+    return Common(row.text for name in ALL_KINDS for row in shared(name))
+
+
 class Trainer:
     """One recipe with its rows as numbers."""
 
-    def __init__(self, recipe: Recipe, vectors: WordVectors | None) -> None:
+    def __init__(self, recipe: Recipe, vectors: WordVectors | None = None) -> None:
         self.recipe = recipe
         self.vectors = vectors
         self.dev = recipe.dev()
@@ -205,7 +228,7 @@ class Trainer:
         self.names = signal_names(recipe, self.rows)
         self.X = matrix(recipe, self.rows, self.names, recipe.bits)
         self.texts = [recipe.shown(read_as(row.text)) for row in self.rows]
-        self.table = None if vectors is None else Table(vectors, self.texts, recipe.meaning)
+        self.table = None if vectors is None else Table(vectors, self.texts, _common(), recipe.meaning)
         self.V = None if self.table is None else self.table.sums(self.texts)
         self.y = np.array([row.positive for row in self.dev], dtype=int)
         self.learned = np.array([recipe.learned(row) and row.shipped for row in self.rows])
@@ -216,13 +239,22 @@ class Trainer:
         name, bits, c = self.recipe.name, self.recipe.bits, self.recipe.c
         y = np.array([row.positive for row in self.rows], dtype=int)[use]
         weights = np.array([row.weight for row in self.rows])[use]
+        size = 1 << bits
+        drawn = self.X[use]
+        counts = np.ones(drawn.shape[1])
+        if self.recipe.contrast:
+            counts[:size] = contrasts(drawn[:, :size], y, weights, self.recipe.contrast)
+        X = (drawn @ sparse.diags(counts)).tocsr()
         if self.table is None:
-            return {name: head_of(name, model_of(self.X[use], y, weights, c), self.names, bits)}
-        X = sparse.hstack([self.X[use], sparse.csr_matrix(self.V[use])]).tocsr()
-        model = model_with_vectors(X, y, weights, c)
-        known = [text for text, one in zip(self.texts, use, strict=True) if one]
-        meant = self.table.meanings(model.coef_[0][-self.table.width :], known)
-        return {name: replace(head_of(name, model, self.names, bits), meanings=meant)}
+            model = model_of(X, y, weights, c)
+        else:
+            model = model_with_vectors(sparse.hstack([X, sparse.csr_matrix(self.V[use])]).tocsr(), y, weights, c)
+        model.coef_[0][: len(counts)] *= counts
+        head = head_of(name, model, self.names, bits)
+        if self.table is not None:
+            known = [text for text, one in zip(self.texts, use, strict=True) if one]
+            head = replace(head, meanings=self.table.meanings(model.coef_[0][len(counts) :], known))
+        return {name: head}
 
     def left_out(self, apart: Callable[[int], Any]) -> Any:
         """Sums of the development rows, each from a model that has not seen the rows that `apart` says go together."""

@@ -63,17 +63,29 @@ def _key(word: str) -> int:
     return found ^ found >> 47
 
 
+class Common:
+    """How common words are in texts of all kinds; nothing else is taken from these."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        told = [_words(text) for text in texts]
+        self._counts = Counter(word for words in told for word in words)
+        self._total = len(told)
+
+    def weight(self, word: str) -> float:
+        """What a word counts: 1, and less the more common it is."""
+        return RARE / (RARE + (self._counts[word] + 0.1) / self._total)
+
+
 class Table:
     """The vectors as one model takes them: without what all words of its texts have in common, and without the
     direction in which those differ most, which tells common words from rare ones; common words count less."""
 
-    def __init__(self, vectors: WordVectors, texts: Iterable[str], scale: float) -> None:
+    def __init__(self, vectors: WordVectors, texts: Iterable[str], common: Common, scale: float) -> None:
         self._row_of = vectors.row_of
+        self._common = common
         told = [_words(text) for text in texts]
-        counts = Counter(word for words in told for word in set(words))
-        self._total = len(told)
-        self._counts = counts
-        seen = vectors.vectors[[vectors.row_of[word] for word in sorted(counts) if word in vectors.row_of]]
+        ours = sorted({word for words in told for word in words} & vectors.row_of.keys())
+        seen = vectors.vectors[[vectors.row_of[word] for word in ours]]
         mean = seen.mean(axis=0)
         directions = np.linalg.svd(seen - mean, full_matrices=False)[2]
         self._vectors = (vectors.vectors - mean) @ directions[1:].T
@@ -87,20 +99,17 @@ class Table:
 
     def _sum(self, words: Sequence[str]) -> Any:
         rows = [self._row_of.get(word, -1) for word in words]
-        known = [(row, self._weight(word)) for row, word in zip(rows, words, strict=True) if row >= 0]
+        known = [(row, self._common.weight(word)) for row, word in zip(rows, words, strict=True) if row >= 0]
         if not known:
             return np.zeros(self._vectors.shape[1])
         found, weights = zip(*known, strict=True)
         return np.array(weights) @ self._vectors[list(found)] / np.sqrt(len(words))
 
-    def _weight(self, word: str) -> float:
-        return RARE / (RARE + (self._counts[word] + 0.1) / self._total)
-
     def meanings(self, head: Any, texts: Iterable[str]) -> Meanings:
         """What a head over the sums comes to for each word, for the words that ship; `texts` are those that it was
         trained on."""
         drawn = self._vectors @ head
-        of = {word: drawn[row] * self._weight(word) for word, row in self._row_of.items()}
+        of = {word: drawn[row] * self._common.weight(word) for word, row in self._row_of.items()}
         seen = {word for text in texts for word in _words(text)} & of.keys()
         others = sorted((word for word in of if word not in seen), key=lambda word: (-abs(of[word]), word))
         kept = [*sorted(seen), *others[: max(0, MOST - len(seen))]]

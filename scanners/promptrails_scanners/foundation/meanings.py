@@ -10,6 +10,7 @@ highest bytes, and for each print its weight plus 128.
 
 from __future__ import annotations
 
+import sys
 import zlib
 from array import array
 from bisect import bisect_left
@@ -60,6 +61,8 @@ def meanings(weights: Mapping[str, int], scale: float) -> Meanings:
 def unpacked(data: bytes, scale: float) -> Meanings:
     """The same from their part of a file of weights."""
     many = len(data) // 4
-    low, middle, high = (data[at * many : (at + 1) * many] for at in range(3))
-    steps = (one + (two << 8) + (three << 16) for one, two, three in zip(low, middle, high, strict=True))
+    steps = array("I", bytes(4 * many))
+    whole = memoryview(steps).cast("B")
+    for at in range(3):
+        whole[at if sys.byteorder == "little" else 3 - at :: 4] = data[at * many : (at + 1) * many]
     return Meanings(array("I", accumulate(steps)), data[3 * many :], scale)
