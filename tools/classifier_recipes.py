@@ -44,6 +44,12 @@ class Recipe:
     most: int = 700
     c: float = 8.0
     bits: int = 16
+    contrast: float = 0.0
+    """How much more than others features count that set positive rows apart: the power of the logarithm of the ratio;
+    0: all count the same."""
+    meaning: float = 0.0
+    """What the vectors of the words of a text count beside its features, as the length that they have together; 0: the
+    model does not know them."""
     fixed: Sequence[str] = ()
     """Signals that are not learned."""
     kinds: Sequence[str] = ()
@@ -132,6 +138,7 @@ RECIPES: Mapping[str, Recipe] = {
         prompt_injection.build,
         phrases.signals,
         fpr=0.055,
+        contrast=0.3,
         rails={"leolee99/PIGuard NotInject": 0.04, "microsoft/BIPIA clean": 0.05},
         others=[*_PROMPTS, ("toxicity", "surge"), ("ban_topics", "clinc"), ("ban_topics", "openai/gsm8k")],
         fixed=("told", "asked", "length"),
@@ -142,6 +149,8 @@ RECIPES: Mapping[str, Recipe] = {
         toxicity.build,
         hate.signals,
         fpr=0.10,
+        contrast=0.5,
+        meaning=0.5,
         rails={"paul-rottger": 0.25, "lmarena": 0.03},
         others=[
             ("harmful", "lmarena"),
@@ -158,6 +167,7 @@ RECIPES: Mapping[str, Recipe] = {
         bias.build,
         hate.signals,
         fpr=0.15,
+        meaning=0.5,
         rails={"nyu-mll/BBQ": 0.08},
         others=[("toxicity", "surge"), ("harmful", "XSTest")],
         also=[("toxicity", f"paul-rottger*|{part}") for part in (*_ABOUT_GROUPS, "*|0")],
@@ -168,6 +178,8 @@ RECIPES: Mapping[str, Recipe] = {
         harmful.build,
         harm.signals,
         fpr=0.10,
+        contrast=0.5,
+        meaning=0.5,
         rails={"XSTest": 0.20, "PurpleLlama": 0.02, "lmarena": 0.05},
         others=[
             ("toxicity", "surge"),
@@ -185,6 +197,7 @@ RECIPES: Mapping[str, Recipe] = {
         no_refusal.build,
         refusals.signals,
         fpr=0.03,
+        contrast=0.5,
         rails={"lmarena": 0.01},
         shown=refusals.shown,
         kinds=("partial",),

@@ -1,11 +1,14 @@
 """Trains the models of the scanners and writes their weights, with a manifest of what they were trained on.
 
-Wants scikit-learn, in an environment of its own; the package itself does without.  The same rows, sentences and version
-of scikit-learn (1.9.1) give the same weights, byte by byte.
+Wants scikit-learn and msgpack, in an environment of its own; the package itself does without.  The same rows,
+sentences, vectors and version of scikit-learn (1.9.1) give the same weights.
 
-    python tools/train_classifiers.py --data FOLDER     train all, and write the weights and their manifest
-    python tools/train_classifiers.py [NAME ...]        train these, on the rows beside the repository
-    python tools/train_classifiers.py --check [NAME]    only print what cross-validation says
+Some models know what words mean: a head over vectors of words is fitted together with the rest, and what ships of it is
+one number for each word.  FOLDER2 has the vectors; `word_vectors.py` says which, and where they are from.
+
+    python tools/train_classifiers.py --data FOLDER --vectors FOLDER2   train all, and write weights and manifest
+    python tools/train_classifiers.py --vectors FOLDER2 [NAME ...]      train these, on the rows beside the repository
+    python tools/train_classifiers.py --vectors FOLDER2 --check [NAME]  only print what cross-validation says
     python tools/train_classifiers.py --evasions NAME   recall per trick on the development rows, of the shipped weights
 """
 
@@ -19,6 +22,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from math import log
 from pathlib import Path
 from typing import Any
@@ -30,14 +34,17 @@ from sklearn.linear_model import LogisticRegression
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent / name) for name in ("scanners", "")]
 
 from classifier_recipes import RECIPES, Recipe  # noqa: E402
-from classifier_rows import DATA, ROOT, Row, folds, groups  # noqa: E402
+from classifier_rows import DATA, ROOT, Row, folds, groups, shared  # noqa: E402
 from evasions import TRICKS, any_trick  # noqa: E402
+from word_vectors import Common, Table, WordVectors  # noqa: E402
 
 from promptrails_scanners.foundation import linear  # noqa: E402
 from promptrails_scanners.foundation.linear import Head  # noqa: E402
 from promptrails_scanners.foundation.views import canonical, deleeted  # noqa: E402
 
 KIND_BITS = 12
+ALL_KINDS = (*RECIPES, "ban_topics", "language", "sensitive", "pii")
+"""Files whose texts tell which words are common."""
 SIGNAL = 0.4
 """What a signal counts in training, so that words keep a say beside the rules."""
 WEIGHTS = ROOT / "scanners" / "promptrails_scanners" / "weights"
@@ -80,15 +87,40 @@ def signal_names(recipe: Recipe, rows: Sequence[Row]) -> list[str]:
     return sorted(names - set(recipe.fixed))
 
 
-def fitted(name: str, X: Any, y: Any, weights: Any, names: Sequence[str], bits: int, c: float) -> Head:
-    """A head with integer weights, as it will ship."""
+def model_of(X: Any, y: Any, weights: Any, c: float) -> Any:
+    """A linear model."""
     model = LogisticRegression(C=c, max_iter=500, class_weight="balanced", solver="liblinear", random_state=0)
-    model.fit(X, y, sample_weight=weights)
+    return model.fit(X, y, sample_weight=weights)
+
+
+def model_with_vectors(X: Any, y: Any, weights: Any, c: float) -> Any:
+    """The same by a solver that does not mind that some columns have a number for every text."""
+    return LogisticRegression(C=c, max_iter=1000, class_weight="balanced").fit(X, y, sample_weight=weights)
+
+
+def contrasts(X: Any, y: Any, weights: Any, power: float) -> Any:
+    """What each column counts: the more, the more its part of the positive rows differs from that of the others, so
+    that the fit need not find that out of few rows (Wang and Manning 2012).  All together count what they did."""
+    there = X.copy()
+    there.data = np.ones_like(there.data)
+    logs = [np.log(_share(there[y == one], weights[y == one])) for one in (0, 1)]
+    count = np.abs(logs[1] - logs[0]) ** power
+    scaled = X.multiply(count[np.newaxis, :])
+    return count * np.sqrt(X.multiply(X).sum() / scaled.multiply(scaled).sum())
+
+
+def _share(there: Any, weights: Any) -> Any:
+    return (there.T @ weights + 1.0) / (weights.sum() + 2.0)
+
+
+def head_of(name: str, model: Any, names: Sequence[str], bits: int) -> Head:
+    """A head with integer weights, as it will ship."""
     size = 1 << bits
     drawn = model.coef_[0][:size]
     scale = float(np.abs(drawn).max()) / 127 or 1.0
     whole = np.clip(np.rint(drawn / scale), -127, 127).astype(int) + linear.ZERO
-    ours = {one: round(float(value) * SIGNAL, 4) for one, value in zip(names, model.coef_[0][size:], strict=True)}
+    signals = model.coef_[0][size : size + len(names)]
+    ours = {one: round(float(value) * SIGNAL, 4) for one, value in zip(names, signals, strict=True)}
     repeated = bytes(whole.tolist()) * (1 << (linear.BITS - bits))
     return Head(name, scale, float(model.intercept_[0]), 1.0, ours, repeated)
 
@@ -100,13 +132,6 @@ def folded(X: Any, bits: int, fewer: int) -> Any:
     return sparse.hstack([X[:, :size] @ sparse.csr_matrix(ones, shape=(size, small)), X[:, size:]]).tocsr()
 
 
-def main_head(recipe: Recipe, X: Any, rows: Sequence[Row], chosen: Any, names: Sequence[str]) -> dict[str, Head]:
-    """The head that says whether."""
-    weights = np.array([row.weight for row in rows])
-    y = np.array([row.positive for row in rows], dtype=int)
-    return {recipe.name: fitted(recipe.name, X[chosen], y[chosen], weights[chosen], names, recipe.bits, recipe.c)}
-
-
 def kind_heads(recipe: Recipe, X: Any, rows: Sequence[Row], chosen: Any, names: Sequence[str]) -> dict[str, Head]:
     """The heads that say of which kind."""
     weights = np.array([row.weight for row in rows])
@@ -116,7 +141,7 @@ def kind_heads(recipe: Recipe, X: Any, rows: Sequence[Row], chosen: Any, names: 
     heads: dict[str, Head] = {}
     for kind in recipe.kinds:
         y = np.array([kind in one.split() for one in of], dtype=int)
-        heads[kind] = fitted(kind, small[use], y[use], weights[use], names, KIND_BITS, recipe.c)
+        heads[kind] = head_of(kind, model_of(small[use], y[use], weights[use], recipe.c), names, KIND_BITS)
     return heads
 
 
@@ -174,29 +199,62 @@ def by_source(rows: Sequence[Row], y: Any, z: Any, point: float, part: bool) -> 
 # ------------------------------------------------------------------ one model
 
 
+@cache
+def _common() -> Common:
+    return Common(row.text for name in ALL_KINDS for row in shared(name))
+
+
 class Trainer:
     """One recipe with its rows as numbers."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, vectors: WordVectors | None = None) -> None:
         self.recipe = recipe
+        self.vectors = vectors
         self.dev = recipe.dev()
-        extra = recipe.extra()
-        tricked = [
-            replace(row, text=any_trick(row.text, at), source="tricks", weight=0.3)
-            for at, row in enumerate(self.dev)
-            if at % 5 == 0 and len(row.text) < 600
+        known = [*self.dev, *recipe.extra()]
+        twins = [at for at, row in enumerate(self.dev) if at % 5 == 0 and len(row.text) < 600]
+        self.rows = [
+            *known,
+            *(
+                replace(self.dev[at], text=any_trick(self.dev[at].text, at), source="tricks", weight=0.3)
+                for at in twins
+            ),
         ]
-        self.rows = [*self.dev, *extra, *tricked]
-        numbers = groups([*self.dev, *extra])
-        numbers += [numbers[at] for at, row in enumerate(self.dev) if at % 5 == 0 and len(row.text) < 600]
-        self.folds = np.array(folds(numbers))
+        numbers = groups(known)
+        self.folds = np.array(folds([*numbers, *(numbers[at] for at in twins)]))
+        named = ["own" if row.own else row.source for row in known]
+        self.sources = [*named, *(named[at] for at in twins)]
+        """Of each row, that of the row it was made from."""
         self.names = signal_names(recipe, self.rows)
         self.X = matrix(recipe, self.rows, self.names, recipe.bits)
+        self.texts = [recipe.shown(read_as(row.text)) for row in self.rows]
+        self.table = None if vectors is None else Table(vectors, self.texts, _common(), recipe.meaning)
+        self.V = None if self.table is None else self.table.sums(self.texts)
         self.y = np.array([row.positive for row in self.dev], dtype=int)
         self.learned = np.array([recipe.learned(row) and row.shipped for row in self.rows])
 
     def heads(self, chosen: Any) -> dict[str, Head]:
-        return main_head(self.recipe, self.X, self.rows, chosen & self.learned, self.names)
+        """The head that says whether."""
+        use = chosen & self.learned
+        name, bits, c = self.recipe.name, self.recipe.bits, self.recipe.c
+        y = np.array([row.positive for row in self.rows], dtype=int)[use]
+        weights = np.array([row.weight for row in self.rows])[use]
+        size = 1 << bits
+        drawn = self.X[use]
+        counts = np.ones(drawn.shape[1])
+        if self.recipe.contrast:
+            counts[:size] = contrasts(drawn[:, :size], y, weights, self.recipe.contrast)
+        X = (drawn @ sparse.diags(counts)).tocsr()
+        if self.table is None:
+            model = model_of(X, y, weights, c)
+        else:
+            model = model_with_vectors(sparse.hstack([X, sparse.csr_matrix(self.V[use])]).tocsr(), y, weights, c)
+        model.coef_[0][: len(counts)] *= counts
+        head = head_of(name, model, self.names, bits)
+        if self.table is not None:
+            known = [text for text, one in zip(self.texts, use, strict=True) if one]
+            head = replace(head, meanings=self.table.meanings(model.coef_[0][len(counts) :], known))
+        return {name: head}
 
     def left_out(self, apart: Callable[[int], Any]) -> Any:
         """Sums of the development rows, each from a model that has not seen the rows that `apart` says go together."""
@@ -215,13 +273,7 @@ class Trainer:
         print(report(f"{self.recipe.name}: folds", self.y, z, point))
         for most in (0.01, 0.03, 0.05, 0.10, 0.15):
             print(report(f"    at FPR {most}", self.y, z, _point(z[self.y == 0], most)))
-        of = ["own" if row.own else row.source for row in self.rows]
-        texts: dict[str, str] = {row.text: row.source for row in self.dev}
-        of = [
-            texts.get(row.text, name) if row.source == "tricks" else name
-            for row, name in zip(self.rows, of, strict=True)
-        ]
-        left = self.left_out(of.__getitem__)
+        left = self.left_out(self.sources.__getitem__)
         print(report("    source left out", self.y, left, point))
         by_source(self.dev, self.y, z, point, part)
         for row, label, value in zip(self.dev, self.y, z, strict=True):
@@ -249,7 +301,9 @@ class Trainer:
         WEIGHTS.mkdir(exist_ok=True)
         for name, data in files.items():
             (WEIGHTS / f"{name}.bin").write_bytes(data)
+        told = {} if self.vectors is None else {"vectors": self.vectors.about()}
         return {
+            **told,
             "files": {
                 f"{name}.bin": {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
                 for name, data in files.items()
@@ -290,6 +344,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[*RECIPES, []])
     parser.add_argument("--data", help="the folder that has NAME.jsonl for each scanner")
+    parser.add_argument("--vectors", type=Path, help="the folder with vectors of words, for models that know them")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--evasions", action="store_true")
     parser.add_argument("--parts", action="store_true", help="figures by part of a source")
@@ -297,14 +352,20 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.data:
         os.environ[DATA] = asked.data
+    names = asked.names or list(RECIPES)
+    vectors = None
+    if not asked.evasions and any(RECIPES[name].meaning for name in names):
+        if asked.vectors is None:
+            parser.error("--vectors: name the folder with vectors of words")
+        vectors = WordVectors(asked.vectors)
     path = WEIGHTS / "manifest.json"
     manifest = json.loads(path.read_text()) if path.exists() else {}
-    for name in asked.names or RECIPES:
+    for name in names:
         recipe = RECIPES[name]
         if asked.evasions:
             evasions(recipe)
             continue
-        trainer = Trainer(recipe)
+        trainer = Trainer(recipe, vectors if recipe.meaning else None)
         point, slope = trainer.check(asked.parts, asked.wrong)
         if not asked.check:
             manifest[name] = trainer.write(point, slope)

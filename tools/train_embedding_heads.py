@@ -2,8 +2,10 @@
 
 Wants scikit-learn, onnxruntime and tokenizers, in an environment of its own, and a folder with all-MiniLM-L6-v2.
 
-    python tools/train_embedding_heads.py FOLDER            train, and write the weights
-    python tools/train_embedding_heads.py --check FOLDER    only print what cross-validation says
+    python tools/train_embedding_heads.py --vectors FOLDER2 FOLDER           train, and write the weights
+    python tools/train_embedding_heads.py --vectors FOLDER2 --check FOLDER   only print what cross-validation says
+
+FOLDER2 has the vectors of words that the small models beside them want, see `word_vectors.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from classifier_recipes import RECIPES, Recipe  # noqa: E402
 from classifier_rows import Row, folds, groups  # noqa: E402
 from train_classifiers import WEIGHTS, cut_at, report, sources  # noqa: E402
 from train_classifiers import Trainer as SmallTrainer  # noqa: E402
+from word_vectors import WordVectors  # noqa: E402
 
 from promptrails_scanners.foundation.views import canonical  # noqa: E402
 from promptrails_scanners.models.embedder import Embedder  # noqa: E402
@@ -39,7 +42,7 @@ _MOST = 13.8
 class Trainer:
     """One recipe, its rows as vectors."""
 
-    def __init__(self, recipe: Recipe, vector: Callable[[str], Sequence[float]]) -> None:
+    def __init__(self, recipe: Recipe, vector: Callable[[str], Sequence[float]], words: WordVectors) -> None:
         self.recipe = recipe
         self.dev = recipe.dev()
         self.rows = [*self.dev, *recipe.extra()]
@@ -48,7 +51,7 @@ class Trainer:
         self.folds = np.array(folds(groups(self.rows)))
         self.learned = np.array([recipe.learned(row) and row.shipped for row in self.rows])
         self.weights = np.array([row.weight for row in self.rows])
-        self.small = SmallTrainer(recipe)
+        self.small = SmallTrainer(recipe, words)
 
     def fitted(self, chosen: Any) -> Any:
         use = chosen & self.learned
@@ -78,7 +81,7 @@ class Trainer:
         cut = cut_at(y, z, self.recipe, self.dev)
         print(report("    together", y, z, cut))
         sources_of = [_source(row) for row in self.rows]
-        apart = self.small.left_out([_source(row) for row in self.small.rows].__getitem__)
+        apart = self.small.left_out(self.small.sources.__getitem__)
         left = by_vector * self.left_out(sources_of) + by_small * np.clip(slope * (apart - point), -_MOST, _MOST)
         print(report("    source left out", y, left, cut), flush=True)
         return by_vector, by_small, cut
@@ -107,12 +110,14 @@ def _source(row: Row) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
+    parser.add_argument("--vectors", type=Path, required=True)
     parser.add_argument("--check", action="store_true")
     asked = parser.parse_args()
     vector = Embedder(EmbedModel(folder=asked.folder), "training").vector
+    words = WordVectors(asked.vectors)
     heads, learned = {}, {}
     for name in NAMES:
-        trainer = Trainer(RECIPES[name], vector)
+        trainer = Trainer(RECIPES[name], vector, words)
         heads[name] = trainer.head(*trainer.check())
         learned[name] = sources([row for row, use in zip(trainer.rows, trainer.learned, strict=True) if use])
     if asked.check:

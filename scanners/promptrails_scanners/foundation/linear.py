@@ -3,7 +3,8 @@
 A text is its distinct words, the distinct pairs of words in a row, and the runs of 3 to 5 characters in each word.
 Every one of these has a bucket, the lowest 16 bits of its CRC-32.  A head has a weight for each bucket; what a text
 scores is the sum of its features' weights divided by the square root of how many there are, and what named signals add
-to that, such as a rule that matched.
+to that, such as a rule that matched.  A head can have weights of single words beside them: their sum, divided by the
+square root of how many distinct words the text has, is added.
 
 A file of weights is, in order:
 
@@ -11,7 +12,8 @@ A file of weights is, in order:
 - all that follows, compressed by zlib: one line of JSON with a line feed,
   `{"bits": 16, "heads": [{"name", "scale", "bias", "slope", "signals": {name: weight}}]}`, and then
 - for each head `2 ** bits` bytes: its weights plus 128, in units of `scale`.  With fewer than 16 bits, the lowest ones
-  of a bucket count.
+  of a bucket count; and then
+- for each head with `"words": {"many", "scale"}` the weights of its words, as `foundation.meanings` has them.
 
 The score of a head is the logistic function of `slope * (sum + signals + bias)`: 0.5 at the point chosen for it.
 """
@@ -32,6 +34,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from promptrails_scanners.foundation import lazily
+from promptrails_scanners.foundation.meanings import Meanings, unpacked
 
 MAGIC = b"PRLM1\n"
 BITS = 16
@@ -152,11 +155,19 @@ class Head:
     signals: Mapping[str, float]
     weights: bytes
     """One for each of the 65,536 buckets."""
+    meanings: Meanings | None = None
+    """Weights of single words; of a text that is given by its buckets alone they say nothing."""
 
     def total(self, features: array[int] | Features, signals: Mapping[str, float]) -> float:
         """The sum before it is made a score: above 0 is above the point that was chosen."""
-        size = features.size if isinstance(features, Features) else len(features)
-        return self.weighed(self._drawn(features) if size else 0, size, signals)
+        if not isinstance(features, Features):
+            return self.weighed(sum(map(self.weights.__getitem__, features)), len(features), signals)
+        drawn = sum(map(self._of_word, features.words))
+        pairs = sum(map(self.weights.__getitem__, features.pairs))
+        total = self.weighed((drawn & _LANE_MASK) + pairs, features.size, signals)
+        if self.meanings is None or not features.words:
+            return total
+        return total + self.meanings.scale * (drawn >> _LANE) / sqrt(len(features.words))
 
     def weighed(self, drawn: int, size: int, signals: Mapping[str, float]) -> float:
         """The same where the weights of all features, `size` in number, have been added up."""
@@ -166,17 +177,15 @@ class Head:
             return self.bias + added
         return self.bias + added + self.scale * (drawn - ZERO * size) / sqrt(size)
 
-    def _drawn(self, features: array[int] | Features) -> int:
-        if not isinstance(features, Features):
-            return sum(map(self.weights.__getitem__, features))
-        return sum(map(self._of_word, features.words)) + sum(map(self.weights.__getitem__, features.pairs))
-
     @cached_property
     def _of_word(self) -> Callable[[str], int]:
-        """What the features of a word add up to; kept for so many words of each head."""
+        """What the features of a word add up to, and above that the weight of what it means; kept for so many words
+        of each head."""
+        meant = None if self.meanings is None else self.meanings.weight
 
         def drawn(word: str) -> int:
-            return sum(map(self.weights.__getitem__, word_buckets(word)))
+            features = sum(map(self.weights.__getitem__, word_buckets(word)))
+            return features if meant is None else features + (meant(word) << _LANE)
 
         return lru_cache(maxsize=_SUMS_KEPT)(drawn)
 
@@ -256,32 +265,48 @@ def read(data: bytes) -> list[Head]:
         raise ValueError("not a file of weights, or of another version: it does not begin with PRLM1")
     about, _, rest = zlib.decompress(data[len(MAGIC) :]).partition(b"\n")
     head = json.loads(about)
-    size = 1 << head["bits"]
-    if len(rest) != size * len(head["heads"]):
-        raise ValueError(f"a file of weights with {len(rest)} weights where there should be {size} for each head")
+    size, many = 1 << head["bits"], len(head["heads"])
+    wanted = size * many + sum(4 * one["words"]["many"] for one in head["heads"] if "words" in one)
+    if len(rest) != wanted:
+        raise ValueError(f"a file of weights with {len(rest)} weights where there should be {wanted}")
     repeated = 1 << (BITS - head["bits"])
-    return [
-        Head(
-            name=one["name"],
-            scale=one["scale"],
-            bias=one["bias"],
-            slope=one["slope"],
-            signals=one["signals"],
-            weights=rest[at * size : (at + 1) * size] * repeated,
+    heads: list[Head] = []
+    begin = size * many
+    for at, one in enumerate(head["heads"]):
+        about_words = one.get("words")
+        end = begin + (4 * about_words["many"] if about_words else 0)
+        heads.append(
+            Head(
+                name=one["name"],
+                scale=one["scale"],
+                bias=one["bias"],
+                slope=one["slope"],
+                signals=one["signals"],
+                weights=rest[at * size : (at + 1) * size] * repeated,
+                meanings=unpacked(rest[begin:end], about_words["scale"]) if about_words else None,
+            )
         )
-        for at, one in enumerate(head["heads"])
-    ]
+        begin = end
+    return heads
 
 
 def written(bits: int, heads: Iterable[Head]) -> bytes:
     """A file of weights; of each head the first `2 ** bits` weights count."""
     ours = list(heads)
-    about = {
-        "bits": bits,
-        "heads": [
-            {"name": one.name, "scale": one.scale, "bias": one.bias, "slope": one.slope, "signals": dict(one.signals)}
-            for one in ours
-        ],
-    }
-    body = json.dumps(about, sort_keys=True).encode() + b"\n" + b"".join(one.weights[: 1 << bits] for one in ours)
+    body = json.dumps({"bits": bits, "heads": list(map(_about, ours))}, sort_keys=True).encode() + b"\n"
+    body += b"".join(one.weights[: 1 << bits] for one in ours)
+    body += b"".join(one.meanings.packed() for one in ours if one.meanings is not None)
     return MAGIC + zlib.compress(body, 9)
+
+
+def _about(head: Head) -> dict[str, object]:
+    told: dict[str, object] = {
+        "name": head.name,
+        "scale": head.scale,
+        "bias": head.bias,
+        "slope": head.slope,
+        "signals": dict(head.signals),
+    }
+    if head.meanings is not None:
+        told["words"] = {"many": len(head.meanings.prints), "scale": head.meanings.scale}
+    return told
