@@ -91,6 +91,7 @@ class MaliciousUrls(BaseScanner[Options]):
         self._blocked = frozenset(options.block_domains)
         self._allowed = frozenset(options.allow_domains)
         self._tlds = frozenset(options.block_tlds)
+        self._listed = bool(self._blocked or self._allowed or self._tlds)
 
     def judge(self, text: str) -> Verdict:
         links, cut = self._links(text)
@@ -142,17 +143,18 @@ class MaliciousUrls(BaseScanner[Options]):
         address = parsed(link.text)
         if address is None:
             return "MALICIOUS_URL", 0.0
-        above = frozenset(parents(address.host)) | {address.host}
-        if above & self._blocked or address.host.rpartition(".")[2] in self._tlds:
-            return "BLOCKED_URL", 1.0
-        if above & self._allowed:
-            return "MALICIOUS_URL", 0.0
+        if self._listed:
+            above = parents(address.host)
+            if not self._blocked.isdisjoint(above) or above[-1].rpartition(".")[2] in self._tlds:
+                return "BLOCKED_URL", 1.0
+            if not self._allowed.isdisjoint(above):
+                return "MALICIOUS_URL", 0.0
         return max(self._reasons(link, address), key=lambda reason: reason[1])
 
     def _reasons(self, link: Link, address: Address) -> Iterable[tuple[str, float]]:
         options = self.options
         yield "MALICIOUS_URL", model.score(address) if options.use_model else 0.0
-        if options.check_punycode and (is_mixed(address.host) or imitated(address)):
+        if options.check_punycode and (is_mixed(address.host) or imitated(address.at)):
             yield "LOOKALIKE_URL", 0.9
         if options.check_credentials and address.user:
             yield "CREDENTIALS_URL", 0.9 if "." in address.user.partition(":")[0] else 0.6

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from promptrails_scanners.credentials import keys
 from promptrails_scanners.credentials.services import named, services, split
-from promptrails_scanners.credentials.tokens import tree
 from promptrails_scanners.credentials.values import lowered
 from promptrails_scanners.foundation import lazily
+from promptrails_scanners.foundation.tree import tree
 
 _LEAST = 64
 _LONG = 1024

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from promptrails_scanners.credentials.checks import is_jwt
 from promptrails_scanners.credentials.found import Found
-from promptrails_scanners.credentials.tokens import tree
 from promptrails_scanners.credentials.values import entropy, is_placeholder, is_random, lowered
 from promptrails_scanners.credentials.words import STAND_INS
 from promptrails_scanners.foundation import lazily
+from promptrails_scanners.foundation.tree import tree
 
 _WINDOW = 256
 _FOR_DOCUMENTS = lazily.pattern(

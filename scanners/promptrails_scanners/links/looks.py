@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from types import MappingProxyType
 
 from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.lookalikes import LOOKALIKES
-from promptrails_scanners.links.address import Address
+from promptrails_scanners.links.address import Host
 from promptrails_scanners.links.domains import domains
 
 _SPLIT = lazily.pattern(r"[^a-z0-9]+")
@@ -50,6 +52,8 @@ def _is_accented(label: str) -> bool:
 
 def skeleton(label: str) -> str:
     """What a label is taken for at a glance."""
+    if label.isascii():  # none of these looks like another one
+        return label.lower().replace("rn", "m").replace("vv", "w")
     plain = unicodedata.normalize("NFKD", "".join(LOOKALIKES.get(char, char) for char in label)).lower()
     plain = "".join(char for char in plain if not unicodedata.combining(char))
     return plain.replace("rn", "m").replace("vv", "w")
@@ -64,19 +68,23 @@ def _imitated(word: str) -> str | None:
     read = skeleton(word).translate(_LEET)
     if read != word and read in brands:
         return read
-    return next((brand for brand in _beginning(word[0]) if _is_one_off(word, brand)), None)
+    size = len(word)
+    near = (brand for long in (size - 1, size, size + 1) for brand in _brands().get((word[0], long), ()))
+    return next((brand for brand in near if _is_one_off(word, brand)), None)
 
 
-@lru_cache(maxsize=64)
-def _beginning(letter: str) -> tuple[str, ...]:
-    """The brands with that first letter that are long enough to be told by all but one of their letters."""
-    return tuple(brand for brand in domains().brands if len(brand) > _LEAST and brand[0] == letter)
+@cache
+def _brands() -> Mapping[tuple[str, int], tuple[str, ...]]:
+    """By first letter and length: the brands that are long enough to be told by all but one of their letters."""
+    found: dict[tuple[str, int], tuple[str, ...]] = {}
+    for brand in domains().brands:
+        if len(brand) > _LEAST:
+            found[brand[0], len(brand)] = (*found.get((brand[0], len(brand)), ()), brand)
+    return MappingProxyType(found)
 
 
 def _is_one_off(word: str, brand: str) -> bool:
-    """Whether one letter was left out, put in, changed or swapped with the next."""
-    if abs(len(word) - len(brand)) > 1:
-        return False
+    """Whether one letter was left out, put in, changed or swapped with the next; lengths are one apart at most."""
     at = next((at for at, (one, other) in enumerate(zip(word, brand, strict=False)) if one != other), None)
     if at is None:
         return False  # a plural, or another word that begins so
@@ -87,46 +95,36 @@ def _is_one_off(word: str, brand: str) -> bool:
     return longer[at + 1 :] == shorter[at:]
 
 
-def imitated(address: Address) -> str | None:
-    """The brand that a word of the host imitates by its letters."""
-    return None if address.is_ip or address.known else _imitated_by(address.host, address.domain)
-
-
 @lru_cache(maxsize=1024)
-def _imitated_by(host: str, domain: str) -> str | None:
-    for word in words(host):
+def imitated(host: Host) -> str | None:
+    """The brand that a word of the host imitates by its letters."""
+    if host.is_ip or host.known:
+        return None
+    for word in words(host.name):
         brand = _imitated(word)
-        if brand and domain not in domains().brands[brand]:
+        if brand and host.domain not in domains().brands[brand]:
             return brand
     return None
 
 
-def borrowed(address: Address) -> str | None:
+def borrowed(host: Host) -> str | None:
     """The brand that the host names although it belongs to somebody else."""
-    if address.is_ip or address.known:
+    if host.is_ip or host.known:
         return None
-    table = domains()
-    for word in words(address.host):
-        if word in table.brands and address.domain not in table.brands[word]:
+    table, read = domains(), words(host.name)
+    for word in read:
+        if word in table.brands and host.domain not in table.brands[word]:
             return word
-        if table.brand.search(word):
-            for name, theirs in table.brands.items():
-                if len(name) > _LEAST and name in word and address.domain not in theirs:
-                    return name
-    return None
+    told = " ".join(read)
+    if table.brand.search(told) is None:
+        return None
+    others = (name for name, theirs in table.brands.items() if len(name) > _LEAST and host.domain not in theirs)
+    return next((name for name in others if name in told), None)
 
 
-@lru_cache(maxsize=1024)
 def words(host: str) -> tuple[str, ...]:
     """The words of a host as they are read, without its ending."""
-    return tuple(
-        skeletal
-        for label in decoded(host).rpartition(".")[0].split(".")
-        for skeletal in _SPLIT.split(skeleton_of(label))
-        if skeletal
-    )
-
-
-def skeleton_of(label: str) -> str:
-    """The label in ASCII, where it has letters of other alphabets; otherwise itself."""
-    return label if label.isascii() else skeleton(label)
+    shown = decoded(host).rpartition(".")[0]
+    if not shown.isascii():
+        shown = ".".join(label if label.isascii() else skeleton(label) for label in shown.split("."))
+    return tuple(word for word in _SPLIT.split(shown) if word)
