@@ -129,8 +129,8 @@ def _apart(place: str) -> tuple[str, str]:
 def _named(name: str) -> Host:
     table, above = domains(), parents(name)
     domain = registered(name)
-    common = next((one for one in above if one in table.shared), None)
-    if common is not None:
+    if not table.shared.isdisjoint(above):
+        common = next(one for one in above if one in table.shared)
         below = name[: -len(common) - 1].rpartition(".")[2]
         site = f"{below}.{common}" if below else common
         return Host(name, domain, site, is_ip=False, known=False, shared=True)

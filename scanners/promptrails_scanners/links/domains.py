@@ -17,7 +17,6 @@ TOLD = 5
 class Domains(NamedTuple):
     known: frozenset[str]
     shared: frozenset[str]
-    short: frozenset[str]
     cheap: frozenset[str]
     """Endings that cost next to nothing, and are taken for harm more than others."""
     earned: frozenset[str]
@@ -47,7 +46,7 @@ def domains() -> Domains:
     real = frozenset(domain for theirs in brands.values() for domain in theirs) - all_of("shared")
     brand = re.compile(tree(name for name in brands if len(name) >= TOLD))
     known = all_of("known") | real
-    return Domains(known, all_of("shared"), all_of("short"), all_of("cheap"), all_of("earned"), brands, brand)
+    return Domains(known, all_of("shared"), all_of("cheap"), all_of("earned"), brands, brand)
 
 
 def _named(words: list[str]) -> list[str]:

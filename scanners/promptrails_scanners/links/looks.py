@@ -68,18 +68,21 @@ def _imitated(word: str) -> str | None:
     read = skeleton(word).translate(_LEET)
     if read != word and read in brands:
         return read
-    size = len(word)
-    near = (brand for long in (size - 1, size, size + 1) for brand in _brands().get((word[0], long), ()))
-    return next((brand for brand in near if _is_one_off(word, brand)), None)
+    for brand in _near().get((word[0], len(word)), ()):
+        if _is_one_off(word, brand):
+            return brand
+    return None
 
 
 @cache
-def _brands() -> Mapping[tuple[str, int], tuple[str, ...]]:
-    """By first letter and length: the brands that are long enough to be told by all but one of their letters."""
+def _near() -> Mapping[tuple[str, int], tuple[str, ...]]:
+    """By first letter and length of a word: the brands that may be one step away, of those that are long enough to be
+    told by all but one of their letters."""
     found: dict[tuple[str, int], tuple[str, ...]] = {}
     for brand in domains().brands:
-        if len(brand) > _LEAST:
-            found[brand[0], len(brand)] = (*found.get((brand[0], len(brand)), ()), brand)
+        size = len(brand)
+        for key in ((brand[0], size - 1), (brand[0], size), (brand[0], size + 1)) if size > _LEAST else ():
+            found[key] = (*found.get(key, ()), brand)
     return MappingProxyType(found)
 
 
@@ -122,6 +125,7 @@ def borrowed(host: Host) -> str | None:
     return next((name for name in others if name in told), None)
 
 
+@lru_cache(maxsize=1024)
 def words(host: str) -> tuple[str, ...]:
     """The words of a host as they are read, without its ending."""
     shown = decoded(host).rpartition(".")[0]
