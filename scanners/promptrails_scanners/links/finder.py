@@ -52,7 +52,8 @@ def find(text: str) -> Iterator[Link]:
         link = _trimmed(match[0])
         if _is_link(link):
             yield Link(match.start(), match.start() + len(link), link, _place(text, match.start()))
-    for match in _SCRIPT.finditer(text):
+    low = text.lower()
+    for match in _SCRIPT.finditer(text) if "script:" in low or "data:" in low else ():
         kind = "link" if match["link"] else "bare"
         if match[kind].lower().startswith("data:image/") and "svg" not in match[kind][:20].lower():
             continue

@@ -10,12 +10,10 @@ from types import MappingProxyType
 from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.lookalikes import LOOKALIKES
 from promptrails_scanners.links.address import Host
-from promptrails_scanners.links.domains import domains
+from promptrails_scanners.links.domains import TOLD, domains
 
 _SPLIT = lazily.pattern(r"[^a-z0-9]+")
 _LEET = str.maketrans("01345789", "oleastbg")
-_LEAST = 5
-"""Shorter names stand in too many others."""
 
 
 def decoded(host: str) -> str:
@@ -59,11 +57,10 @@ def skeleton(label: str) -> str:
     return plain.replace("rn", "m").replace("vv", "w")
 
 
-@lru_cache(maxsize=1024)
 def _imitated(word: str) -> str | None:
     """The brand that a word is one step away from, and is not."""
     brands = domains().brands
-    if len(word) < _LEAST or word in brands:
+    if word in brands:
         return None
     read = skeleton(word).translate(_LEET)
     if read != word and read in brands:
@@ -81,7 +78,7 @@ def _near() -> Mapping[tuple[str, int], tuple[str, ...]]:
     found: dict[tuple[str, int], tuple[str, ...]] = {}
     for brand in domains().brands:
         size = len(brand)
-        for key in ((brand[0], size - 1), (brand[0], size), (brand[0], size + 1)) if size > _LEAST else ():
+        for key in ((brand[0], size - 1), (brand[0], size), (brand[0], size + 1)) if size > TOLD else ():
             found[key] = (*found.get(key, ()), brand)
     return MappingProxyType(found)
 
@@ -104,25 +101,22 @@ def imitated(host: Host) -> str | None:
     if host.is_ip or host.known:
         return None
     for word in words(host.name):
-        brand = _imitated(word)
+        brand = _imitated(word) if len(word) >= TOLD else None
         if brand and host.domain not in domains().brands[brand]:
             return brand
     return None
 
 
-def borrowed(host: Host) -> str | None:
-    """The brand that the host names although it belongs to somebody else."""
-    if host.is_ip or host.known:
-        return None
+def borrowed(host: Host) -> bool:
+    """Whether the host names a brand although it belongs to somebody else."""
     table, read = domains(), words(host.name)
-    for word in read:
-        if word in table.brands and host.domain not in table.brands[word]:
-            return word
-    told = " ".join(read)
-    if table.brand.search(told) is None:
-        return None
-    others = (name for name, theirs in table.brands.items() if len(name) > _LEAST and host.domain not in theirs)
-    return next((name for name in others if name in told), None)
+    if not table.brands.keys().isdisjoint(read):
+        named = [word for word in read if word in table.brands]
+    elif table.brand.search(" ".join(read)):
+        named = [name for name in table.brands if len(name) >= TOLD and any(name in word for word in read)]
+    else:
+        return False
+    return any(host.domain not in table.brands[name] for name in named)
 
 
 @lru_cache(maxsize=1024)

@@ -18,9 +18,7 @@ NAME = "malicious_urls"
 _MASK = (1 << BITS) - 1
 _PLAIN = bytes(48 if 48 <= one < 58 else one if 97 <= one < 123 or one > 127 else 46 for one in range(256))
 _VOWELS = b"aeiouy"
-_DRAWN = lazily.pattern(r"[0-9a-f]{16}")
 _DATED = lazily.pattern(r"/(?:19|20)\d\d(?:/|-\d\d)")
-_HOST_INSIDE = lazily.pattern(r"[/.=][a-z0-9-]{1,63}\.(?:com|net|org|co|ca|de|fr|uk|br|jp|gov|it|es|info)(?:[/.?&]|$)")
 _LURES_WORDS = """
 account accounts airdrop alert auth authentication authorize bank banking banks billing bonus claim client cmd
 confirm connect connexion cuenta customer espace free gift help invoice limited log login logon mail notice office
@@ -49,6 +47,10 @@ _BACK_ROOMS = ("/wp-", "/cgi-bin", "/~", "/.", "/plugins/", "/includes/", "/comp
 """Where pages are put by those who broke in."""
 _ENDINGS = frozenset(("com", "net", "org", "gov", "co", "www"))
 _BEGUN = {kind: zlib.crc32(kind.encode()) for kind in ("host", "path", "ending")}
+_LONG = 6
+"""Shorter words can look like anything."""
+_DRAWN = 16
+"""So long a word with digits was not written by a person."""
 _PATH = 120
 """So much of a path is read word by word."""
 
@@ -97,18 +99,18 @@ def _of_root(address: Address) -> dict[str, float]:
 
 
 def _of_path(path: str, text: str, words: frozenset[bytes]) -> dict[str, float]:
+    long = [word for word in words if len(word) >= _LONG]
     said = {
         "script": path.endswith(_SCRIPTS),
         "file": path.endswith(_FILES),
-        "odd_path": max(map(_oddness, words), default=0.0),
-        "drawn": _DRAWN.search(text) is not None,
+        "odd_path": max(map(_oddness, long), default=0.0),
+        "drawn": any([len(word) >= _DRAWN and b"0" in word for word in long]),
         "path_lures": min(1.0, len(words & _LURES) / 2),
         "for_readers": min(1.0, len(words & _FOR_READERS) / 2),
         "brand_in_path": domains().brand.search(text) is not None,
         "back_room": any(map(path.__contains__, _BACK_ROOMS)),
         "mail": "@" in text or "%40" in text,
-        "host_in_path": "." in text and _HOST_INSIDE.search(text) is not None,
-        "dated": _DATED.search(path) is not None,
+        "dated": ("/20" in path or "/19" in path) and _DATED.search(path) is not None,
     }
     return {name: value for name, value in said.items() if value}
 
@@ -141,7 +143,7 @@ def _of_host(host: Host, words: Sequence[bytes]) -> dict[str, float]:
         "digit_words": min(1.0, sum(map(_has_both, words)) / 2),
         "long_name": min(1.0, max(0, len(main) - 12) / 20),
         "odd_name": _oddness(_spelled(main)),
-        "borrowed": borrowed(host) is not None,
+        "borrowed": borrowed(host),
         "imitated": imitated(host) is not None,
         "lures": min(1.0, sum(map(_LURES.__contains__, words)) / 2),
         "of_readers": labels[0] in _OF_READERS,
@@ -157,9 +159,9 @@ def _has_both(word: bytes) -> bool:
 def _oddness(word: bytes) -> float:
     """How little a word is one that people say: it has digits or few vowels, and hardly a letter twice."""
     size = len(word)
-    if size < 6:
+    if size < _LONG:
         return 0.0
-    strange = word.count(b"0") / size + max(0.0, 0.35 - sum(map(word.count, _VOWELS)) / size) * 2
+    strange = word.count(b"0") / size + max(0.0, len(word.translate(None, _VOWELS)) / size - 0.65) * 2
     return min(1.0, (len(set(word)) - 4) / 8 * strange) if strange else 0.0
 
 
