@@ -66,7 +66,8 @@ def _imitated(word: str) -> str | None:
     if read != word and read in brands:
         return read
     for brand in _near().get((word[0], len(word)), ()):
-        if _is_one_off(word, brand):
+        # one step changes the second letter or one of the last two, never both: as brands are longer than five letters
+        if (word[1] == brand[1] or word[-2:] == brand[-2:]) and _is_one_off(word, brand):
             return brand
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -175,6 +175,7 @@ def score(address: Address) -> float:
     return logistic(ours.slope * ours.weighed(drawn, len(buckets), signals))
 
 
+@cache
 def head() -> Head:
     """The weights, read at their first use."""
     return load(NAME)[NAME]
