@@ -15,7 +15,7 @@ def sources() -> set[tuple[str, str]]:
     """Name and licence of all that the manifests of the weights name, but for our own sentences."""
     manifest = json.loads((WEIGHTS / "manifest.json").read_text(encoding="utf-8"))
     of_classifiers = {(one["source"], one["licence"]) for model in manifest.values() for one in model["sources"]}
-    of_links = set(json.loads((WEIGHTS / "malicious_urls.json").read_text(encoding="utf-8"))["sources"].items())
+    links = json.loads((WEIGHTS / "malicious_urls.json").read_text(encoding="utf-8"))
     return {(name, licence) for name, licence in of_classifiers | of_links if name != "own sentences"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from promptrails_scanners.credentials.found import Found
@@ -88,7 +89,7 @@ def _may_be(value: str) -> bool:
 
 def _value(text: str, start: int, end: int) -> tuple[int, int]:
     """Without the names that are tied to it by hyphens, and without a full stop after it."""
-    while end > start and text[end - 1] in ".!%~-/_" and text[end - 1] not in "-_":
+    while end > start and text[end - 1] in ".!%~/":
         end -= 1
     at = start
     for _ in range(_SEGMENTS):
@@ -101,7 +102,9 @@ def _value(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
+@lru_cache(maxsize=2048)
 def _is_name(segment: str) -> bool:
+    """Whether it names something, rather than being a part of a value."""
     words = [word for _, word in split(segment)]
     joined = "".join(words)
     if joined != segment.lower():

@@ -21,6 +21,8 @@ class Services(NamedTuple):
     names: frozenset[str]
     words: frozenset[str]
     """Those of the names that are words of English, too."""
+    tails: frozenset[str]
+    """What names end with: a word that is none of these ends no name."""
 
 
 @cache
@@ -35,7 +37,8 @@ def services() -> Services:
         elif not line.startswith("#"):
             into.update(line.lower().split())
     words = frozenset(parts["[words]"])
-    return Services(frozenset(parts["[names]"]) | words, words)
+    names = frozenset(parts["[names]"]) | words
+    return Services(names, words, frozenset(name[at:] for name in names for at in range(len(name))))
 
 
 @lru_cache(maxsize=2048)
@@ -54,13 +57,15 @@ def split(name: str) -> tuple[tuple[int, str], ...]:
 
 def named(words: Sequence[str]) -> tuple[int, str, bool] | None:
     """The last service that the words name: which word ends the name, the name, and whether it is a word of English."""
-    names = services().names
+    names, common, tails = services()
     for last in range(len(words) - 1, -1, -1):
+        if words[last] not in tails:
+            continue
         name = found = ""
         for at in range(last, max(-1, last - _TOGETHER), -1):
             name = words[at] + name
             if name in names:
                 found = name
         if found:
-            return last, found, found in services().words
+            return last, found, found in common
     return None

@@ -239,7 +239,8 @@ def find(text: str) -> Iterator[Found]:
         return
     for form in _FORMS:
         for keyword in form.keywords:
-            yield from _stand(text, low, form, keyword)
+            if keyword in low:
+                yield from _stand(text, low, form, keyword)
 
 
 def _stand(text: str, low: str, form: _Form, keyword: str) -> Iterator[Found]:
