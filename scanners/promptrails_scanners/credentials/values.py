@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
@@ -93,7 +94,7 @@ _FILE = lazily.pattern(
 def entropy(value: str) -> float:
     """Bits per character (Shannon)."""
     size = len(value)
-    shares = [value.count(char) / size for char in dict.fromkeys(value)]
+    shares = [count / size for count in Counter(value).values()]
     return -sum([share * log2(share) for share in shares])
 
 
@@ -160,10 +161,7 @@ def is_placeholder(value: str) -> bool:
         return True
     if len(set(value)) < (2 if len(value) < 6 else 3 if len(value) < 12 else 5):
         return True
-    again = max(0, len(value) - 2) - len({value[at : at + 3] for at in range(len(value) - 2)})
-    if again >= 2 and _REPEATED.search(value):  # what stands there three times has two runs of three more than once
-        return True
-    return (again >= _SAME - 3 and _is_monotone(value)) or _is_counted_up(low)
+    return _is_monotone(value) or _is_counted_up(low) or _REPEATED.search(value) is not None
 
 
 def _is_monotone(value: str) -> bool:
@@ -199,6 +197,11 @@ def is_random(value: str, bits: float) -> bool:
 
     What has hexadecimal digits alone can have at most 4 bits, and is asked for less.
     """
+    return looks_drawn(value, bits) and not is_placeholder(value)
+
+
+def looks_drawn(value: str, bits: float) -> bool:
+    """The same, of what is known to be no placeholder."""
     digits = sum(map(str.isdigit, value))
     letters = sum(map(str.isalpha, value))
     if not digits or not letters:
@@ -208,4 +211,4 @@ def is_random(value: str, bits: float) -> bool:
     low = value.lower()
     if _RISES.search(low) and sum(map(len, _counted(low))) * 2 >= len(value):
         return False
-    return not is_written(value) and not is_placeholder(value)
+    return not is_written(value)
