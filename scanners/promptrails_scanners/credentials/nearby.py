@@ -15,6 +15,7 @@ from promptrails_scanners.credentials.values import (
     is_file,
     is_hex,
     is_placeholder,
+    is_typed,
     is_uuid,
     is_written,
     looks_drawn,
@@ -187,7 +188,7 @@ def _secret_word(words: list[str]) -> tuple[int, int]:
 
 
 def _score(value: str, context: _Context, generic: bool, bits: float) -> float:
-    if is_placeholder(value) or is_dated(value):
+    if is_placeholder(value) or is_dated(value) or is_typed(value):
         return 0.0
     if context.service and context.strength:
         return _score_named(value, context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -82,6 +83,10 @@ _LEFT_OPEN = lazily.pattern(
 _REPEATED = lazily.pattern(r"([A-Za-z0-9]{3,8})[-_.:]?\1[-_.:]?\1")
 _UUID = lazily.pattern(r"[0-9a-zA-Z]{8}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{12}")
 _HEX = lazily.pattern(r"[0-9a-f]+|[0-9A-F]+")
+_BOTH_CASES = lazily.pattern(r"(?=[^A-F]*[A-F])(?=[^a-f]*[a-f])[0-9A-Fa-f]{20,}")
+_OWN_LETTERS = 4
+_LEAST_ENCODED = 16
+_SAID = lazily.pattern(r"[A-Za-z][a-z]*(?:[ ./-][A-Za-z]?[a-z]*){0,32}")
 _DATE = lazily.pattern(r"(?<![0-9A-Za-z])(?:19|20)\d\d[-/.]?[01]\d[-/.]?[0-3]\d(?![0-9A-Za-z])")
 _DATED = 48
 _FILE = lazily.pattern(
@@ -152,6 +157,23 @@ def is_file(value: str) -> bool:
 def is_dated(value: str) -> bool:
     """Whether a date stands in it, as in versions and names of builds."""
     return len(value) < _DATED and not is_hex(value) and _DATE.search(value) is not None
+
+
+def is_typed(value: str) -> bool:
+    """Whether its form says that a person made it up: hexadecimal digits in both cases, which no machine mixes, but for
+    letters that it begins with; or words in base64."""
+    if _BOTH_CASES.fullmatch(value):
+        return not is_hex(value[_OWN_LETTERS:])
+    return len(value) >= _LEAST_ENCODED and _SAID.fullmatch(_from_base64(value)) is not None
+
+
+def _from_base64(value: str) -> str:
+    """What a value says in base64; nothing if it is none."""
+    plain = value.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode("ascii")
+    except ValueError:
+        return ""
 
 
 def is_placeholder(value: str) -> bool:
