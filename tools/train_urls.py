@@ -223,7 +223,8 @@ def sources(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """Of each source its licence, how many links, and a hash of them."""
     parts: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in rows:
-        parts[row.source, row.licence].append(f"{row.label}\t{row.text}")
+        licence = ", ".join(re.split(r"\s*[/+,]\s*", row.licence))
+        parts[row.source, licence].append(f"{row.label}\t{row.text}")
     return [
         {
             "source": source,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ROOT / "scanners/promptrails_scanners/weights"
+OUR_OWN = ("own sentences", "own links")
 NOTICE = (ROOT / "NOTICE").read_text(encoding="utf-8").splitlines()
 
 
@@ -16,7 +17,8 @@ def sources() -> set[tuple[str, str]]:
     manifest = json.loads((WEIGHTS / "manifest.json").read_text(encoding="utf-8"))
     of_classifiers = {(one["source"], one["licence"]) for model in manifest.values() for one in model["sources"]}
     links = json.loads((WEIGHTS / "malicious_urls.json").read_text(encoding="utf-8"))
-    return {(name, licence) for name, licence in of_classifiers | of_links if name != "own sentences"}
+    of_links = {(one["source"], one["licence"]) for one in links["sources"]}
+    return {(name, licence) for name, licence in of_classifiers | of_links if name not in OUR_OWN}
 
 
 def test_every_source_of_the_weights_is_named_with_its_licence() -> None:

@@ -35,6 +35,8 @@ _OPEN = lazily.pattern(
 )
 """What a link may follow that is still to come."""
 _LOOK = 256
+_BEFORE = frozenset(" <\"'(=:")
+"""One of these stands before the target of an image or a link."""
 
 
 class Link(NamedTuple):
@@ -80,6 +82,8 @@ def _trimmed(link: str) -> str:
 
 
 def _place(text: str, at: int) -> str:
+    if text[at - 1 : at] not in _BEFORE:
+        return "text"
     before = text[max(0, at - _LOOK) : at]
     if not before.rstrip(" <\"'").endswith(("(", "=", ":")):
         return "text"

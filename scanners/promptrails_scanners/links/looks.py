@@ -57,12 +57,11 @@ def skeleton(label: str) -> str:
     return plain.replace("rn", "m").replace("vv", "w")
 
 
-def _imitated(word: str) -> str | None:
-    """The brand that a word is one step away from, and is not."""
+def _imitated(word: str, read: str) -> str | None:
+    """The brand that a word is one step away from, and is not; with how it may be read."""
     brands = domains().brands
     if word in brands:
         return None
-    read = skeleton(word).translate(_LEET)
     if read != word and read in brands:
         return read
     for brand in _near().get((word[0], len(word)), ()):
@@ -101,8 +100,10 @@ def imitated(host: Host) -> str | None:
     """The brand that a word of the host imitates by its letters."""
     if host.is_ip or host.known:
         return None
-    for word in words(host.name):
-        brand = _imitated(word) if len(word) >= TOLD else None
+    said = words(host.name)
+    read = skeleton(" ".join(said)).translate(_LEET).split()
+    for word, plain in zip(said, read, strict=True):
+        brand = _imitated(word, plain) if len(word) >= TOLD else None
         if brand and host.domain not in domains().brands[brand]:
             return brand
     return None

@@ -51,7 +51,7 @@ _LONG = 6
 """Shorter words can look like anything."""
 _DRAWN = 16
 """So long a word with digits was not written by a person."""
-_PATH = 120
+_PATH = 80
 """So much of a path is read word by word."""
 
 
@@ -132,6 +132,7 @@ def _of_host(host: Host, words: Sequence[bytes]) -> dict[str, float]:
     name, table = host.name, domains()
     labels = name.split(".")
     main = host.site.partition(".")[0]
+    digits = [word.count(b"0") for word in words]
     said = {
         "shared": host.shared,
         "cheap": labels[-1] in table.cheap,
@@ -139,21 +140,16 @@ def _of_host(host: Host, words: Sequence[bytes]) -> dict[str, float]:
         "ending_inside": not _ENDINGS.isdisjoint(labels[1 : -1 - host.domain.count(".")]),
         "long_host": min(1.0, max(0, len(name) - 20) / 40),
         "hyphens": min(1.0, name.count("-") / 4),
-        "host_digits": min(1.0, sum([word.count(b"0") for word in words]) / 8),
-        "digit_words": min(1.0, sum(map(_has_both, words)) / 2),
+        "host_digits": min(1.0, sum(digits) / 8),
+        "digit_words": min(1.0, sum([0 < many < len(word) for many, word in zip(digits, words, strict=True)]) / 2),
         "long_name": min(1.0, max(0, len(main) - 12) / 20),
         "odd_name": _oddness(_spelled(main)),
         "borrowed": borrowed(host),
         "imitated": imitated(host) is not None,
-        "lures": min(1.0, sum(map(_LURES.__contains__, words)) / 2),
+        "lures": min(1.0, len(_LURES.intersection(words)) / 2),
         "of_readers": labels[0] in _OF_READERS,
     }
     return {name: value for name, value in said.items() if value}
-
-
-def _has_both(word: bytes) -> bool:
-    """Whether digits and letters stand in it."""
-    return 0 < word.count(b"0") < len(word)
 
 
 def _oddness(word: bytes) -> float:
