@@ -25,6 +25,11 @@ from promptrails_scanners.links.looks import imitated, is_mixed
 __all__ = ["META", "Options", "build", "scan"]
 
 _THRESHOLD = 0.5
+_SCRIPT, _LOOKALIKE = 0.9, 0.9
+_HOST_BEFORE, _USER = 0.9, 0.6
+"""Before an `@`: what looks like a host, and is none; a user's name."""
+_BY_IMAGE, _BY_CLICK = 0.85, 0.6
+"""An image is fetched by itself."""
 _REMOVED = "[URL removed]"
 _RANKS = {"BLOCKED_URL": 6, "DANGEROUS_SCHEME": 5, "LOOKALIKE_URL": 4, "CREDENTIALS_URL": 3, "EXFILTRATION_URL": 2}
 _SIGN = "a-z0-9\u0080-\U0010ffff"
@@ -91,6 +96,7 @@ class MaliciousUrls(BaseScanner[Options]):
         self._blocked = frozenset(options.block_domains)
         self._allowed = frozenset(options.allow_domains)
         self._tlds = frozenset(options.block_tlds)
+        self._listed = bool(self._blocked or self._allowed or self._tlds)
 
     def judge(self, text: str) -> Verdict:
         links, cut = self._links(text)
@@ -120,7 +126,7 @@ class MaliciousUrls(BaseScanner[Options]):
         for link in find(text):
             if len(links) == self.options.max_urls:
                 return links, True
-            if not self.allowed.covers(link.text):
+            if not (self.allowed and self.allowed.covers(link.text)):
                 links.append(link)
         return links, False
 
@@ -138,26 +144,31 @@ class MaliciousUrls(BaseScanner[Options]):
     def _judged(self, link: Link) -> tuple[str, float]:
         """What speaks most against a link, and how much."""
         if link.script:
-            return "DANGEROUS_SCHEME", 0.9
+            return "DANGEROUS_SCHEME", _SCRIPT
         address = parsed(link.text)
         if address is None:
             return "MALICIOUS_URL", 0.0
-        above = frozenset(parents(address.host)) | {address.host}
-        if above & self._blocked or address.host.rpartition(".")[2] in self._tlds:
-            return "BLOCKED_URL", 1.0
-        if above & self._allowed:
-            return "MALICIOUS_URL", 0.0
-        return max(self._reasons(link, address), key=lambda reason: reason[1])
+        if self._listed:
+            above = parents(address.host)
+            if not self._blocked.isdisjoint(above) or above[-1].rpartition(".")[2] in self._tlds:
+                return "BLOCKED_URL", 1.0
+            if not self._allowed.isdisjoint(above):
+                return "MALICIOUS_URL", 0.0
+        return self._worst(link, address)
 
-    def _reasons(self, link: Link, address: Address) -> Iterable[tuple[str, float]]:
+    def _worst(self, link: Link, address: Address) -> tuple[str, float]:
+        """What of the rules and the model speaks most against it; the model where nothing does more."""
         options = self.options
-        yield "MALICIOUS_URL", model.score(address) if options.use_model else 0.0
-        if options.check_punycode and (is_mixed(address.host) or imitated(address)):
-            yield "LOOKALIKE_URL", 0.9
+        worst = "MALICIOUS_URL", model.score(address) if options.use_model else 0.0
+        if options.check_punycode and (is_mixed(address.host) or imitated(address.at)) and worst[1] < _LOOKALIKE:
+            worst = "LOOKALIKE_URL", _LOOKALIKE
         if options.check_credentials and address.user:
-            yield "CREDENTIALS_URL", 0.9 if "." in address.user.partition(":")[0] else 0.6
-        if options.check_exfiltration and link.place != "text" and not address.known and carries(address):
-            yield "EXFILTRATION_URL", 0.85 if link.place == "image" else 0.6
+            score = _HOST_BEFORE if "." in address.user.partition(":")[0] else _USER
+            worst = ("CREDENTIALS_URL", score) if worst[1] < score else worst
+        if link.place != "text" and options.check_exfiltration and not address.known and carries(address):
+            score = _BY_IMAGE if link.place == "image" else _BY_CLICK
+            worst = ("EXFILTRATION_URL", score) if worst[1] < score else worst
+        return worst
 
     def _hangs_on_place(self, link: Link) -> bool:
         """Whether a link is harmful as an image and not as text."""

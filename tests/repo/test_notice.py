@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ROOT / "scanners/promptrails_scanners/weights"
+OUR_OWN = ("own sentences", "own links")
 NOTICE = (ROOT / "NOTICE").read_text(encoding="utf-8").splitlines()
 
 
@@ -15,9 +16,8 @@ def sources() -> set[tuple[str, str]]:
     """Name and licence of all that the manifests of the weights name, but for our own sentences."""
     manifest = json.loads((WEIGHTS / "manifest.json").read_text(encoding="utf-8"))
     used = [[*model["sources"], *([model["vectors"]] if "vectors" in model else [])] for model in manifest.values()]
-    of_classifiers = {(one["source"], one["licence"]) for model in used for one in model}
-    of_links = set(json.loads((WEIGHTS / "malicious_urls.json").read_text(encoding="utf-8"))["sources"].items())
-    return {(name, licence) for name, licence in of_classifiers | of_links if name != "own sentences"}
+    used.append(json.loads((WEIGHTS / "malicious_urls.json").read_text(encoding="utf-8"))["sources"])
+    return {(one["source"], one["licence"]) for model in used for one in model if one["source"] not in OUR_OWN}
 
 
 def test_every_source_of_the_weights_is_named_with_its_licence() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import random
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -65,6 +68,39 @@ def test_honest_links_are_left_alone(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "https://a-tool.readthedocs.io/en/latest/usage.html",
+        "https://someone.github.io/a-tool/docs/install/#from-source",
+        "https://img.shields.io/badge/build-passing-green.svg",
+        "https://docs.some-framework.dev/guides/getting-started",
+        "https://www.somecity.gov.uk/libraries/opening-hours",
+        "https://blog.somebody.org/2019/05/how-we-test/",
+        "https://www.example-museum.nl/en/collection",
+    ],
+)
+def test_links_of_projects_and_people_are_left_alone(url: str) -> None:
+    assert types(url) == []
+
+
+def test_pages_of_others_on_a_host_of_good_name_are_judged() -> None:
+    lure = "signin/account-verify/login.php?session=81f1a9c2d43b7e60"
+    assert types(f"https://paypal-billing-update.s3.us-east-2.amazonaws.com/{lure}") == ["MALICIOUS_URL"]
+    assert types(f"https://docs.aws.amazon.com/{lure}") == []
+
+
+def test_the_weights_are_those_that_the_manifest_names() -> None:
+    folder = files("promptrails_scanners") / "weights"
+    told = json.loads((folder / "malicious_urls.json").read_text(encoding="utf-8"))
+    assert set(told["files"]) == {"malicious_urls.bin"}
+    assert (
+        hashlib.sha256((folder / "malicious_urls.bin").read_bytes()).hexdigest()
+        == (told["files"]["malicious_urls.bin"]["sha256"])
+    )
+    assert all(one["rows"] > 0 and one["licence"] and len(one["sha256"]) == 64 for one in told["sources"])
+
+
+@pytest.mark.parametrize(
     ("text", "url"),
     [
         ("go to {}.", "http://bad.host.invalid/x"),
@@ -83,6 +119,35 @@ def test_links_are_found_however_they_are_written(text: str, url: str) -> None:
     assert found(whole_text, block_domains=["host.invalid"]) == [url]
     redacted = malicious_urls.scan(whole_text, block_domains=["host.invalid"]).redacted
     assert redacted == text.format("[URL removed]")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://b%61d.host.invalid/x",
+        "http://bad\u3002host\uff0einvalid/x",
+        "http://BAD.Host.Invalid./x",
+        "http://someone@bad.host.invalid:8080?x",
+        "http://bad.host.invalid#x",
+        "http://a[b@bad.host.invalid/",
+        "//bad.host.invalid/x".replace("//", "hxxps[:]//"),
+    ],
+)
+def test_a_host_is_read_as_browsers_read_it(url: str) -> None:
+    assert types(url, block_domains=["host.invalid"], **RULES) == ["BLOCKED_URL"]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::ffff:7f00:1]/", "http://[1::2]:80/x", "http://2130706433/", "http://0x7f000001/"]
+)
+def test_hosts_in_numbers_are_read(url: str) -> None:
+    expected = ["BLOCKED_URL"]
+    assert types(url, block_domains=["127.0.0.1", "1::2", "::ffff:127.0.0.1", "::ffff:7f00:1"], **RULES) == expected
+
+
+def test_what_leads_nowhere_is_left_alone() -> None:
+    for url in ("http://a.invalid:99999/", "http://[::1/", "http://[x]/", "http://a b/", "http://-/", "http://a:b@/"):
+        assert types(url, block_domains=["a.invalid"], check_credentials=False, **RULES) == []
 
 
 def test_hosts_without_a_scheme() -> None:

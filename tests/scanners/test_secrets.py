@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import re
 from typing import Any
@@ -131,6 +132,8 @@ def test_a_value_is_found_by_what_stands_around_it(before: str, value: str, afte
         "secret_access_key = 'abcdefg12346+FJQCK'",
         "postgresql://app:secret@db.example.com/main",
         "mysql://root:rx7K2@[2001:db8::17]/main",
+        "datadog-api-key: 3fA9c0De17b2846f5Ea10c9D7b3e8a42f6d1c05B",
+        f"api_key: {base64.b64encode(b'read the manual first').decode()}",
         "redis://:${REDIS_PASSWORD}@cache:6379/0",
         "redis://:password@cache:6379/0",
         "//registry.internal/:_authToken=${NPM_TOKEN}",
@@ -150,6 +153,11 @@ def rules_of_the_table() -> list[tuple[str, str, re.Pattern[str]]]:
     table = tokens._table()
     begin = [(prefix, rule.label, rule.pattern) for prefix, rules in table.rules.items() for rule in rules]
     return begin + [(inside, rule.label, rule.pattern) for inside, rule in table.inner.items()]
+
+
+def test_letters_before_hexadecimal_digits_may_be_of_another_case() -> None:
+    assert types(f"datadog-api-key: {drawn(40, HEX)}") == ["DATADOG_KEY"]
+    assert types(f"datadog-api-key: AC{drawn(40, HEX)}") == ["DATADOG_KEY"]
 
 
 def test_every_row_of_the_table_finds_tokens_of_its_form() -> None:

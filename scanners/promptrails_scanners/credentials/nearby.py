@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from promptrails_scanners.credentials.found import Found
@@ -14,9 +15,10 @@ from promptrails_scanners.credentials.values import (
     is_file,
     is_hex,
     is_placeholder,
-    is_random,
+    is_typed,
     is_uuid,
     is_written,
+    looks_drawn,
 )
 from promptrails_scanners.credentials.words import AGAINST, ALONE, BEFORE_KEY, PUBLIC_IDS, STRONG, TIED, WEAK, WITH_WORD
 from promptrails_scanners.foundation import lazily
@@ -25,8 +27,12 @@ REACH = 96
 """So far before a value the names that tell it can begin."""
 LONGEST = 2048
 _SHORT, _LONG, _SHORTEST = 16, 20, 12
+_READ = 12
+"""So many words before a value are looked at."""
 _NEAR = 8
 """A service is named in the last so many words."""
+_GAP, _CLOSE = 40, 12
+"""So far from the words that tell it a value stands at most, and so near if nothing else ties it to them."""
 
 _VALUE = lazily.pattern(rf"(?<![A-Za-z0-9])[A-Za-z0-9][A-Za-z0-9_~%.+/!-]{{{_SHORTEST - 2},{LONGEST}}}={{0,2}}")
 _SEGMENT = lazily.pattern(r"[A-Za-z][A-Za-z0-9]{1,24}[-_./]+")
@@ -88,7 +94,7 @@ def _may_be(value: str) -> bool:
 
 def _value(text: str, start: int, end: int) -> tuple[int, int]:
     """Without the names that are tied to it by hyphens, and without a full stop after it."""
-    while end > start and text[end - 1] in ".!%~-/_" and text[end - 1] not in "-_":
+    while end > start and text[end - 1] in ".!%~/":
         end -= 1
     at = start
     for _ in range(_SEGMENTS):
@@ -101,7 +107,9 @@ def _value(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
+@lru_cache(maxsize=2048)
 def _is_name(segment: str) -> bool:
+    """Whether it names something, rather than being a part of a value."""
     words = [word for _, word in split(segment)]
     joined = "".join(words)
     if joined != segment.lower():
@@ -120,18 +128,11 @@ def _context(text: str, at: int) -> _Context | None:
         if not line or _BLANK.fullmatch(text, line, at) or _PART.fullmatch(text, line, at):
             line = low
     before = text[max(line, low) : at]
-    words: list[str] = []
-    ends: list[int] = []
-    for match in _SPAN_OF_WORDS.finditer(before):
-        for offset, word in split(match[0]):
-            words.append(word)
-            ends.append(match.start() + offset + len(word))
-    if not words:
-        return None
-    return _read(before, words[-12:], ends[-12:])
+    words = [word for name in _SPAN_OF_WORDS.findall(before) for _, word in split(name)][-_READ:]
+    return _read(before, words) if words else None
 
 
-def _read(before: str, words: list[str], ends: list[int]) -> _Context | None:
+def _read(before: str, words: list[str]) -> _Context | None:
     if words[-1] in ("id", "ids") and len(words) > 1 and words[-2] in PUBLIC_IDS:
         return None
     strength, at = _secret_word(words)
@@ -146,16 +147,26 @@ def _read(before: str, words: list[str], ends: list[int]) -> _Context | None:
         return None
     last = max(at, service[0] if service else -1)
     between = words[last + 1 :]
-    gap = before[ends[last] :]
-    if len(between) > 2 or len(gap) > 40 or any(word in AGAINST for word in between):
+    if len(between) > 2 or any(word in AGAINST for word in between):
         return None
     if strength and at and words[at - 1] in AGAINST:
         return None
-    if _BROKEN.search(gap):
+    gap = before[_end_of_word(before, len(between)) :]
+    if len(gap) > _GAP or _BROKEN.search(gap):
         return None
     name, common = (service[1], service[2]) if service else (None, False)
     assigned = _ASSIGNED.search(before) is not None
-    return _Context(name, common, strength, not between, assigned, len(gap) <= 12, _is_alone(words, at))
+    return _Context(name, common, strength, not between, assigned, len(gap) <= _CLOSE, _is_alone(words, at))
+
+
+def _end_of_word(before: str, back: int) -> int:
+    """Where the last word ends, or the one so many words before it."""
+    ends = [
+        match.start() + offset + len(word)
+        for match in _SPAN_OF_WORDS.finditer(before)
+        for offset, word in split(match[0])
+    ]
+    return ends[-1 - back]
 
 
 def _is_alone(words: list[str], at: int) -> bool:
@@ -177,11 +188,11 @@ def _secret_word(words: list[str]) -> tuple[int, int]:
 
 
 def _score(value: str, context: _Context, generic: bool, bits: float) -> float:
-    if is_placeholder(value) or is_dated(value):
+    if is_placeholder(value) or is_dated(value) or is_typed(value):
         return 0.0
     if context.service and context.strength:
         return _score_named(value, context)
-    drawn = len(value) >= _SHORT and is_random(value, bits)
+    drawn = len(value) >= _SHORT and looks_drawn(value, bits)
     if context.service:
         near = context.last or context.close
         return 0.7 if drawn and near and not context.common and len(value) >= _LONG and not is_uuid(value) else 0.0

@@ -48,7 +48,7 @@ _USER = lazily.pattern(
 def find(text: str, generic: bool, bits: float) -> Iterator[Found]:
     """The passwords in a text, with the user's name where that stands before; if `generic`, quoted secrets."""
     low = lowered(text)
-    for name in _NAME.finditer(low):
+    for name in _NAME.finditer(low) if "pass" in low or "pwd" in low else ():
         found = _password(text, name)
         if found is None:
             continue
@@ -64,7 +64,7 @@ def find(text: str, generic: bool, bits: float) -> Iterator[Found]:
         ):
             yield Found(*user.span("user"), "USERNAME", found.score)
         yield found
-    for name in _SECRET.finditer(low) if generic else ():
+    for name in _SECRET.finditer(low) if generic and ("secret" in low or "key" in low or "token" in low) else ():
         quoted = _QUOTED.match(text, name.end())
         if quoted and _is_signs(quoted["value"], bits):
             yield Found(*quoted.span("value"), "SECRET", 0.8)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from promptrails_scanners.credentials import keys
 from promptrails_scanners.credentials.services import named, services, split
-from promptrails_scanners.credentials.tokens import tree
 from promptrails_scanners.credentials.values import lowered
 from promptrails_scanners.foundation import lazily
+from promptrails_scanners.foundation.tree import tree
 
 _LEAST = 64
 _LONG = 1024
@@ -110,13 +110,15 @@ class _Reader:
             return None
         line = self._text[max(start, end - _NEAR) : end].rstrip()
         first = line.rfind("\n") + 1
-        words: list[str] = []
-        ends: list[int] = []
-        for match in _NAME.finditer(line, first):
-            for offset, word in split(match[0]):
-                words.append(word)
-                ends.append(match.start() + offset + len(word))
+        words = [word for name in _NAME.findall(line, first) for _, word in split(name)]
         service = named(words)
         while service and service[1] in services().words:
             service = named(words[: service[0]])
-        return max(start, end - _NEAR) + ends[service[0]] if service else None
+        return max(start, end - _NEAR) + _ends(line, first)[service[0]] if service else None
+
+
+def _ends(line: str, first: int) -> list[int]:
+    """Where each word of a line ends."""
+    return [
+        match.start() + offset + len(word) for match in _NAME.finditer(line, first) for offset, word in split(match[0])
+    ]

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from promptrails_scanners.credentials.tokens import tree
 from promptrails_scanners.credentials.words import NO_PASSWORDS, STAND_INS
 from promptrails_scanners.foundation import lazily
+from promptrails_scanners.foundation.tree import tree
 
 SHORTEST = 8
 """A shorter value is one where it stands as a word, not within another."""

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from promptrails_scanners.credentials.checks import is_jwt
 from promptrails_scanners.credentials.found import Found
-from promptrails_scanners.credentials.tokens import tree
 from promptrails_scanners.credentials.values import entropy, is_placeholder, is_random, lowered
 from promptrails_scanners.credentials.words import STAND_INS
 from promptrails_scanners.foundation import lazily
+from promptrails_scanners.foundation.tree import tree
 
 _WINDOW = 256
 _FOR_DOCUMENTS = lazily.pattern(
@@ -239,7 +239,8 @@ def find(text: str) -> Iterator[Found]:
         return
     for form in _FORMS:
         for keyword in form.keywords:
-            yield from _stand(text, low, form, keyword)
+            if keyword in low:
+                yield from _stand(text, low, form, keyword)
 
 
 def _stand(text: str, low: str, form: _Form, keyword: str) -> Iterator[Found]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from promptrails_scanners.credentials.checks import KINDS, crc_base62
 from promptrails_scanners.credentials.found import Found
 from promptrails_scanners.credentials.values import entropy, is_placeholder
 from promptrails_scanners.foundation import lazily
+from promptrails_scanners.foundation.tree import tree
 
 _SETS = {
     "<a>": "[A-Za-z0-9]",
@@ -126,14 +127,3 @@ def _compiled(prefix: str, rest: str) -> re.Pattern[str]:
     for name, chars in _SETS.items():
         rest = rest.replace(name, chars) if name in rest else rest
     return lazily.pattern(_BEFORE + re.escape(prefix) + f"(?:{rest})" + _AFTER)
-
-
-def tree(words: Iterable[str]) -> str:
-    """A pattern for any of the words, in which common beginnings stand once, so that other text is left fast."""
-    branches: dict[str, list[str]] = {}
-    for word in words:
-        if not word:
-            return ""
-        branches.setdefault(word[0], []).append(word[1:])
-    parts = [re.escape(first) + tree(rests) for first, rests in sorted(branches.items())]
-    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from itertools import pairwise
 from math import log2
 
 from promptrails_scanners.foundation import lazily
+from promptrails_scanners.foundation.tree import tree
 
 _PAIRS = (
     "47874573725988072989665563",
@@ -43,6 +45,10 @@ _PAIRS = (
 less is half as often, one more twice.  Counted over the words of the standard library of Python."""
 
 _EVEN = 6
+_SCORES = {
+    first: {second: int(often) - _EVEN for second, often in enumerate(row, ord("a"))}
+    for first, row in enumerate(_PAIRS, ord("a"))
+}
 _WRITTEN = -0.4
 """On average over its pairs, a word of English scores above this, letters by chance below."""
 _STEPS = 10
@@ -60,17 +66,27 @@ _ONE = lazily.pattern(rf"(.)\1{{{_SAME - 1},4096}}")
 _LONGER = "\u0130"
 """The one character that is two in lower case: a capital i with a dot."""
 _LETTERS = lazily.pattern(r"[A-Z]?[a-z]+|[A-Z]+")
-_PLACEHOLDER = lazily.pattern(
-    r"""example|sample|dummy|placeholder|changeme|change[-_]?it|redacted|removed|masked|foobar|lorem|unknown|undefined
-    |your[-_ ]|[-_]your|^your|insert[-_]|fake(?=fake)|replace[-_ ]?(?:with|me|this)|t[-_]?o[-_]?d[-_]?o\b
-    |not[-_]?a[-_]?real|not[-_](?:a|your|set)|^not[a-z]{3,8}token|<[^>]{0,64}>|\[[^\]]{0,64}\]|^\{[^}]{0,64}\}$|^\#\{
-    |\$\{|\{\{|\$\(|%\(|^\$[A-Za-z_{(]|^%[A-Za-z_]{1,64}%$|^@|^&lt;|xxxx|\*\*\*|\.\.\.|0000000|1111111
-    |process\.env|os\.environ|getenv|secrets\.|^(?:env|vars?|config|self|this)\.""",
-    re.IGNORECASE | re.VERBOSE,
+_EXAMPLES = """
+example sample dummy placeholder changeme change-it change_it changeit redacted removed masked foobar lorem unknown
+undefined your- your_ -your _your insert- insert_ fakefake xxxx *** ... 0000000 1111111 process.env os.environ getenv
+secrets. ${ {{ $( %(
+"""
+_EXAMPLE = lazily.pattern(
+    tree([*_EXAMPLES.split(), "your "])
+    + r"|replace[-_ ]?(?:with|me|this)|t[-_]?o[-_]?d[-_]?o\b|not[-_]?a[-_]?real|not[-_](?:a|your|set)|<[^>]{0,64}>"
+    r"|\[[^\]]{0,64}\]"
 )
+_LEFT_OPEN = lazily.pattern(
+    r"your|not[a-z]{3,8}token|\{[^}]{0,64}\}$|\#\{|\$[a-z_{(]|%[a-z_]{1,64}%$|@|&lt;|(?:env|vars?|config|self|this)\."
+)
+"""How a value in lower case begins that is to be filled in."""
 _REPEATED = lazily.pattern(r"([A-Za-z0-9]{3,8})[-_.:]?\1[-_.:]?\1")
 _UUID = lazily.pattern(r"[0-9a-zA-Z]{8}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{12}")
 _HEX = lazily.pattern(r"[0-9a-f]+|[0-9A-F]+")
+_BOTH_CASES = lazily.pattern(r"(?=[^A-F]*[A-F])(?=[^a-f]*[a-f])[0-9A-Fa-f]{20,}")
+_OWN_LETTERS = 4
+_LEAST_ENCODED = 16
+_SAID = lazily.pattern(r"[A-Za-z][a-z]*(?:[ ./-][A-Za-z]?[a-z]*){0,32}")
 _DATE = lazily.pattern(r"(?<![0-9A-Za-z])(?:19|20)\d\d[-/.]?[01]\d[-/.]?[0-3]\d(?![0-9A-Za-z])")
 _DATED = 48
 _FILE = lazily.pattern(
@@ -83,20 +99,21 @@ _FILE = lazily.pattern(
 def entropy(value: str) -> float:
     """Bits per character (Shannon)."""
     size = len(value)
-    return -sum(n / size * log2(n / size) for n in Counter(value).values()) if size else 0.0
+    shares = [count / size for count in Counter(value).values()]
+    return -sum([share * log2(share) for share in shares])
 
 
 @lru_cache(maxsize=4096)
 def _letters_score(letters: str) -> int:
-    score = 0
-    for first, second in pairwise(letters):
-        score += ord(_PAIRS[ord(first) - 97][ord(second) - 97]) - 48 - _EVEN
-    return score
+    raw = letters.encode()
+    return sum([_SCORES[first][second] for first, second in pairwise(raw)])
 
 
 def is_written(value: str) -> bool:
     """Whether the letters in it make words of English, or names in a program."""
-    if sum(map(str.isdigit, value)) * 5 > len(value) or is_hex(value):
+    if not value.isalpha() and sum(map(str.isdigit, value)) * 5 > len(value):
+        return False
+    if is_hex(value):
         return False
     score = pairs = letters = 0
     for part in _LETTERS.findall(value):
@@ -134,7 +151,7 @@ def is_hex(value: str) -> bool:
 
 def is_file(value: str) -> bool:
     """Whether it ends as names of files and hosts do."""
-    return _FILE.search(value) is not None
+    return "." in value and _FILE.search(value) is not None
 
 
 def is_dated(value: str) -> bool:
@@ -142,22 +159,44 @@ def is_dated(value: str) -> bool:
     return len(value) < _DATED and not is_hex(value) and _DATE.search(value) is not None
 
 
+def is_typed(value: str) -> bool:
+    """Whether its form says that a person made it up: hexadecimal digits in both cases, which no machine mixes, but for
+    letters that it begins with; or words in base64."""
+    if _BOTH_CASES.fullmatch(value):
+        return not is_hex(value[_OWN_LETTERS:])
+    return len(value) >= _LEAST_ENCODED and _SAID.fullmatch(_from_base64(value)) is not None
+
+
+def _from_base64(value: str) -> str:
+    """What a value says in base64; nothing if it is none."""
+    plain = value.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode("ascii")
+    except ValueError:
+        return ""
+
+
 def is_placeholder(value: str) -> bool:
     """Whether it stands for a value: marked as an example, left to be filled in, all one character, or counted up."""
-    if _PLACEHOLDER.search(value):
+    low = value.lower()
+    if _LEFT_OPEN.match(low) or _EXAMPLE.search(low):
         return True
     if len(set(value)) < (2 if len(value) < 6 else 3 if len(value) < 12 else 5):
         return True
-    return _is_regular(value) or _REPEATED.search(value) is not None
+    return _is_monotone(value) or _is_counted_up(low) or _REPEATED.search(value) is not None
 
 
-def _is_regular(value: str) -> bool:
-    """Whether a good part of it is one character over and over, or counts up."""
-    size = len(value)
+def _is_monotone(value: str) -> bool:
+    """Whether a good part of it is one character over and over."""
     same = _ONE.search(value)
-    if same and len(same[0]) >= size // 5:
-        return True
-    low = value.lower()
+    return same is not None and len(same[0]) >= len(value) // 5
+
+
+def _is_counted_up(low: str) -> bool:
+    """Whether a good part of it counts up."""
+    size = len(low)
+    if not any([low[at : at + _RISE] in _COUNTED for at in range(0, size - _RISE + 1, _STEPS - _RISE + 1)]):
+        return False  # every run of ten has one of these whole
     return any(low[at : at + _STEPS] in _COUNTED for at in range(size - _STEPS + 1)) and (
         size <= 4 * _STEPS or any(low[at : at + size // 4] in _COUNTED for at in range(size - size // 4 + 1))
     )
@@ -180,6 +219,11 @@ def is_random(value: str, bits: float) -> bool:
 
     What has hexadecimal digits alone can have at most 4 bits, and is asked for less.
     """
+    return looks_drawn(value, bits) and not is_placeholder(value)
+
+
+def looks_drawn(value: str, bits: float) -> bool:
+    """The same, of what is known to be no placeholder."""
     digits = sum(map(str.isdigit, value))
     letters = sum(map(str.isalpha, value))
     if not digits or not letters:
@@ -189,4 +233,4 @@ def is_random(value: str, bits: float) -> bool:
     low = value.lower()
     if _RISES.search(low) and sum(map(len, _counted(low))) * 2 >= len(value):
         return False
-    return not is_written(value) and not is_placeholder(value)
+    return not is_written(value)

@@ -7,7 +7,7 @@ import ipaddress
 import re
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from promptrails_scanners.foundation import lazily
 from promptrails_scanners.links.domains import domains
@@ -15,72 +15,60 @@ from promptrails_scanners.links.domains import domains
 _DOTS = lazily.pattern(r"\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)", re.IGNORECASE)
 _MADE_UP = frozenset("[({")
 _SCHEME = lazily.pattern(r"^(?:h[tx*]{2}ps?|ftps?|wss?)\s?(?:\[:\]|:)(?:\[//\]|//)", re.IGNORECASE)
-_HOST = lazily.pattern(r"[\w.:-]{1,253}")
+_PARTS = lazily.pattern(
+    r"[a-z]+://(?P<place>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:\#(?P<fragment>.*))?",
+    re.IGNORECASE | re.DOTALL,
+)
+"""As RFC 3986 has it, appendix B."""
+_NAME = lazily.pattern(r"[\w.-]{1,253}")
+_DOTS_ELSEWHERE = str.maketrans("\u3002\uff0e\uff61", "...")
+"""What browsers read as a full stop in the name of a host (UTS 46)."""
+_HIGHEST_PORT = 65535
 _NUMERIC = lazily.pattern(r"[0-9a-fx.:]{1,64}", re.IGNORECASE)
 _NUMBERS = lazily.pattern(r"0x[0-9a-f]{1,8}|\d{8,10}", re.IGNORECASE)
-_SECOND_LEVEL = frozenset(
-    (
-        "co",
-        "com",
-        "org",
-        "net",
-        "ac",
-        "gov",
-        "gob",
-        "edu",
-        "or",
-        "ne",
-        "go",
-        "in",
-        "web",
-        "nom",
-        "mil",
-        "sch",
-        "ltd",
-        "me",
-    )
-)
+_SECOND_LEVELS = "co com org net ac gov gob edu or ne go in web nom mil sch ltd me"
+_SECOND_LEVEL = frozenset(_SECOND_LEVELS.split())
+"""Before the ending of a country, these are a part of the ending."""
+_HOSTS_KEPT = 1024
 
 
-class Address(NamedTuple):
-    """Where a link leads; all of it in plain writing, the host in lower case."""
+class Host(NamedTuple):
+    """Who is behind a link, as far as a name tells."""
 
-    scheme: str
-    user: str
-    """What stands before an `@`, with the password."""
-    host: str
-    port: int | None
-    path: str
-    query: str
+    name: str
+    """In lower case; an address in numbers as it is usually written."""
     domain: str
     """What somebody registered: `example.co.uk`; for an address in numbers, that."""
     site: str
     """The same, or where anybody can have pages, the part that is one person's: `someone.github.io`."""
     is_ip: bool
+    known: bool
+    """Whether an organisation of good name is behind it, and nobody else; or it leads to one's own network."""
+    shared: bool
+    """Whether anybody can have pages there."""
+
+
+class Address(NamedTuple):
+    """Where a link leads; all of it in plain writing."""
+
+    user: str
+    """What stands before an `@`, with the password."""
+    at: Host
+    path: str
+    query: str
+    fragment: str
+
+    @property
+    def host(self) -> str:
+        return self.at.name
+
+    @property
+    def domain(self) -> str:
+        return self.at.domain
 
     @property
     def known(self) -> bool:
-        """Whether an organisation of good name is behind it, and nobody else; or it leads to one's own network."""
-        return _is_known(self.host, self.is_ip)
-
-    @property
-    def shared(self) -> bool:
-        """Whether anybody can have pages there."""
-        return _is_shared(self.host)
-
-
-@lru_cache(maxsize=1024)
-def _is_known(host: str, is_ip: bool) -> bool:
-    if is_ip:
-        return not ipaddress.ip_address(host).is_global
-    if _is_shared(host):
-        return False
-    return host == "localhost" or not domains().known.isdisjoint(parents(host))
-
-
-@lru_cache(maxsize=1024)
-def _is_shared(host: str) -> bool:
-    return not domains().shared.isdisjoint(parents(host))
+        return self.at.known
 
 
 def parents(host: str) -> list[str]:
@@ -94,9 +82,9 @@ def plain(link: str) -> str:
     text = html.unescape(link) if "&" in link else link
     if not _MADE_UP.isdisjoint(text):
         text = _DOTS.sub(".", text)
-    match = _SCHEME.match(text)
-    if match and match[0] in ("https://", "http://"):
+    if text.startswith(("https://", "http://")):
         return text
+    match = _SCHEME.match(text)
     if match:
         scheme = match[0].lower().replace("[", "").replace("]", "").replace(" ", "").replace("x", "t").replace("*", "t")
         return scheme + text[match.end() :]
@@ -105,30 +93,57 @@ def plain(link: str) -> str:
 
 def parsed(link: str) -> Address | None:
     """The parts of a link; None where it leads nowhere."""
-    try:
-        parts = urlsplit(plain(link))
-        host = (parts.hostname or "").rstrip(".").lower()
-        port = parts.port
-    except ValueError:
+    parts = _PARTS.match(plain(link))
+    if parts is None:
         return None
-    if not host or len(host) > 253 or not _HOST.fullmatch(host):
+    before, path, query, fragment = parts.groups("")
+    user, _, place = before.rpartition("@")
+    host = _host(place)
+    return None if host is None else Address(unquote(user) if user else "", host, path, query, fragment)
+
+
+@lru_cache(maxsize=_HOSTS_KEPT)
+def _host(place: str) -> Host | None:
+    """Who is behind what stands before the path of a link, a port included; None where nobody can be."""
+    if "%" in place or not place.isascii():
+        place = unquote(place).translate(_DOTS_ELSEWHERE)
+    name, port = _apart(place.lower())
+    if port and not (port.isdecimal() and port.isascii() and int(port) <= _HIGHEST_PORT):
         return None
-    number = _number(host)
-    user = unquote(parts.netloc.rpartition("@")[0]) if "@" in parts.netloc else ""
+    number = _number(name)
     if number is not None:
-        return Address(parts.scheme, user, number, port, parts.path, parts.query, number, number, is_ip=True)
-    domain = registered(host)
-    return Address(parts.scheme, user, host, port, parts.path, parts.query, domain, _site(host, domain), is_ip=False)
+        text = str(number)
+        return Host(text, text, text, is_ip=True, known=not number.is_global, shared=False)
+    return _named(name) if _NAME.fullmatch(name) else None
 
 
-def _number(host: str) -> str | None:
+def _apart(place: str) -> tuple[str, str]:
+    """Host and port; in brackets, the host has colons of its own."""
+    if place.startswith("["):
+        name, _, port = place[1:].partition("]")
+        return name, port.removeprefix(":")
+    name, _, port = place.partition(":")
+    return name.rstrip("."), port
+
+
+def _named(name: str) -> Host:
+    table, above = domains(), parents(name)
+    domain = registered(name)
+    if not table.shared.isdisjoint(above):
+        common = next(one for one in above if one in table.shared)
+        below = name[: -len(common) - 1].rpartition(".")[2]
+        site = f"{below}.{common}" if below else common
+        return Host(name, domain, site, is_ip=False, known=False, shared=True)
+    known = name == "localhost" or not table.known.isdisjoint(above)
+    return Host(name, domain, domain, is_ip=False, known=known, shared=False)
+
+
+def _number(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address that a host in numbers stands for, however it is written."""
     if not _NUMERIC.fullmatch(host):
         return None
     try:
-        if _NUMBERS.fullmatch(host):
-            return str(ipaddress.ip_address(int(host, 0)))
-        return str(ipaddress.ip_address(host))
+        return ipaddress.ip_address(int(host, 0) if _NUMBERS.fullmatch(host) else host)
     except ValueError:
         return None
 
@@ -139,12 +154,3 @@ def registered(host: str) -> str:
     if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL:
         return ".".join(labels[-3:])
     return ".".join(labels[-2:])
-
-
-def _site(host: str, domain: str) -> str:
-    table = domains()
-    found = [one for one in parents(host) if one in table.shared]
-    if not found:
-        return domain
-    below = host[: -len(found[0]) - 1].rpartition(".")[2]
-    return f"{below}.{found[0]}" if below else found[0]

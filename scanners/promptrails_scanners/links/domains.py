@@ -8,6 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from promptrails_scanners.foundation.tree import tree
+
 TOLD = 5
 """Shorter names stand in too many other words."""
 
@@ -15,7 +17,10 @@ TOLD = 5
 class Domains(NamedTuple):
     known: frozenset[str]
     shared: frozenset[str]
-    short: frozenset[str]
+    cheap: frozenset[str]
+    """Endings that cost next to nothing, and are taken for harm more than others."""
+    earned: frozenset[str]
+    """Endings that are for some only, or that those like who make things for others."""
     brands: Mapping[str, frozenset[str]]
     """Names that are imitated, and the domains that are really theirs."""
     brand: re.Pattern[str]
@@ -39,9 +44,9 @@ def domains() -> Domains:
 
     brands = {line[0]: frozenset(line[1:]) for line in parts["brands"]}
     real = frozenset(domain for theirs in brands.values() for domain in theirs) - all_of("shared")
-    told = sorted((name for name in brands if len(name) >= TOLD), key=len, reverse=True)
-    brand = re.compile("|".join(map(re.escape, told)))
-    return Domains(all_of("known") | real, all_of("shared"), all_of("short"), brands, brand)
+    brand = re.compile(tree(name for name in brands if len(name) >= TOLD))
+    known = all_of("known") | real
+    return Domains(known, all_of("shared"), all_of("cheap"), all_of("earned"), brands, brand)
 
 
 def _named(words: list[str]) -> list[str]:

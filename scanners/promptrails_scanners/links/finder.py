@@ -35,6 +35,8 @@ _OPEN = lazily.pattern(
 )
 """What a link may follow that is still to come."""
 _LOOK = 256
+_BEFORE = frozenset(" <\"'(=:")
+"""One of these stands before the target of an image or a link."""
 
 
 class Link(NamedTuple):
@@ -52,7 +54,8 @@ def find(text: str) -> Iterator[Link]:
         link = _trimmed(match[0])
         if _is_link(link):
             yield Link(match.start(), match.start() + len(link), link, _place(text, match.start()))
-    for match in _SCRIPT.finditer(text):
+    low = text.lower()
+    for match in _SCRIPT.finditer(text) if "script:" in low or "data:" in low else ():
         kind = "link" if match["link"] else "bare"
         if match[kind].lower().startswith("data:image/") and "svg" not in match[kind][:20].lower():
             continue
@@ -79,6 +82,8 @@ def _trimmed(link: str) -> str:
 
 
 def _place(text: str, at: int) -> str:
+    if text[at - 1 : at] not in _BEFORE:
+        return "text"
     before = text[max(0, at - _LOOK) : at]
     if not before.rstrip(" <\"'").endswith(("(", "=", ":")):
         return "text"

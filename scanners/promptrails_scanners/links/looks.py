@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import unicodedata
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from types import MappingProxyType
 
 from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.lookalikes import LOOKALIKES
-from promptrails_scanners.links.address import Address
-from promptrails_scanners.links.domains import domains
+from promptrails_scanners.links.address import Host
+from promptrails_scanners.links.domains import TOLD, domains
 
 _SPLIT = lazily.pattern(r"[^a-z0-9]+")
 _LEET = str.maketrans("01345789", "oleastbg")
-_LEAST = 5
-"""Shorter names stand in too many others."""
 
 
 def decoded(host: str) -> str:
@@ -50,33 +50,41 @@ def _is_accented(label: str) -> bool:
 
 def skeleton(label: str) -> str:
     """What a label is taken for at a glance."""
+    if label.isascii():  # none of these looks like another one
+        return label.lower().replace("rn", "m").replace("vv", "w")
     plain = unicodedata.normalize("NFKD", "".join(LOOKALIKES.get(char, char) for char in label)).lower()
     plain = "".join(char for char in plain if not unicodedata.combining(char))
     return plain.replace("rn", "m").replace("vv", "w")
 
 
-@lru_cache(maxsize=1024)
-def _imitated(word: str) -> str | None:
-    """The brand that a word is one step away from, and is not."""
+def _imitated(word: str, read: str) -> str | None:
+    """The brand that a word is one step away from, and is not; with how it may be read."""
     brands = domains().brands
-    if len(word) < _LEAST or word in brands:
+    if word in brands:
         return None
-    read = skeleton(word).translate(_LEET)
     if read != word and read in brands:
         return read
-    return next((brand for brand in _beginning(word[0]) if _is_one_off(word, brand)), None)
+    for brand in _near().get((word[0], len(word)), ()):
+        # one step changes the second letter or one of the last two, never both: as brands are longer than five letters
+        if (word[1] == brand[1] or word[-2:] == brand[-2:]) and _is_one_off(word, brand):
+            return brand
+    return None
 
 
-@lru_cache(maxsize=64)
-def _beginning(letter: str) -> tuple[str, ...]:
-    """The brands with that first letter that are long enough to be told by all but one of their letters."""
-    return tuple(brand for brand in domains().brands if len(brand) > _LEAST and brand[0] == letter)
+@cache
+def _near() -> Mapping[tuple[str, int], tuple[str, ...]]:
+    """By first letter and length of a word: the brands that may be one step away, of those that are long enough to be
+    told by all but one of their letters."""
+    found: dict[tuple[str, int], tuple[str, ...]] = {}
+    for brand in domains().brands:
+        size = len(brand)
+        for key in ((brand[0], size - 1), (brand[0], size), (brand[0], size + 1)) if size > TOLD else ():
+            found[key] = (*found.get(key, ()), brand)
+    return MappingProxyType(found)
 
 
 def _is_one_off(word: str, brand: str) -> bool:
-    """Whether one letter was left out, put in, changed or swapped with the next."""
-    if abs(len(word) - len(brand)) > 1:
-        return False
+    """Whether one letter was left out, put in, changed or swapped with the next; lengths are one apart at most."""
     at = next((at for at, (one, other) in enumerate(zip(word, brand, strict=False)) if one != other), None)
     if at is None:
         return False  # a plural, or another word that begins so
@@ -87,46 +95,36 @@ def _is_one_off(word: str, brand: str) -> bool:
     return longer[at + 1 :] == shorter[at:]
 
 
-def imitated(address: Address) -> str | None:
-    """The brand that a word of the host imitates by its letters."""
-    return None if address.is_ip or address.known else _imitated_by(address.host, address.domain)
-
-
 @lru_cache(maxsize=1024)
-def _imitated_by(host: str, domain: str) -> str | None:
-    for word in words(host):
-        brand = _imitated(word)
-        if brand and domain not in domains().brands[brand]:
+def imitated(host: Host) -> str | None:
+    """The brand that a word of the host imitates by its letters."""
+    if host.is_ip or host.known:
+        return None
+    said = words(host.name)
+    read = skeleton(" ".join(said)).translate(_LEET).split()
+    for word, plain in zip(said, read, strict=True):
+        brand = _imitated(word, plain) if len(word) >= TOLD else None
+        if brand and host.domain not in domains().brands[brand]:
             return brand
     return None
 
 
-def borrowed(address: Address) -> str | None:
-    """The brand that the host names although it belongs to somebody else."""
-    if address.is_ip or address.known:
-        return None
-    table = domains()
-    for word in words(address.host):
-        if word in table.brands and address.domain not in table.brands[word]:
-            return word
-        if table.brand.search(word):
-            for name, theirs in table.brands.items():
-                if len(name) > _LEAST and name in word and address.domain not in theirs:
-                    return name
-    return None
+def borrowed(host: Host) -> bool:
+    """Whether the host names a brand although it belongs to somebody else."""
+    table, read = domains(), words(host.name)
+    if not table.brands.keys().isdisjoint(read):
+        named = [word for word in read if word in table.brands]
+    elif table.brand.search(" ".join(read)):
+        named = [name for name in table.brands if len(name) >= TOLD and any(name in word for word in read)]
+    else:
+        return False
+    return any(host.domain not in table.brands[name] for name in named)
 
 
 @lru_cache(maxsize=1024)
 def words(host: str) -> tuple[str, ...]:
     """The words of a host as they are read, without its ending."""
-    return tuple(
-        skeletal
-        for label in decoded(host).rpartition(".")[0].split(".")
-        for skeletal in _SPLIT.split(skeleton_of(label))
-        if skeletal
-    )
-
-
-def skeleton_of(label: str) -> str:
-    """The label in ASCII, where it has letters of other alphabets; otherwise itself."""
-    return label if label.isascii() else skeleton(label)
+    shown = decoded(host).rpartition(".")[0]
+    if not shown.isascii():
+        shown = ".".join(label if label.isascii() else skeleton(label) for label in shown.split("."))
+    return tuple(word for word in _SPLIT.split(shown) if word)

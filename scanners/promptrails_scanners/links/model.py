@@ -3,127 +3,175 @@
 from __future__ import annotations
 
 import zlib
-from array import array
-from functools import lru_cache
-from math import log2
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache, lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
 
 from promptrails_scanners.foundation import lazily
-from promptrails_scanners.foundation.linear import BITS, Head, load
-from promptrails_scanners.links.address import Address
+from promptrails_scanners.foundation.linear import BITS, Head, load, logistic
+from promptrails_scanners.links.address import Address, Host
 from promptrails_scanners.links.domains import domains
 from promptrails_scanners.links.looks import borrowed, imitated
 
 NAME = "malicious_urls"
 _MASK = (1 << BITS) - 1
-_WORDS = lazily.pattern(r"[a-z0-9]+")
-_DIGITS = lazily.pattern(r"\d")
-_LURE_WORDS = """
-account accounts airdrop alert bank banking billing bonus claim client confirm connect customer free gift help
-invoice limited log login logon notice password pay payment recover recovery reset restore reward secure security
-service services sign signin support suspended token unlock update validate verification verify wallet webscr
+_PLAIN = bytes(48 if 48 <= one < 58 else one if 97 <= one < 123 or one > 127 else 46 for one in range(256))
+_VOWELS = b"aeiouy"
+_DATED = lazily.pattern(r"/(?:19|20)\d\d(?:/|-\d\d)")
+_LURES_WORDS = """
+account accounts airdrop alert auth authentication authorize bank banking banks billing bonus claim client cmd
+confirm connect connexion cuenta customer espace free gift help invoice limited log login logon mail notice office
+owa particulier password pay payment portal recover recovery reset restore reward secure security seguro service
+services session sign signin submit support suspend suspended token unlock update validate verification verify
+wallet webmail webscr
 """
-_LURES = frozenset(_LURE_WORDS.split())
-_FOR_READERS = ("docs", "doc", "developer", "developers", "api", "wiki", "blog", "help", "en", "learn")
+_LURES = frozenset(_LURES_WORDS.encode().split())
+"""What pages ask for, or talk about, that want to be given something."""
+_FOR_READERS_WORDS = """
+about abs api article articles badge badges blob blog book books changelog community concepts contributing doc
+documentation docs download downloads en example examples faq features getting guide guides install installation
+issues latest learn main man manual master news package packages paper papers pdf post posts project projects pull
+quickstart readme reference releases repo repos rfc spec specs stable started stats topics tree tutorial tutorials
+usage user users wiki
+"""
+_FOR_READERS = frozenset(_FOR_READERS_WORDS.encode().split())
+"""Where somebody explains something, or keeps the code of it."""
+_OF_READERS = frozenset(("docs", "doc", "developer", "developers", "api", "wiki", "blog", "help", "en", "learn"))
+"""The same, as the first label of a host."""
 _SCRIPTS = (".php", ".asp", ".aspx", ".cgi", ".exe", ".apk", ".scr", ".jsp")
-_SIZES = (3, 4, 5)
-_PATH = 120
-_HOST = 100
+_FILES = (
+    ".svg", ".png", ".jpg", ".gif", ".pdf", ".md", ".rst", ".txt", ".json", ".xml", ".yml", ".yaml", ".css", ".js",
+)  # fmt: skip
+_BACK_ROOMS = ("/wp-", "/cgi-bin", "/~", "/.", "/plugins/", "/includes/", "/components/", "/tmp/", "/cache/")
+"""Where pages are put by those who broke in."""
+_ENDINGS = frozenset(("com", "net", "org", "gov", "co", "www"))
+_BEGUN = {kind: zlib.crc32(kind.encode()) for kind in ("host", "path", "ending")}
+_LONG = 6
+"""Shorter words can look like anything."""
+_DRAWN = 16
+"""So long a word with digits was not written by a person."""
+_PATH = 80
+"""So much of a path is read word by word."""
 
 
-def features(address: Address) -> array[int]:
-    """The buckets of a link's features: its words, and runs of 3 to 5 characters of host and path apart."""
-    path = _DIGITS.sub("0", (address.path + ("?" + address.query if address.query else ""))[:_PATH].lower())
-    found = _runs("p", path)
-    found.update([_sum("P ", word) for word in _WORDS.findall(path)])
-    return array("H", [number & _MASK for number in found.union(_of_host(address.host))])
+class Read(NamedTuple):
+    """A link as the model sees it."""
+
+    buckets: tuple[int, ...]
+    """One for each of its words, and for each run of 3 bytes, of host and path apart."""
+    signals: Mapping[str, float]
+    """How it is built, each from 0 to about 1."""
 
 
-@lru_cache(maxsize=1024)
-def _of_host(host: str) -> frozenset[int]:
-    read = _DIGITS.sub("0", host[-_HOST:])
-    found = _runs("h", read.removeprefix("www."))
-    found.update([_sum("H ", word) for word in _WORDS.findall(read)])
-    found.add(_sum("T ", host.rpartition(".")[2]))
-    return frozenset(found)
+def read(address: Address) -> Read:
+    """What the model learns from, and is asked about."""
+    of_host = _read_host(address.at)
+    path, query = address.path.lower(), address.query.lower()
+    if path in ("", "/") and not query:
+        return Read(of_host.buckets, {**of_host.signals, **_of_root(address)})
+    text = f"{path}?{query}" if query else path
+    spelled = _spelled(text[:_PATH])
+    words = frozenset(spelled.split(b"."))
+    found = _of_path(path, text, words)
+    if address.fragment:
+        found["fragment"] = 1.0
+    return Read((*of_host.buckets, *_buckets("path", spelled, words)), {**of_host.signals, **found})
 
 
-def _runs(kind: str, text: str) -> set[int]:
-    """A number for each run of characters."""
-    begun = zlib.crc32(f"{kind} ".encode())
-    inside = f"<{text}>"
-    if not inside.isascii():
-        return {
-            zlib.crc32(inside[at : at + size].encode("utf-8", "surrogatepass"), begun)
-            for size in _SIZES
-            for at in range(len(inside) - size + 1)
-        }
-    data, crc = inside.encode(), zlib.crc32  # of one byte each: so sums are begun once, and nothing is put together
-    return {crc(data[at : at + size], begun) for size in _SIZES for at in range(len(data) - size + 1)}
+def _spelled(text: str) -> bytes:
+    """The letters of a text in lower case; digits are all alike, and so is what stands between words."""
+    return text.encode("utf-8", "surrogatepass").translate(_PLAIN)
 
 
-def _sum(kind: str, word: str) -> int:
-    return zlib.crc32((kind + word).encode("utf-8", "surrogatepass"))
+def _buckets(kind: str, spelled: bytes, words: Collection[bytes]) -> list[int]:
+    begun, crc32 = _BEGUN[kind], zlib.crc32
+    runs = zip(spelled, spelled[1:], spelled[2:], strict=False)
+    found = [begun + 961 * one + 31 * two + three & _MASK for one, two, three in runs]  # cheaper than a CRC of each
+    found += [crc32(word, begun) & _MASK for word in words]
+    return found
 
 
-def signals(address: Address) -> dict[str, float]:
-    """How a link is built, each from 0 to about 1."""
-    host, path = address.host, address.path
-    table = domains()
-    labels = host.split(".")
-    main = address.site.partition(".")[0]
-    words = _WORDS.findall(host)
-    lures = len([word for word in words if word in _LURES])
-    said = {
-        "known": float(address.known),
-        "shared": float(address.shared),
-        "short": float(address.domain in table.short),
-        "ip": float(address.is_ip),
-        "port": float(address.port not in (None, 80, 443)),
-        "deep_host": min(1.0, max(0, len(labels) - 3) / 3),
-        "long_host": min(1.0, max(0, len(host) - 20) / 40),
-        "hyphens": min(1.0, host.count("-") / 4),
-        "host_digits": min(1.0, sum(map(host.count, "0123456789")) / 8) if not address.is_ip else 0.0,
-        "long_name": min(1.0, max(0, len(main) - 12) / 20),
-        "odd_name": _oddness(main),
-        "punycode": float("xn--" in host),
-        "borrowed": float(borrowed(address) is not None),
-        "imitated": float(imitated(address) is not None),
-        "lures": min(1.0, lures / 2),
-        "script": float(path.lower().endswith(_SCRIPTS)),
-        "no_path": float(path in ("", "/") and not address.query),
-        "long_path": min(1.0, len(path) / 100),
-        "odd_path": max((_oddness(word) for word in path.split("/")), default=0.0),
-        "brand_in_path": float(not address.known and _names_brand(path.lower())),
-        "query": min(1.0, len(address.query) / 80),
-        "docs": float(labels[0] in _FOR_READERS),
-    }  # fmt: skip
+def _of_root(address: Address) -> dict[str, float]:
+    """The signals of a link without a path."""
+    said = {"no_path": 1.0, "shared_root": address.at.shared, "fragment": bool(address.fragment)}
     return {name: value for name, value in said.items() if value}
 
 
-def _names_brand(path: str) -> bool:
-    return domains().brand.search(path) is not None
+def _of_path(path: str, text: str, words: frozenset[bytes]) -> dict[str, float]:
+    long = [word for word in words if len(word) >= _LONG]
+    said = {
+        "script": path.endswith(_SCRIPTS),
+        "file": path.endswith(_FILES),
+        "odd_path": max(map(_oddness, long), default=0.0),
+        "drawn": any([len(word) >= _DRAWN and b"0" in word for word in long]),
+        "path_lures": min(1.0, len(words & _LURES) / 2),
+        "for_readers": min(1.0, len(words & _FOR_READERS) / 2),
+        "brand_in_path": domains().brand.search(text) is not None,
+        "back_room": any(map(path.__contains__, _BACK_ROOMS)),
+        "mail": "@" in text or "%40" in text,
+        "dated": ("/20" in path or "/19" in path) and _DATED.search(path) is not None,
+    }
+    return {name: value for name, value in said.items() if value}
 
 
 @lru_cache(maxsize=1024)
-def _oddness(word: str) -> float:
-    """How little a word is one that people say: bits of chance in its letters and digits."""
+def _read_host(host: Host) -> Read:
+    """What all links to a host share."""
+    if host.is_ip:
+        return Read((), MappingProxyType({"ip": 1.0}))
+    spelled = _spelled(f".{host.name.removeprefix('www.')}")
+    above, _, ending = spelled.rpartition(b".")
+    words = above.split(b".")
+    buckets = _buckets("host", above + b".", words)
+    buckets.append(zlib.crc32(ending, _BEGUN["ending"]) & _MASK)
+    return Read(tuple(buckets), MappingProxyType(_of_host(host, words)))
+
+
+def _of_host(host: Host, words: Sequence[bytes]) -> dict[str, float]:
+    name, table = host.name, domains()
+    labels = name.split(".")
+    main = host.site.partition(".")[0]
+    digits = [word.count(b"0") for word in words]
+    said = {
+        "shared": host.shared,
+        "cheap": labels[-1] in table.cheap,
+        "earned": labels[-1] in table.earned,
+        "ending_inside": not _ENDINGS.isdisjoint(labels[1 : -1 - host.domain.count(".")]),
+        "long_host": min(1.0, max(0, len(name) - 20) / 40),
+        "hyphens": min(1.0, name.count("-") / 4),
+        "host_digits": min(1.0, sum(digits) / 8),
+        "digit_words": min(1.0, sum([0 < many < len(word) for many, word in zip(digits, words, strict=True)]) / 2),
+        "long_name": min(1.0, max(0, len(main) - 12) / 20),
+        "odd_name": _oddness(_spelled(main)),
+        "borrowed": borrowed(host),
+        "imitated": imitated(host) is not None,
+        "lures": min(1.0, len(_LURES.intersection(words)) / 2),
+        "of_readers": labels[0] in _OF_READERS,
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def _oddness(word: bytes) -> float:
+    """How little a word is one that people say: it has digits or few vowels, and hardly a letter twice."""
     size = len(word)
-    if size < 6:
+    if size < _LONG:
         return 0.0
-    digits = sum(map(word.count, "0123456789")) / size
-    low = word.lower()
-    strange = digits + max(0.0, 0.35 - sum(map(low.count, "aeiouy")) / size) * 2
-    if not strange:
-        return 0.0
-    bits = -sum([share * log2(share) for share in [word.count(char) / size for char in set(word)]])
-    return min(1.0, max(0.0, bits - 2.5) / 2 * strange)
+    strange = word.count(b"0") / size + max(0.0, len(word.translate(None, _VOWELS)) / size - 0.65) * 2
+    return min(1.0, (len(set(word)) - 4) / 8 * strange) if strange else 0.0
 
 
 def score(address: Address) -> float:
-    """0 to 1."""
-    return head().score(features(address), signals(address))
+    """0 to 1; 0 where an organisation of good name is behind it."""
+    if address.known:
+        return 0.0
+    buckets, signals = read(address)
+    ours = head()
+    drawn = sum(map(ours.weights.__getitem__, buckets))
+    return logistic(ours.slope * ours.weighed(drawn, len(buckets), signals))
 
 
+@cache
 def head() -> Head:
     """The weights, read at their first use."""
     return load(NAME)[NAME]
