@@ -8,7 +8,24 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from promptrails_engine.store import sql
+from promptrails_engine.store.sql.upgrade import upgrade_to_head
+from tests.store.migrated import run_once
 from tests.store.postgres_server import PostgresServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrated_once() -> Iterator[None]:
+    """New SQLite files get the schema that the migrations came to, which run for the first one alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sql, "upgrade_to_head", run_once(upgrade_to_head))
+        yield
+
+
+@pytest.fixture
+def real_migrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every database is migrated, as it is for users."""
+    monkeypatch.setattr(sql, "upgrade_to_head", upgrade_to_head)
 
 
 @pytest.fixture(scope="session")

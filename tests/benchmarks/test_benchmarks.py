@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 
 def test_a_case_prints_its_row(repo_root: Path, tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"

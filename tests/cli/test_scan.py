@@ -12,6 +12,8 @@ import pytest
 from tests.cli.conftest import Ended
 
 Cli = Callable[..., Ended]
+PII = ("-s", "pii", "-c", '{"engine": "builtin"}')
+"""The scanner without Presidio, which takes longer to load than all else here together."""
 MAIL = "Write to ann.berg@example.org."
 ROWS = [
     {"text": MAIL, "label": 1},
@@ -45,23 +47,23 @@ def test_what_is_found_is_told_by_kind_and_place(cli: Cli, mail: Path) -> None:
 def test_a_text_without_findings_ends_well(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "clean.txt"
     path.write_text("Order 4711 has left.", encoding="utf-8")
-    ended = cli("scan", path, "-s", "pii")
+    ended = cli("scan", path, *PII)
     assert (ended.code, ended.out) == (0, "")
     assert "nothing found" in ended.err
 
 
 def test_the_command_reads_stdin(shell: Cli) -> None:
-    ended = shell("scan", "-s", "pii", "--redact", given=MAIL + "\n")
+    ended = shell("scan", *PII, "--redact", given=MAIL + "\n")
     assert (ended.code, ended.out, ended.err) == (3, "Write to [EMAIL_REDACTED].\n", "")
-    ended = shell("scan", "-", "-s", "pii", "-o", "json", given=MAIL)
+    ended = shell("scan", "-", *PII, "-o", "json", given=MAIL)
     found = json.loads(ended.out)
     assert (ended.code, found["triggered"], found["truncated"]) == (3, True, False)
     assert found["findings"] == [{"start": 9, "end": 29, "type": "EMAIL_ADDRESS", "score": 1.0}]
-    assert shell("scan", "-s", "pii", given="Nothing here.").code == 0
+    assert shell("scan", *PII, given="Nothing here.").code == 0
 
 
 def test_the_command_measures_rows_of_stdin(shell: Cli) -> None:
-    ended = shell("scan", "-s", "pii", "--evaluate", "-o", "json", given="\n".join(map(json.dumps, ROWS)))
+    ended = shell("scan", *PII, "--evaluate", "-o", "json", given="\n".join(map(json.dumps, ROWS)))
     found = json.loads(ended.out)
     assert (ended.code, found["rows"], found["recall"]) == (0, 3, 0.5)
 
@@ -76,13 +78,13 @@ def test_options_are_those_of_the_scanner_and_of_a_guard(cli: Cli, mail: Path) -
 
 
 def test_rows_are_measured(cli: Cli, rows: Path, tmp_path: Path) -> None:
-    ended = cli("scan", rows, "-s", "pii", "--evaluate")
+    ended = cli("scan", rows, *PII, "--evaluate")
     assert ended.code == 0
     assert "3 rows, 2 to be found; precision 1.000, recall 0.500" in ended.out
     assert "missed" in ended.out
     packed = tmp_path / "rows.jsonl.gz"
     packed.write_bytes(gzip.compress(rows.read_bytes()))
-    assert cli("scan", packed, "-s", "pii", "--evaluate").out == ended.out
+    assert cli("scan", packed, *PII, "--evaluate").out == ended.out
 
 
 def test_scanners_are_listed(cli: Cli) -> None:
@@ -134,5 +136,5 @@ def test_what_cannot_be_done_is_said_in_one_line(
 
 def test_the_installed_command_reads_and_writes_every_character(shell: Cli) -> None:
     text = "café 日本 🙂 ann@example.org\r\n"
-    ended = shell("scan", "-s", "pii", "--redact", given=text, PYTHONIOENCODING="utf-8")
+    ended = shell("scan", *PII, "--redact", given=text, PYTHONIOENCODING="utf-8")
     assert ended.out.replace("\r\n", "\n") == "café 日本 🙂 [EMAIL_REDACTED]\n"

@@ -22,7 +22,7 @@ from typing import Any
 from promptrails_engine import AsyncEngine
 from promptrails_engine.ports.store import EXECUTION_TERMINAL, ExecutionFilter, ExecutionRow
 from tests.durability.crew import EFFECTS, KINDS, Dice, MortalStore, Tools, engine_on, make_agents
-from tests.durability.forks import forked, waited
+from tests.durability.forks import Gate, forked, waited
 
 _PATIENCE_S = 30.0
 _ALL = 100_000
@@ -164,14 +164,17 @@ def at_random(kills: Kills, times: int, seed: int) -> None:
     """Die at any moment, with many runs of all kinds going on at once."""
     chance = random.Random(seed)
 
-    async def many() -> None:
+    async def many(gate: Gate) -> None:
         async with kills.engine(Dice()) as engine:
+            gate.arrive()
             while True:
                 await asyncio.gather(*(engine.agents.execute(kind, {"text": "hello"}) for kind in KINDS * 2))
 
     for _ in range(times):
-        pid, reading = forked(many)
-        time.sleep(chance.uniform(0.05, 0.5))
+        gate = Gate()
+        pid, reading = forked(partial(many, gate))
+        gate.wait()  # how long a process takes to begin is no moment of a run
+        time.sleep(chance.uniform(0.0, 0.25))
         os.kill(pid, signal.SIGKILL)
         killed, _ = waited(pid, reading)
         kills.report.kills += killed

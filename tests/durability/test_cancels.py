@@ -22,6 +22,7 @@ from promptrails_engine.store import SqlStore
 from tests.durability.forks import report_of
 
 
+@pytest.mark.once
 def test_whatever_a_run_does_another_process_can_cancel_it(empty: str, tmp_path: Path) -> None:
     report = report_of("cancels", empty, tmp_path)
     assert [busy["announced_later"] for busy in report["busy"]] == [0, 0, 0, 0], report["busy"]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.durability.desk import KINDS
 from tests.durability.forks import report_of
+
+pytestmark = pytest.mark.once
 
 
 def test_a_run_is_parked_decided_and_ended_by_three_processes(empty: str, tmp_path: Path) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.durability.forks import report_of
+
+pytestmark = pytest.mark.once
 
 
 def test_many_runs_wait_and_nothing_of_them_is_held(tmp_path: Path) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.durability.forks import report_of
+
+pytestmark = pytest.mark.once
 
 
 def test_two_workers_run_each_queued_run_once_although_one_is_killed(postgres_url: str, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from promptrails_engine.testing import Reply, ScriptedProvider
 from tests.store.postgres_server import PostgresServer
 from tests.warm.python import Child, warm_python
 
+pytestmark = pytest.mark.once
+
 PRELUDE = """
 import asyncio, json, os, sys
 from promptrails_engine import AsyncEngine, Engine, SimpleAgentConfig, event_to_dict

@@ -10,7 +10,10 @@ import pytest
 from promptrails_engine import Engine, ToolEndEvent
 from tests.fleets.kit import service
 
-pytestmark = pytest.mark.skipif(find_spec("dbos") is None, reason="the package dbos is not installed")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(find_spec("dbos") is None, reason="the package dbos is not installed"),
+]
 
 # The model asks for three effects one after the other, and then for no more.
 REPLY = """

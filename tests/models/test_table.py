@@ -64,6 +64,7 @@ def builder(litellm: Any) -> Any:
     return module
 
 
+@pytest.mark.once
 def test_the_builder_reproduces_the_shipped_table_from_its_source(builder: Any) -> None:
     shipped = json.loads(TABLE.read_text())
     built = builder.build(date.fromisoformat(shipped["date"]))

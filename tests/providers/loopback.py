@@ -91,6 +91,7 @@ class LoopbackServer:
         self._scripts: list[Script] = []
         self._changed = threading.Condition()
         self._stopping = threading.Event()
+        self._stops, self._stopped = socket.socketpair()  # what waits for a client wakes up when the one end closes
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self._port: int = self._listener.getsockname()[1]
         self._threads: list[threading.Thread] = []
@@ -127,9 +128,11 @@ class LoopbackServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
+        self._stops.close()
         for thread in list(self._threads):
             thread.join(timeout=10)
         self._listener.close()
+        self._stopped.close()
 
     # -------------------------------------------------------------- threads
 
@@ -140,7 +143,7 @@ class LoopbackServer:
 
     def _accept(self) -> None:
         while not self._stopping.is_set():
-            if not select.select([self._listener], [], [], _POLL_S)[0]:
+            if self._listener not in select.select([self._listener, self._stopped], [], [])[0]:
                 continue
             connection, _ = self._listener.accept()
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -176,7 +179,7 @@ class LoopbackServer:
 
     def _receive(self, connection: socket.socket, buffer: bytearray) -> bool:
         while not self._stopping.is_set():
-            if select.select([connection], [], [], _POLL_S)[0]:
+            if connection in select.select([connection, self._stopped], [], [])[0]:
                 data = connection.recv(1 << 16)
                 buffer += data
                 return bool(data)

@@ -188,4 +188,4 @@ def endless(piece: bytes, *before: bytes) -> Reply:
 
 def gzipped(body: bytes, content_type: str = "text/event-stream") -> Reply:
     """A compressed body."""
-    return plain(200, gzip.compress(body), content_type, content_encoding="gzip")
+    return plain(200, gzip.compress(body, 1), content_type, content_encoding="gzip")

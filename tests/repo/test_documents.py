@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import builtins
 import re
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
@@ -18,6 +16,7 @@ import promptrails_engine
 from promptrails_engine import errors
 from promptrails_engine._version import __version__
 from tests.repo.documents import ROOT, blocks, documents, name_of, prose
+from tests.warm.python import warm_python
 
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)")
@@ -151,9 +150,7 @@ def test_named_commands_exist() -> None:
     named = {command for path in documents() for command in commands(path, "promptrails-engine")}
     code = "import sys; from promptrails_engine.cli import main; sys.argv[0] = 'promptrails-engine'; main()"
     for command in sorted(named):
-        run = subprocess.run(
-            [sys.executable, "-c", code, command, "--help"], capture_output=True, text=True, check=False
-        )
+        run = warm_python().run(code, command, "--help")
         assert run.returncode == 0, f"promptrails-engine {command}: {run.stderr}"
 
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -74,6 +75,7 @@ def package_files(root: Path) -> list[Path]:
     return [path for folder in folders for path in sorted((root / folder).rglob("*.py"))]
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Top-level names that the file's import statements name."""
     names: set[str] = set()
@@ -85,12 +87,14 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+@pytest.mark.once
 def test_folders_are_never_imported_as_packages(repo_root: Path) -> None:
     files = [*package_files(repo_root), *(repo_root / "tests").rglob("*.py")]
     banned = {path: imported(path) & (set(FOLDERS) - {"tests"}) for path in files}
     assert {path: names for path, names in banned.items() if names} == {}
 
 
+@pytest.mark.once
 def test_every_imported_package_is_declared(repo_root: Path) -> None:
     project = tomllib.loads((repo_root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {requirement_name(line) for line in project["dependencies"]}

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.docs.pages import PAGES
 from tests.repo.documents import ROOT, absent, blocks, documents, name_of
+from tests.warm.python import GUARD, warm_packages
 
 RUNNER = Path(__file__).with_name("run_snippets.py")
-GUARD = ROOT / "tests/subprocess_guard"
 LIMIT_S = 110
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 # Python blocks that cannot run here, as (file, first line of the block): why not.
@@ -29,20 +28,11 @@ DOCUMENTS = [path for path in documents() if with_python(path)]
 COMPARED = [path for path in DOCUMENTS if path in PAGES]
 
 
-def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run in an empty folder, without a key and without the network."""
+def run(file: Path, *arguments: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run in an empty folder, without a key and without the network; packages of others are loaded already."""
     env = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
     env |= {"PYTHONPATH": str(GUARD), "LITELLM_LOCAL_MODEL_COST_MAP": "True", "COLUMNS": "120"}
-    return subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT_S,
-    )
+    return warm_packages().run_file(file, *arguments, cwd=cwd, env=env, timeout=LIMIT_S)
 
 
 def skip_without_packages(path: Path) -> None:

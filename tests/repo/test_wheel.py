@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {
     "promptrails_engine": ROOT / "promptrails_engine",
@@ -125,9 +127,10 @@ def test_the_scanners_add_little_to_the_wheel(built: Built) -> None:
     assert sum(info.compress_size for info in files) <= MOST_BYTES
 
 
-@pytest.fixture
-def installed(built: Built, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of a new environment with the wheel, which sees the installed dependencies but not the repository."""
+    tmp_path = tmp_path_factory.mktemp("installed")
     home = tmp_path / "venv"
     run(sys.executable, "-m", "venv", "--without-pip", home, cwd=tmp_path)
     python = home / "bin/python"

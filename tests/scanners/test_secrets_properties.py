@@ -147,6 +147,7 @@ def cut_up(text: str, dice: random.Random) -> list[str]:
     return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("one", [scanner, after, found_only], ids=["everywhere", "after", "found"])
 def test_a_thousand_cuts_come_to_the_same(one: Scanner) -> None:
     dice = random.Random(11)

@@ -27,6 +27,7 @@ class TestSqlite(StoreConformance):
         return SqlStore(self.path, durability="relaxed")
 
 
+@pytest.mark.once
 class TestSqliteWithoutWal(TestSqlite):
     @pytest.fixture(autouse=True)
     def _no_lock(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,6 +35,7 @@ class TestSqliteWithoutWal(TestSqlite):
         monkeypatch.setattr(FileLock, "is_supported", lambda self: False)
 
 
+@pytest.mark.once
 class TestPostgres(StoreConformance):
     @pytest.fixture(autouse=True)
     def _url(self, postgres_url: str) -> None:

@@ -76,6 +76,7 @@ async def test_the_first_end_and_the_first_beginning_stand() -> None:
     assert (await store.list_spans("ws", SpanFilter(), offset=0, limit=9))[1] == 1
 
 
+@pytest.mark.once
 async def test_memory_is_flat_over_100_000_runs() -> None:
     store = MemoryStore(max_executions=500)
     for i in range(1_000):

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from promptrails_engine.errors import StoreVersionError
 from promptrails_engine.store import SqlStore
 from promptrails_engine.store.sql.database import Database, parse_url
 from promptrails_engine.store.sql.schema import REVISIONS, prepare
 from promptrails_engine.store.sql.tables import METADATA, VERSION_TABLE
-from promptrails_engine.store.sql.upgrade import _MIGRATIONS
+from promptrails_engine.store.sql.upgrade import _MIGRATIONS, upgrade_to_head
+from tests.store.migrated import run_once
 from tests.warm.python import warm_python
+
+pytestmark = pytest.mark.usefixtures("real_migrations")
 
 OPEN = (
     "import asyncio, sys\n"
-    "from promptrails_engine.store import SqlStore\n"
+    "from promptrails_engine.store import SqlStore, sql\n"
+    "from promptrails_engine.store.sql.upgrade import upgrade_to_head\n"
+    "sql.upgrade_to_head = upgrade_to_head  # every process migrates, as it does for users\n"
     "async def main():\n"
     "    store = SqlStore(sys.argv[1])\n"
     "    sys.stdin.readline()\n"
@@ -51,6 +59,29 @@ def test_the_tables_are_those_of_the_code(empty: str) -> None:
         )
         assert compare_metadata(context, METADATA) == []
     database.engine.dispose()
+
+
+def test_a_schema_that_is_remembered_is_that_of_the_migrations(tmp_path: Path) -> None:
+    runs: list[str] = []
+
+    def migrate(connection: Connection, version_table: str) -> None:
+        runs.append(version_table)
+        upgrade_to_head(connection, version_table)
+
+    remembering = run_once(migrate)
+    dumps: list[list[str]] = []
+    for number in range(3):
+        database = Database(parse_url(f"sqlite:///{tmp_path}/{number}.db"), "full")
+        with database.engine.begin() as connection:
+            if number == 2:
+                connection.exec_driver_sql("CREATE TABLE theirs (id INTEGER)")
+            remembering(connection, VERSION_TABLE)
+            raw: Any = connection.connection.driver_connection
+            dumps.append([line for line in raw.iterdump() if "theirs" not in line])
+        database.engine.dispose()
+    assert dumps[0] == dumps[1] == dumps[2]
+    assert len(dumps[0]) > 20
+    assert runs == [VERSION_TABLE] * 2, "the second file is the one that had nothing in it when the schema was known"
 
 
 def test_many_processes_open_one_empty_database(empty: str) -> None:

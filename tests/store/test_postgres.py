@@ -114,6 +114,7 @@ def own_server() -> Iterator[PostgresServer]:
         server.remove()
 
 
+@pytest.mark.once
 async def test_a_server_that_restarts_is_waited_for_and_one_that_stays_away_is_named(
     own_server: PostgresServer,
 ) -> None:

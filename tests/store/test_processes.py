@@ -8,10 +8,14 @@ import sqlite3
 import time
 from pathlib import Path
 
+import pytest
+
 from promptrails_engine.ports.store import ExecutionFilter, SpanFilter
 from promptrails_engine.store import SqlStore
 from promptrails_engine.testing.store_conformance.rows import definition, execution
 from tests.warm.python import Child, warm_python
+
+pytestmark = pytest.mark.once
 
 WRITE = """
 import asyncio, os, sys

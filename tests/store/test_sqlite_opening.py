@@ -26,6 +26,8 @@ from promptrails_engine.store.sql.schema import REVISIONS
 from promptrails_engine.store.sql.tables import VERSION_TABLE
 from promptrails_engine.testing.store_conformance.rows import ended, execution
 
+pytestmark = pytest.mark.usefixtures("real_migrations")
+
 
 def sql(path: Path, *statements: str) -> list[Any]:
     """The rows of the last statement."""

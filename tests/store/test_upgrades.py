@@ -20,6 +20,8 @@ from promptrails_engine.store.sql.tables import executions, spans
 from promptrails_engine.store.sql.upgrade import _MIGRATIONS
 from promptrails_engine.testing.store_conformance.rows import ended, events, execution, span, trace_of
 
+pytestmark = pytest.mark.usefixtures("real_migrations")
+
 KIN = {"parent_execution_id", "root_execution_id"}
 DURABLE = {"owner", "attempt", "cancel_requested_at", "limits", "journal"}
 

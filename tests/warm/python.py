@@ -15,15 +15,17 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PATHS = [ROOT, ROOT / "providers", ROOT / "scanners", ROOT / "tests/subprocess_guard"]
+GUARD = ROOT / "tests/subprocess_guard"
+PATHS = [ROOT, ROOT / "providers", ROOT / "scanners", GUARD]
 SERVER = Path(__file__).with_name("server.py")
 MODULES = (
     "promptrails_engine.*",
     "tests.durability.kills",
     "tests.durability.handover",
+    "tests.warm.schema",
     "alembic.command",
     "dbos",
     "jsonschema_rs",
@@ -32,6 +34,27 @@ MODULES = (
     "sqlalchemy.dialects.sqlite.pysqlite",
 )
 """What is loaded before the first process is forked."""
+PACKAGES = (
+    "alembic.command",
+    "dbos",
+    "httpx",
+    "jinja2",
+    "jsonschema",
+    "jsonschema_rs",
+    "networkx",
+    "numpy",
+    "presidio_analyzer",
+    "pydantic",
+    "rich.console",
+    "sqlalchemy.dialects.sqlite.pysqlite",
+    "sqlalchemy.ext.asyncio",
+    "tenacity",
+    "typer",
+    "yaml",
+)
+"""What is loaded where this project is not: packages of others that take long to import."""
+
+RUN_FILE = "import runpy, sys; sys.path.remove(''); runpy.run_path(sys.argv[0], run_name='__main__')"
 
 
 class Child:
@@ -115,14 +138,27 @@ class Child:
 
 @cache
 def warm_python() -> WarmPython:
-    """The one of this test process."""
-    return WarmPython(MODULES)
+    """The one of this test process that has loaded this project and what it uses."""
+    return WarmPython(MODULES, PATHS)
+
+
+@cache
+def warm_packages() -> WarmPython:
+    """The one that has loaded what this project uses: a process imports the project itself, as it is installed."""
+    return WarmPython(PACKAGES, [GUARD])
+
+
+def close_all() -> None:
+    """End the interpreters that fork, those that were started."""
+    for started in (warm_python, warm_packages):
+        if started.cache_info().currsize:
+            started().close()
 
 
 class WarmPython:
-    """Starts processes from one interpreter that has loaded the package and what it uses."""
+    """Starts processes from one interpreter that has loaded what takes long."""
 
-    def __init__(self, modules: Sequence[str]) -> None:
+    def __init__(self, modules: Sequence[str], paths: Sequence[Path]) -> None:
         ours, theirs = socket.socketpair()
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         self._socket = ours
@@ -133,7 +169,7 @@ class WarmPython:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,  # pipes all three, as those of the processes are
                 pass_fds=[theirs.fileno()],
-                env={**inherited, "PYTHONPATH": os.pathsep.join(map(str, PATHS)), "PYTHONIOENCODING": "utf-8"},
+                env={**inherited, "PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONIOENCODING": "utf-8"},
             )
 
     def start(
@@ -171,14 +207,22 @@ class WarmPython:
         _, said = self._process.communicate()
         return f"the interpreter that forks is gone: {said.decode()}"
 
-    def run(self, code: str, *arguments: object, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        """How such a process ended."""
-        child = self.start(code, *arguments)
+    def run(
+        self, code: str, *arguments: object, timeout: float = 60, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """How such a process ended; `options` are those of `start`."""
+        child = self.start(code, *arguments, **options)
         try:
             out, err = child.communicate(timeout=timeout)
         finally:
             child.kill()
         return subprocess.CompletedProcess(child.args, child.wait(), out, err)
+
+    def run_file(
+        self, file: Path, *arguments: object, timeout: float = 60, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """How a process ended that ran the file, as `python FILE` does."""
+        return self.run(RUN_FILE, *arguments, timeout=timeout, command=str(file), path=[file.parent], **options)
 
     def close(self) -> None:
         """End the interpreter; processes that it started go on."""

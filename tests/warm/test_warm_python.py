@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.warm.python import warm_python
+from tests.warm.python import warm_packages, warm_python
 
 
 def test_it_is_a_process_with_streams_arguments_and_surroundings_of_its_own(tmp_path: Path) -> None:
@@ -28,6 +28,8 @@ def test_it_is_a_process_with_streams_arguments_and_surroundings_of_its_own(tmp_
     [
         ("", 0),
         ("import sys; sys.exit(3)", 3),
+        ("import sys; sys.exit()", 0),
+        ("import sys; sys.exit('words')", 1),
         ("raise KeyError('lost')", 1),
         ("import os; os._exit(7)", 7),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
@@ -40,8 +42,23 @@ def test_its_end_is_told(code: str, status: int) -> None:
 
 
 def test_it_ends_as_an_interpreter_does() -> None:
-    done = warm_python().run("import atexit; atexit.register(print, 'last'); print('first')")
-    assert done.stdout.split() == ["first", "last"]
+    thread = "import threading, time\nthreading.Thread(target=lambda: (time.sleep(0.05), print('between'))).start()\n"
+    done = warm_python().run(f"import atexit\natexit.register(print, 'last')\n{thread}print('first')")
+    assert done.stdout.split() == ["first", "between", "last"]
+    assert warm_python().run("import sys; print('x' * 100_000); sys.exit('words')").stderr == "words\n"
+
+
+def test_code_of_a_user_finds_packages_loaded_and_the_project_not(tmp_path: Path) -> None:
+    file = tmp_path / "code.py"
+    file.write_text(
+        "import sys\n"
+        "ours = [name for name in sys.modules if name.startswith(('promptrails', 'tests'))]\n"
+        "print(__file__, __name__, sys.argv, sys.path[0], ours, 'pydantic' in sys.modules)\n"
+        "import promptrails_engine\n"
+    )
+    done = warm_packages().run_file(file, "a", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{file} __main__ ['{file}', 'a'] {tmp_path} [] True\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

@@ -56,6 +56,7 @@ def run(script: str, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.once
 def test_litellm_comes_late_on_a_thread_and_calls_reach_the_given_address_alone(server: LoopbackServer) -> None:
     server.script(chat())
     printed = run(
@@ -122,6 +123,7 @@ assert not any(logging.getLogger(name).handlers for name in ("LiteLLM", "LiteLLM
     assert len(server.requests) == 2
 
 
+@pytest.mark.once
 def test_calls_with_tools_need_no_package_mcp_and_the_applications_own_settings_stay(server: LoopbackServer) -> None:
     server.script(chat("", tool_calls=[("c1", "f", "{}")]))
     run(
@@ -215,6 +217,7 @@ def test_one_provider_in_loops_one_after_the_other(server: LoopbackServer) -> No
         assert asyncio.run(collect(provider, request()))[-1]
 
 
+@pytest.mark.once
 async def test_many_calls_at_once_leave_no_task_behind(server: LoopbackServer) -> None:
     server.script(chat())
     before = asyncio.all_tasks()

@@ -16,7 +16,7 @@ from promptrails_providers.local_model import LocalModelProvider
 from tests.providers.local.calls import collect, finish_of, request, text_of, usage_of
 from tests.providers.local.conftest import needs_model
 
-pytestmark = needs_model
+pytestmark = [pytest.mark.once, needs_model]
 
 SCHEMA = {
     "type": "object",
