@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tagger_plain import Plain
+from tagger_words import names
 
 from promptrails_scanners.personal import features
 
@@ -102,6 +103,8 @@ ENDINGS = [
     "plein",
     "kade",
 ]
+LETTERS = ("PhD", "Ph.D.", "MD", "M.D.", "DDS", "DVM", "Jr.", "Jr", "Sr.", "II", "III", "IV", "Esq.")
+"""What stands behind names."""
 SUFFIXES = ("Ltd", "Inc.", "LLC", "GmbH", "Group", "Bank", "AG", "Systems", "Labs", "& Sons", "Partners", "")
 WORDS = [
     "Green",
@@ -170,7 +173,7 @@ MONTHS = [
     "November",
     "December",
 ]
-PLACEHOLDER = re.compile(r"\{([pgfascnowdi])\}")
+PLACEHOLDER = re.compile(r"\{([pgfascnowdix])\}")
 
 
 class Writer:
@@ -181,7 +184,7 @@ class Writer:
         lists = sorted(features.lists().items())
         self._words = {
             group: [word for word, bits in lists if bits >> bit & 1] for bit, group in enumerate(features.GROUPS)
-        }
+        } | {group: list(some) for group, some in names().items()}
         lines = Path(__file__).with_name("tagger_sentences.txt").read_text(encoding="utf-8").splitlines()
         self._sentences = [line.replace("\\n", "\n") for line in lines if not line.startswith("#")]
 
@@ -251,6 +254,11 @@ class Writer:
         return self._pick.choice(self._words["family"]).title() if chance < 0.5 else self.unknown()
 
     def person(self) -> str:
+        named = self.named()
+        return f"{named} {self._pick.choice(LETTERS)}" if self._pick.random() < 0.03 else named
+
+    def named(self) -> str:
+        """A given name and a family name, as several countries put them."""
         chance = self._pick.random()
         letter = self._pick.choice("ABCDEFGHIJKLMNOPRSTW")
         if chance < 0.08:
@@ -355,5 +363,5 @@ class Writer:
                 ["London", "Paris", "Berlin", "Madrid", "Tokyo", "Boston", "Chicago", "Oslo", "Rome", "Cairo"]
             )
         makers = {"p": self.person, "g": self.given, "f": self.family, "a": self.address, "s": self.street}
-        makers |= {"c": self.town, "n": self.country, "o": self.company, "d": self.date}
+        makers |= {"c": self.town, "n": self.country, "o": self.company, "d": self.date, "x": self.family}
         return makers[key]()

@@ -14,19 +14,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from itertools import accumulate, islice, pairwise
 from typing import Any
 
 from promptrails_scanners.foundation.once import once
 from promptrails_scanners.personal.features import (
     BUCKETS,
-    COMMON_BITS,
     NOTHING,
     PLACES,
+    TABLES,
+    Tables,
     Token,
     Word,
     beside,
     describe,
     in_a_row,
+    is_handle,
     lines,
     lists,
     on_line,
@@ -35,7 +38,7 @@ from promptrails_scanners.personal.features import (
 from promptrails_scanners.personal.shared import shared
 
 LABELS = ("O", "B-PERSON", "I-PERSON", "B-ADDRESS", "I-ADDRESS")
-MAGIC = b"PRTAG2"
+MAGIC = b"PRTAG3"
 SOFT, WISHED, HARD, ENDLESS = 96, 128, 256, 512
 """A part of a text ends at a line's end after so many tokens, at a sentence's end after so many, at white space after
 so many, or after so many anywhere."""
@@ -83,7 +86,8 @@ class Model:
     """The weights."""
 
     table: Sequence[int]
-    common: bytes
+    lists: Tables
+    """Which words are names, and which are common ones."""
     fall: Sequence[float]
     """The factors for labels whose sums are 0, 1, 2 and more units under the best."""
     moves: tuple[tuple[float, ...], ...]
@@ -97,11 +101,14 @@ Chance = tuple[float, ...] | None
 
 
 def pack(
-    common: bytes, weights: bytes, scale: float, moves: Sequence[Sequence[float]], starts: Sequence[float]
+    lists: Tables, weights: bytes, scale: float, moves: Sequence[Sequence[float]], starts: Sequence[float]
 ) -> bytes:
-    """The file that `load` reads: weights are signed bytes, five for each bucket."""
+    """The file that `unpack` reads: weights are signed bytes, five for each bucket; of the lists the gaps are kept."""
     numbers = [scale, *(one for row in moves for one in row), *starts]
-    return MAGIC + zlib.compress(struct.pack(f"<{len(numbers)}f", *numbers) + common + weights, 9)
+    gaps = [[after - before for before, after in pairwise((0, *some))] for some in lists]
+    head = struct.pack(f"<{len(numbers)}f{len(gaps)}I", *numbers, *map(len, gaps))
+    low, high = (bytes(gap >> shift & 255 for some in gaps for gap in some) for shift in (0, 8))
+    return MAGIC + zlib.compress(head + low + high + weights, 9)
 
 
 def unpack(data: bytes) -> Model:
@@ -109,8 +116,12 @@ def unpack(data: bytes) -> Model:
     plain = zlib.decompress(data[len(MAGIC) :])
     count = 1 + _N * _N + _N
     numbers = struct.unpack_from(f"<{count}f", plain)
-    common = plain[4 * count : 4 * count + COMMON_BITS // 8]
-    weights = plain[4 * count + COMMON_BITS // 8 :]
+    sizes = struct.unpack_from(f"<{len(TABLES)}I", plain, 4 * count)
+    first = 4 * (count + len(sizes))
+    all_of_them = sum(sizes)
+    gaps = iter(map(_gap, plain[first : first + all_of_them], plain[first + all_of_them : first + 2 * all_of_them]))
+    lists = tuple(array("I", accumulate(islice(gaps, size))) for size in sizes)
+    weights = plain[first + 2 * all_of_them :]
     signed = [(one + 128) % 256 - 128 for one in range(256)]
     o, b, c, d, e = ([one * unit for one in signed] for unit in (-_ONES, 1, 1 << 15, 1 << 30, 1 << 45))
     a, *others = (weights[label : BUCKETS * _N : _N] for label in range(_N))
@@ -118,7 +129,11 @@ def unpack(data: bytes) -> Model:
     table = array("Q", [_NONE + o[at] + b[one] + c[two] + d[three] + e[four] for at, one, two, three, four in lanes])
     moves = tuple(tuple(math.exp(one) for one in numbers[1 + _N * row : 1 + _N * row + _N]) for row in range(_N))
     fall = array("d", [math.exp(-numbers[0] * under) for under in range(2 * _EVEN + 1)])
-    return Model(table, common, fall, moves, tuple(math.exp(one) for one in numbers[1 + _N * _N :]))
+    return Model(table, lists, fall, moves, tuple(math.exp(one) for one in numbers[1 + _N * _N :]))
+
+
+def _gap(low: int, high: int) -> int:
+    return low | high << 8
 
 
 @once
@@ -176,12 +191,11 @@ def tag(text: str, person: float, address: float, persons: Places | None = None)
 
 
 @shared
-def likely(text: str, least: float, persons: Places | None) -> Sequence[Likely]:
+def likely(text: str, least: float, persons: Places | None) -> Iterator[Likely]:
     """The tokens of a text that are of a name or an address at least so likely."""
     loaded = model()
     places = iter(persons or ())
     place = next(places, None)
-    found: list[Likely] = []
     for part in parts(text):
         doubt: list[float] | None = None
         if persons is not None:
@@ -190,8 +204,7 @@ def likely(text: str, least: float, persons: Places | None) -> Sequence[Likely]:
                 while place is not None and place[1] <= token.start:
                     place = next(places, None)
                 doubt.append(AGREED if place is not None and place[0] < token.end else ALONE)
-        found += _likely(part, marginals(loaded, part, least, doubt))
-    return found
+        yield from _likely(part, marginals(loaded, part, least, doubt))
 
 
 def _likely(part: Sequence[Token], chances: Sequence[Chance]) -> Iterator[Likely]:
@@ -211,7 +224,7 @@ def _likely(part: Sequence[Token], chances: Sequence[Chance]) -> Iterator[Likely
 def _known(token: str) -> Known:
     """What is the same for a token wherever it stands; kept for so many, about 6 MB."""
     loaded = model()
-    return _summed(loaded, describe(token, loaded.common))
+    return _summed(loaded, describe(token, loaded.lists))
 
 
 def _summed(loaded: Model, word: Word) -> Known:
@@ -234,6 +247,12 @@ def _row(one: int, kind: int, next_one: int) -> tuple[int, int, int]:
     get = model().table.__getitem__
     middle, last, first = in_a_row(one, kind, next_one)
     return sum(map(get, middle)), sum(map(get, last)), sum(map(get, first))
+
+
+def forget() -> None:
+    """Drops the sums that are kept of the weights: for who puts others in their place."""
+    for kept in (_known, _lines, _row):
+        kept.cache_clear()
 
 
 def _factors(loaded: Model, part: Sequence[Token]) -> list[tuple[float, ...]]:
@@ -346,9 +365,9 @@ def _run(
     part: Sequence[Token], chances: Sequence[Sequence[float]], run: Sequence[int], first: int, name: str
 ) -> Iterator[Tagged]:
     low, high = 0, len(run)
-    while low < high and part[run[low]].text in _EDGES:
+    while low < high and _is_edge(part[run[low]].text):
         low += 1
-    while high > low and part[run[high - 1]].text in _EDGES:
+    while high > low and _is_edge(part[run[high - 1]].text):
         high -= 1
     kept = run[low:high]
     if not kept or part[kept[-1]].end - part[kept[0]].start > _LONGEST:
@@ -357,6 +376,10 @@ def _run(
         return
     sure = [chances[at][first] + chances[at][first + 1] for at in kept]
     yield Tagged(part[kept[0]].start, part[kept[-1]].end, name, min(1.0, sum(sure) / len(sure)))
+
+
+def _is_edge(token: str) -> bool:
+    return token in _EDGES or is_handle(token)
 
 
 def _is_name(part: Sequence[Token], kept: Sequence[int]) -> bool:
