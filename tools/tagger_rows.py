@@ -26,8 +26,12 @@ PLACES = frozenset({"ADDRESS", "LOCATION", "ZIP_CODE"})
 
 def read(folder: Path) -> Rows:
     """The labelled rows of each file."""
-    lines = {name: (folder / f"{name}.jsonl").read_text(encoding="utf-8").split("\n") for name in FILES}
-    return {name: [json.loads(line) for line in lines[name] if line] for name in FILES}
+    return {name: read_file(folder / f"{name}.jsonl") for name in FILES}
+
+
+def read_file(path: Path) -> list[Row]:
+    """The rows of a file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def merged(row: Row) -> list[tuple[int, int, str]]:

@@ -9,8 +9,9 @@ of English words, one a line, as Debian's package wamerican-small has one; it an
 tell which words are common, and nothing else is taken from them.
 
 --check trains four times without a quarter of the templates, and reads their texts with the scanners: with the rules
-and the tagger alone and, where it is installed, with Presidio.  Then it leaves out each source that it reads.  With
---kept FOLDER the weights of the quarters are kept there, and taken from there the next time.
+and the tagger alone and, where it is installed, with Presidio.  Then it leaves out each source that it reads, and reads
+pii_fixtures.jsonl of the folder with the weights of the package.  With --kept FOLDER the weights of the quarters are
+kept there, and taken from there the next time.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scanners"), str(ROOT / "tools")]
 
 from tagger_field import train  # noqa: E402
-from tagger_figures import check, without_sources  # noqa: E402
-from tagger_rows import Row, learnt, read  # noqa: E402
+from tagger_figures import check, fixtures, without_sources  # noqa: E402
+from tagger_rows import Row, learnt, read, read_file  # noqa: E402
 from tagger_words import tables  # noqa: E402
 
 from promptrails_engine.require import installed  # noqa: E402
@@ -53,6 +54,7 @@ def main() -> int:
         engines = ["builtin"] + ["presidio"] * installed("presidio_analyzer")
         check(rows, trained, given.folds, engines, given.kept)
         without_sources(rows, trained, SOURCES)
+        fixtures(read_file(given.folder / "pii_fixtures.jsonl"), engines)
         return 0
     data = trained(learnt(rows), 0)
     given.write.write_bytes(data)
