@@ -17,9 +17,9 @@ from tagger_rows import Row, pieces  # noqa: E402
 from tagger_texts import Pieces, Writer  # noqa: E402
 
 from promptrails_scanners.foundation.views import folded  # noqa: E402
-from promptrails_scanners.personal import features, tagger  # noqa: E402
+from promptrails_scanners.personal import features, tagger, weights  # noqa: E402
 
-N = len(tagger.LABELS)
+N = len(weights.LABELS)
 WIDTH = 34
 """The most buckets that a token has."""
 UNLISTED = 0.15
@@ -166,11 +166,11 @@ class Field:
 
     def packed(self, tables: features.Tables, step: int = 6) -> bytes:
         """The file for the package; weights are rounded to multiples of `step`, which makes the file half as large."""
-        weights = self.weights[: features.BUCKETS]
-        top = float(np.quantile(np.abs(weights[weights != 0]), 0.9995))
+        values = self.weights[: features.BUCKETS]
+        top = float(np.quantile(np.abs(values[values != 0]), 0.9995))
         scale = top / 126
-        whole = np.clip(np.rint(weights / scale / step) * step, -126, 126).astype(np.int8)
-        return tagger.pack(tables, whole.tobytes(), scale, self.moves.tolist(), self.starts.tolist())
+        whole = np.clip(np.rint(values / scale / step) * step, -126, 126).astype(np.int8)
+        return weights.pack(tables, whole.tobytes(), scale, self.moves.tolist(), self.starts.tolist())
 
 
 def train(rows: Sequence[Row], tables: features.Tables, epochs: int, seed: int = 0) -> Field:

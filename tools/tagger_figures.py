@@ -17,7 +17,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scanners"), str(ROOT / "tools")]
 from tagger_rows import FILES, PLACES, Row, Rows, fold, learnt, without_templates  # noqa: E402
 
 from promptrails_engine.ports.scanner import Scanner, Verdict  # noqa: E402
-from promptrails_scanners.personal import tagger  # noqa: E402
+from promptrails_scanners.personal import tagger, weights  # noqa: E402
 
 SETTINGS = ("strict", "middle", "thorough")
 VALUES = frozenset(
@@ -104,16 +104,18 @@ def part(some: float, of: float) -> float:
 
 
 @contextmanager
-def using(weights: bytes) -> Iterator[None]:
+def using(packed: bytes) -> Iterator[None]:
     """The scanners use these weights, and keep nothing that they found with others."""
-    loaded = tagger.unpack(weights)
-    model, likely = tagger.model, tagger.likely
-    vars(tagger).update(model=lambda: loaded, likely=vars(likely)["__wrapped__"])
+    loaded = weights.unpack(packed)
+    model, likely = weights.model, tagger.likely
+    vars(weights).update(model=lambda: loaded)
+    vars(tagger).update(likely=vars(likely)["__wrapped__"])
     tagger.forget()
     try:
         yield
     finally:
-        vars(tagger).update(model=model, likely=likely)
+        vars(weights).update(model=model)
+        vars(tagger).update(likely=likely)
         tagger.forget()
 
 
@@ -129,16 +131,16 @@ def crossed(rows: Rows, train: Train, folds: int, kept: Path | None = None) -> I
         for name, some in of_fold.items():
             path = kept / f"{name}-{at}-of-{folds}.bin" if kept is not None else None
             known = path.read_bytes() if path is not None and path.exists() else None
-            weights = known or train(some, at)
+            packed = known or train(some, at)
             if path is not None:
-                path.write_bytes(weights)
+                path.write_bytes(packed)
             for file in ("pii", "sensitive") if name == "fold" else ("anonymize",):
-                yield file, at, weights
+                yield file, at, packed
 
 
-def counted(scan: Scanner, rows: Sequence[Row], weights: bytes, counts: Mapping[str, Counts]) -> None:
+def counted(scan: Scanner, rows: Sequence[Row], packed: bytes, counts: Mapping[str, Counts]) -> None:
     """Adds what the scanner finds in the rows, for all of them and for each source."""
-    with using(weights):
+    with using(packed):
         for row in rows:
             verdict = scan.scan(row["text"])
             for name in ("all", row["source"]):
@@ -152,7 +154,7 @@ def built(file: str, config: Mapping[str, Any]) -> Scanner:
 
 def check(rows: Rows, train: Train, folds: int, engines: Sequence[str], kept: Path | None = None) -> None:
     """Prints the figures of the pages, by file, engine and setting: each text is read with the weights of its part."""
-    models = {(file, at): weights for file, at, weights in crossed(rows, train, folds, kept)}
+    models = {(file, at): packed for file, at, packed in crossed(rows, train, folds, kept)}
     for engine in engines:
         for file in FILES:
             for names in SETTINGS if file != "anonymize" else ("thorough",):
@@ -166,12 +168,12 @@ def check(rows: Rows, train: Train, folds: int, engines: Sequence[str], kept: Pa
 def without_sources(rows: Rows, train: Train, sources: Sequence[str]) -> None:
     """Prints the figures on each source with weights that have seen nothing of it."""
     for source in sources:
-        weights = train([row for row in learnt(rows) if source not in row["source"]], 0)
+        packed = train([row for row in learnt(rows) if source not in row["source"]], 0)
         for file in ("pii", "sensitive"):
             test = [row for row in rows[file] if source in row["source"]]
             for names in SETTINGS if test else ():
                 counts: dict[str, Counts] = defaultdict(Counts)
-                counted(built(file, {"engine": "builtin", "names": names}), test, weights, counts)
+                counted(built(file, {"engine": "builtin", "names": names}), test, packed, counts)
                 show(f"{file} without {source}, {names}", {"all": counts["all"]})
 
 

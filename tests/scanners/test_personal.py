@@ -9,6 +9,8 @@ import pytest
 from promptrails_engine.errors import ConfigurationError
 from promptrails_scanners import pii
 from promptrails_scanners.anonymize import Vault
+from promptrails_scanners.personal import weights
+from promptrails_scanners.personal.features import BUCKETS
 from promptrails_scanners.personal.shared import LONGEST
 
 
@@ -86,6 +88,16 @@ def test_a_long_text_is_read_as_a_short_one_is() -> None:
     assert [(f.start % len(part), f.end % len(part), f.type) for f in many] == [
         (f.start, f.end, f.type) for f in one
     ] * times
+
+
+def test_weights_are_read_as_they_were_written() -> None:
+    lists: list[list[int]] = [[3, 260, 65_000], [], [0]]
+    size = len(weights.LABELS)
+    moves, starts = [[0.0] * size] * size, [0.0] * size
+    written = weights.pack(lists, bytes(BUCKETS * size), 0.5, moves, starts)
+    assert [list(some) for some in weights.unpack(written).lists] == lists
+    with pytest.raises(ValueError, match="bytes must be in range"):  # two bytes hold no such gap
+        weights.pack([[70_000], [], []], b"", 0.5, moves, starts)
 
 
 @pytest.mark.parametrize(

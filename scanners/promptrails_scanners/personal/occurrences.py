@@ -8,7 +8,7 @@ from promptrails_engine.ports.scanner import Finding
 from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.allow import Allowed
 from promptrails_scanners.foundation.places import union
-from promptrails_scanners.personal import tagger
+from promptrails_scanners.personal import weights
 from promptrails_scanners.personal.features import NAMES, known
 
 _PIECE = lazily.pattern(r"\w+|[^\w\s]")
@@ -64,7 +64,7 @@ def _values(value: str, kind: str) -> Iterator[str]:
     yield value
     if kind != "PERSON" or " " not in value:
         return
-    tables = tagger.model().lists
+    tables = weights.model().lists
     for part in _NAME.findall(value):
         # a name in small letters is told by its whole only where its parts are no words
         if not known(part.lower(), tables) & ~NAMES and (part[0].isupper() or value.islower()):

@@ -1,29 +1,19 @@
 """Names of persons and addresses, told by a small linear model of tokens.
 
-A conditional random field over five labels.  The weights are whole numbers of one byte; those of a bucket, less that of
-the first label, lie side by side in one int, so that the sum over a token's buckets is one sum of ints.
+A conditional random field over five labels.
 """
 
 from __future__ import annotations
 
-import math
-import struct
-import zlib
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
-from itertools import accumulate, islice, pairwise
 from typing import Any
 
-from promptrails_scanners.foundation.once import once
+from promptrails_scanners.personal import weights
 from promptrails_scanners.personal.features import (
-    BUCKETS,
     NOTHING,
     PLACES,
-    TABLES,
-    Tables,
     Token,
     Word,
     beside,
@@ -36,9 +26,8 @@ from promptrails_scanners.personal.features import (
     tokens,
 )
 from promptrails_scanners.personal.shared import shared
+from promptrails_scanners.personal.weights import AROUND, EVEN, LANES, NONE, Model
 
-LABELS = ("O", "B-PERSON", "I-PERSON", "B-ADDRESS", "I-ADDRESS")
-MAGIC = b"PRTAG3"
 SOFT, WISHED, HARD, ENDLESS = 96, 128, 256, 512
 """A part of a text ends at a line's end after so many tokens, at a sentence's end after so many, at white space after
 so many, or after so many anywhere."""
@@ -51,21 +40,8 @@ FLOOR = 0.05
 AGREED, ALONE = 10.0, 0.5
 """How much likelier a person is at a token where another model sees one, and at one where it does not."""
 
-_N = len(LABELS)
 _LONGEST = 400
 """What is longer, in characters, is no name and no address."""
-_LANE = 15
-_LANES = (1 << _LANE) - 1
-_BIAS = 255
-_ONES = sum(1 << _LANE * label for label in range(_N - 1))
-_NONE = _BIAS * _ONES
-"""What a bucket adds whose weights are all the same."""
-_AROUND = (2, 4, 9, 4, 2)
-"""How many buckets a token has from those around it and from itself; where nothing stands there are fewer."""
-_WIDTH = sum(_AROUND) + 13
-"""Buckets of a token, those included that it has together with its neighbours."""
-_EVEN = _WIDTH * _BIAS
-"""The sum of a label that is as likely as the first."""
 _EVENED = 16
 """After so many tokens sums are brought back to about 1."""
 _EDGES = frozenset(",;:\"'“”‘’()[]{}<>|*_-–—.!?\\/=")
@@ -81,65 +57,9 @@ class Tagged:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """The weights."""
-
-    table: Sequence[int]
-    lists: Tables
-    """Which words are names, and which are common ones."""
-    fall: Sequence[float]
-    """The factors for labels whose sums are 0, 1, 2 and more units under the best."""
-    moves: tuple[tuple[float, ...], ...]
-    """How well a label follows another one, as factors: first label, second label."""
-    starts: tuple[float, ...]
-
-
 Known = tuple[Any, ...]
 """A word's kind, its parts, the sums of its kind for each place in a line, and those of its buckets for five tokens."""
 Chance = tuple[float, ...] | None
-
-
-def pack(
-    lists: Tables, weights: bytes, scale: float, moves: Sequence[Sequence[float]], starts: Sequence[float]
-) -> bytes:
-    """The file that `unpack` reads: weights are signed bytes, five for each bucket; of the lists the gaps are kept."""
-    numbers = [scale, *(one for row in moves for one in row), *starts]
-    gaps = [[after - before for before, after in pairwise((0, *some))] for some in lists]
-    head = struct.pack(f"<{len(numbers)}f{len(gaps)}I", *numbers, *map(len, gaps))
-    low, high = (bytes(gap >> shift & 255 for some in gaps for gap in some) for shift in (0, 8))
-    return MAGIC + zlib.compress(head + low + high + weights, 9)
-
-
-def unpack(data: bytes) -> Model:
-    """The model of a file's bytes."""
-    plain = zlib.decompress(data[len(MAGIC) :])
-    count = 1 + _N * _N + _N
-    numbers = struct.unpack_from(f"<{count}f", plain)
-    sizes = struct.unpack_from(f"<{len(TABLES)}I", plain, 4 * count)
-    first = 4 * (count + len(sizes))
-    all_of_them = sum(sizes)
-    gaps = iter(map(_gap, plain[first : first + all_of_them], plain[first + all_of_them : first + 2 * all_of_them]))
-    lists = tuple(array("I", accumulate(islice(gaps, size))) for size in sizes)
-    weights = plain[first + 2 * all_of_them :]
-    signed = [(one + 128) % 256 - 128 for one in range(256)]
-    o, b, c, d, e = ([one * unit for one in signed] for unit in (-_ONES, 1, 1 << 15, 1 << 30, 1 << 45))
-    a, *others = (weights[label : BUCKETS * _N : _N] for label in range(_N))
-    lanes = zip(a, others[0], others[1], others[2], others[3], strict=True)
-    table = array("Q", [_NONE + o[at] + b[one] + c[two] + d[three] + e[four] for at, one, two, three, four in lanes])
-    moves = tuple(tuple(math.exp(one) for one in numbers[1 + _N * row : 1 + _N * row + _N]) for row in range(_N))
-    fall = array("d", [math.exp(-numbers[0] * under) for under in range(2 * _EVEN + 1)])
-    return Model(table, lists, fall, moves, tuple(math.exp(one) for one in numbers[1 + _N * _N :]))
-
-
-def _gap(low: int, high: int) -> int:
-    return low | high << 8
-
-
-@once
-def model() -> Model:
-    """The weights that come with the package, read once."""
-    return unpack(files("promptrails_scanners.personal").joinpath("data/tagger.bin").read_bytes())
 
 
 def parts(text: str) -> Iterator[list[Token]]:
@@ -193,7 +113,7 @@ def tag(text: str, person: float, address: float, persons: Places | None = None)
 @shared
 def likely(text: str, least: float, persons: Places | None) -> Iterator[Likely]:
     """The tokens of a text that are of a name or an address at least so likely."""
-    loaded = model()
+    loaded = weights.model()
     places = iter(persons or ())
     place = next(places, None)
     for part in parts(text):
@@ -223,20 +143,20 @@ def _likely(part: Sequence[Token], chances: Sequence[Chance]) -> Iterator[Likely
 @lru_cache(maxsize=8192)
 def _known(token: str) -> Known:
     """What is the same for a token wherever it stands; kept for so many, about 6 MB."""
-    loaded = model()
+    loaded = weights.model()
     return _summed(loaded, describe(token, loaded.lists))
 
 
 def _summed(loaded: Model, word: Word) -> Known:
     get = loaded.table.__getitem__
-    full = [sum(map(get, some)) + (size - len(some)) * _NONE for some, size in zip(word.around, _AROUND, strict=True)]
+    full = [sum(map(get, some)) + (size - len(some)) * NONE for some, size in zip(word.around, AROUND, strict=True)]
     return word.kind, word.parts, _lines(word.kind), *full
 
 
 @lru_cache(maxsize=2048)
 def _lines(kind: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The sums of the buckets of a kind and a place in the line, for each of the four."""
-    get = model().table.__getitem__
+    get = weights.model().table.__getitem__
     some = [on_line(kind, line) for line in range(4)]
     return tuple(sum(map(get, own)) for own, _ in some), tuple(sum(map(get, after)) for _, after in some)
 
@@ -244,7 +164,7 @@ def _lines(kind: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
 @lru_cache(maxsize=16384)
 def _row(one: int, kind: int, next_one: int) -> tuple[int, int, int]:
     """The sums of the buckets of three kinds in a row."""
-    get = model().table.__getitem__
+    get = weights.model().table.__getitem__
     middle, last, first = in_a_row(one, kind, next_one)
     return sum(map(get, middle)), sum(map(get, last)), sum(map(get, first))
 
@@ -269,9 +189,9 @@ def _factors(loaded: Model, part: Sequence[Token]) -> list[tuple[float, ...]]:
         total: int = two[3] + one[4] + own[5] + next_one[6] + next_two[7]
         total += row[0] + back[1] + on[2] + own[2][0][line] + one[2][1][line]
         total += sum(map(get, beside(two[1], one[1], own[1], next_one[1], next_two[1])))
-        b, c, d, e = total & _LANES, total >> 15 & _LANES, total >> 30 & _LANES, total >> 45
-        best = max(_EVEN, b, c, d, e)
-        factors.append((fall[best - _EVEN], fall[best - b], fall[best - c], fall[best - d], fall[best - e]))
+        b, c, d, e = total & LANES, total >> 15 & LANES, total >> 30 & LANES, total >> 45
+        best = max(EVEN, b, c, d, e)
+        factors.append((fall[best - EVEN], fall[best - b], fall[best - c], fall[best - d], fall[best - e]))
     return factors
 
 
