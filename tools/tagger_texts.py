@@ -173,6 +173,7 @@ MONTHS = [
     "November",
     "December",
 ]
+LOWER = re.compile(r"(?<![\w@])[a-z]{3,}(?!\w)")
 PLACEHOLDER = re.compile(r"\{([pgfascnowdix])\}")
 
 
@@ -194,6 +195,7 @@ class Writer:
         order = [self.varied(row) for row in rows]
         order += [self.cased(self.filled(sentence)) for sentence in self._sentences * 2]
         order += [[(self._plain.text(), "")] for _ in range(len(self._sentences))]
+        order = [self.misspelt(one) if pick.random() < 0.15 else one for one in order]
         pick.shuffle(order)
         joined: Pieces = []
         for one in order:
@@ -217,6 +219,18 @@ class Writer:
         if self._pick.random() < 0.1:
             some = [(re.sub(r"\s*\n\s*", ", ", text) if kind == "ADDRESS" else text, kind) for text, kind in some]
         return self.cased(some)
+
+    def misspelt(self, some: Pieces) -> Pieces:
+        """The text with some of its words misspelt, but no names: not every unknown word is one."""
+        return [(text if kind else LOWER.sub(self._slip, text), kind) for text, kind in some]
+
+    def _slip(self, match: re.Match[str]) -> str:
+        word, pick = match[0], self._pick
+        if pick.random() > 0.2:
+            return word
+        at = pick.randrange(len(word) - 1)
+        first, second = word[at : at + 2]
+        return word[:at] + pick.choice([second + first, first, second, first + first + second]) + word[at + 2 :]
 
     def cased(self, some: Pieces) -> Pieces:
         """The text in lower case or in capitals now and then."""
@@ -303,7 +317,14 @@ class Writer:
         pick = self._pick
         if pick.random() < 0.06:
             return f"P.O. Box {pick.randint(1, 9999)}, {self.town()}"
-        parts = [self.street()]
+        street = self.street()
+        if pick.random() < 0.12:  # as in the United Kingdom a flat, and elsewhere a code, comes first
+            street = (
+                f"{pick.choice(['Flat ', 'Unit ', '', '', ''])}{pick.randint(1, pick.choice([99, 99999]))} {street}"
+            )
+        elif pick.random() < 0.04:
+            street = f"the corner of {street} and {self.street()}"
+        parts = [street]
         if pick.random() < 0.35:
             parts.append(f"{pick.choice(['Apt.', 'Suite', 'Apt', 'Unit', 'Floor', '#'])} {pick.randint(1, 999)}")
         code = pick.choice(

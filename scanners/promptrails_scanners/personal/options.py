@@ -27,7 +27,7 @@ OwnEngine = Callable[[str], Iterable[tuple[int, int, str, float]]]
 """A function of the user's own: start, end, kind and score, 0 to 1, of what it finds."""
 
 THRESHOLD = 0.5
-SETTINGS: Mapping[Names, tuple[float, float]] = {"strict": (0.85, 0.6), "middle": (0.7, 0.3), "thorough": (0.35, 0.15)}
+SETTINGS: Mapping[Names, tuple[float, float]] = {"strict": (0.85, 0.6), "middle": (0.65, 0.3), "thorough": (0.35, 0.15)}
 """How likely a name and an address must be."""
 VALIDATORS: Mapping[str, Callable[[str], bool]] = {
     "luhn": lambda value: value.isdigit() and checks.luhn(value),
