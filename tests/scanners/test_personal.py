@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -66,6 +67,12 @@ def test_a_part_of_a_name_goes_where_the_name_went() -> None:
 
 def test_the_name_of_an_account_is_no_name_of_a_person() -> None:
     assert redacted("RT @susan_miller: thanks @thomas, see you") == "RT @susan_miller: thanks @thomas, see you"
+
+
+def test_encoded_text_holds_no_address() -> None:
+    for said in ("Ava and Emma want to know who is better at the game. They got 3 more berries.", "A 20-year annuity."):
+        text = b64encode(said.encode()).decode()
+        assert redacted(text, names="thorough", exclude=["person"]) == text
 
 
 def test_no_part_of_words_is_left_by_a_partial_mask() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from promptrails_scanners.personal import weights
@@ -311,7 +312,8 @@ def _is_address(part: Sequence[Token], kept: Sequence[int]) -> bool:
     """Whether it is more than a country or so many of something: words, and what streets and houses have."""
     some = [part[at].text for at in kept]
     words = [one for one in some if len(one) > 1 and one[0].isalpha()]
-    if not words or len(some) < 2:
+    apart = any(part[at].end < part[after].start or part[at].text in ",." for at, after in pairwise(kept))
+    if not words or not apart:  # in code, as base64 is one, all stands close together
         return False
     if any(lists().get(one.lower(), 0) & PLACES for one in some):
         return True
