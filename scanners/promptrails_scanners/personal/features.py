@@ -8,9 +8,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache, reduce
+from functools import cache, lru_cache
 from importlib.resources import files
-from operator import and_
 from zlib import crc32
 
 from promptrails_scanners.foundation import lazily
@@ -108,7 +107,10 @@ def describe(token: str, tables: Tables) -> Word:
 def known(lower: str, tables: Tables) -> int:
     """What a word in lower case is known for; one with hyphens, what all its parts are known for."""
     if "-" in lower[1:-1]:
-        return reduce(and_, [_known(part, tables) for part in lower.split("-") if part])
+        found = -1
+        for part in filter(None, lower.split("-")):
+            found &= _known(part, tables)
+        return found
     return _known(lower, tables)
 
 
