@@ -18,7 +18,7 @@ from scanner_texts import ROOT, data_file, read_rows
 
 sys.path.append(str(ROOT / "tools"))
 TRICKS: dict[str, Callable[[str], str]] = dict(import_module("evasions").TRICKS)
-OPTIONS: dict[str, dict[str, Any]] = {"ban_substrings": {"normalise": "aggressive"}}
+OPTIONS: dict[str, dict[str, Any]] = {"ban_substrings": {"normalise": "aggressive"}, "pii": {"engine": "builtin"}}
 KINDS = ("prompt_injection", "toxicity", "harmful", "bias", "no_refusal", "pii", "ban_substrings", "ban_topics")
 FOUND, PASSED, LONGEST = 100, 60, 1500
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tagger_plain import Plain
+from tagger_words import names
 
 from promptrails_scanners.personal import features
 
@@ -102,6 +103,8 @@ ENDINGS = [
     "plein",
     "kade",
 ]
+LETTERS = ("PhD", "Ph.D.", "MD", "M.D.", "DDS", "DVM", "Jr.", "Jr", "Sr.", "II", "III", "IV", "Esq.")
+"""What stands behind names."""
 SUFFIXES = ("Ltd", "Inc.", "LLC", "GmbH", "Group", "Bank", "AG", "Systems", "Labs", "& Sons", "Partners", "")
 WORDS = [
     "Green",
@@ -170,7 +173,8 @@ MONTHS = [
     "November",
     "December",
 ]
-PLACEHOLDER = re.compile(r"\{([pgfascnowdi])\}")
+LOWER = re.compile(r"(?<![\w@])[a-z]{3,}(?!\w)")
+PLACEHOLDER = re.compile(r"\{([pgfascnowdix])\}")
 
 
 class Writer:
@@ -181,7 +185,7 @@ class Writer:
         lists = sorted(features.lists().items())
         self._words = {
             group: [word for word, bits in lists if bits >> bit & 1] for bit, group in enumerate(features.GROUPS)
-        }
+        } | {group: list(some) for group, some in names().items()}
         lines = Path(__file__).with_name("tagger_sentences.txt").read_text(encoding="utf-8").splitlines()
         self._sentences = [line.replace("\\n", "\n") for line in lines if not line.startswith("#")]
 
@@ -191,6 +195,7 @@ class Writer:
         order = [self.varied(row) for row in rows]
         order += [self.cased(self.filled(sentence)) for sentence in self._sentences * 2]
         order += [[(self._plain.text(), "")] for _ in range(len(self._sentences))]
+        order = [self.misspelt(one) if pick.random() < 0.15 else one for one in order]
         pick.shuffle(order)
         joined: Pieces = []
         for one in order:
@@ -214,6 +219,18 @@ class Writer:
         if self._pick.random() < 0.1:
             some = [(re.sub(r"\s*\n\s*", ", ", text) if kind == "ADDRESS" else text, kind) for text, kind in some]
         return self.cased(some)
+
+    def misspelt(self, some: Pieces) -> Pieces:
+        """The text with some of its words misspelt, but no names: not every unknown word is one."""
+        return [(text if kind else LOWER.sub(self._slip, text), kind) for text, kind in some]
+
+    def _slip(self, match: re.Match[str]) -> str:
+        word, pick = match[0], self._pick
+        if pick.random() > 0.2:
+            return word
+        at = pick.randrange(len(word) - 1)
+        first, second = word[at : at + 2]
+        return word[:at] + pick.choice([second + first, first, second, first + first + second]) + word[at + 2 :]
 
     def cased(self, some: Pieces) -> Pieces:
         """The text in lower case or in capitals now and then."""
@@ -251,6 +268,11 @@ class Writer:
         return self._pick.choice(self._words["family"]).title() if chance < 0.5 else self.unknown()
 
     def person(self) -> str:
+        named = self.named()
+        return f"{named} {self._pick.choice(LETTERS)}" if self._pick.random() < 0.03 else named
+
+    def named(self) -> str:
+        """A given name and a family name, as several countries put them."""
         chance = self._pick.random()
         letter = self._pick.choice("ABCDEFGHIJKLMNOPRSTW")
         if chance < 0.08:
@@ -295,7 +317,14 @@ class Writer:
         pick = self._pick
         if pick.random() < 0.06:
             return f"P.O. Box {pick.randint(1, 9999)}, {self.town()}"
-        parts = [self.street()]
+        street = self.street()
+        if pick.random() < 0.12:  # as in the United Kingdom a flat, and elsewhere a code, comes first
+            street = (
+                f"{pick.choice(['Flat ', 'Unit ', '', '', ''])}{pick.randint(1, pick.choice([99, 99999]))} {street}"
+            )
+        elif pick.random() < 0.04:
+            street = f"the corner of {street} and {self.street()}"
+        parts = [street]
         if pick.random() < 0.35:
             parts.append(f"{pick.choice(['Apt.', 'Suite', 'Apt', 'Unit', 'Floor', '#'])} {pick.randint(1, 999)}")
         code = pick.choice(
@@ -355,5 +384,5 @@ class Writer:
                 ["London", "Paris", "Berlin", "Madrid", "Tokyo", "Boston", "Chicago", "Oslo", "Rome", "Cairo"]
             )
         makers = {"p": self.person, "g": self.given, "f": self.family, "a": self.address, "s": self.street}
-        makers |= {"c": self.town, "n": self.country, "o": self.company, "d": self.date}
+        makers |= {"c": self.town, "n": self.country, "o": self.company, "d": self.date, "x": self.family}
         return makers[key]()

@@ -46,7 +46,7 @@ def test_without_a_model_auto_does_without_and_says_so() -> None:
 
 
 @with_packages
-@pytest.mark.parametrize("name", ["xx_no_such_model", "json", "./no/such/folder", "no such model"])
+@pytest.mark.parametrize("name", ["xx_no_such_model", "json", "__main__", "./no/such/folder", "no such model"])
 def test_a_model_that_is_not_there_is_an_error_and_nothing_is_fetched(name: str) -> None:
     with pytest.raises(ConfigurationError, match="nothing is downloaded") as told:
         pii.build({"engine": "presidio", "model": name})

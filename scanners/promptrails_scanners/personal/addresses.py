@@ -32,7 +32,9 @@ _CODE = lazily.pattern(
     r"\d{2}-\d{3}|\d{3} \d{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d)(?![\w-]|[.,]\d)"
 )
 _BOXES = ("box", "tfach", "apart", "ale", "fpo")
-_CODE_WORDS = r"zip(?: ?codes?)?|post(?:al)? ?codes?|plz|postleitzahl|c[oó]digo postal|code postal|cap|postcode"
+_CODE_WORDS = r"zip ?codes?|post(?:al)? ?codes?|plz|postleitzahl|c[oó]digo postal|code postal"
+_LONG_CODE_WORDS = rf"{_CODE_WORDS}|zip|(?-i:CAP)"
+"""Words beside which a number counts that is longer than a year: zip and cap mean other things as well."""
 
 
 def _boxed(text: str) -> bool:
@@ -48,6 +50,7 @@ def addresses(text: str) -> Iterator[Hit]:
         yield Hit(match.start(), match.end(), "ADDRESS", 0.6)
     for match in _BOX.finditer(text) if _boxed(text) else ():
         yield Hit(match.start(), match.end(), "ADDRESS", 0.9)
-    for match in _CODE.finditer(text) if words(_CODE_WORDS).search(text) else ():
-        if near(text, match.start(), match.end(), _CODE_WORDS, 24, 0):
+    for match in _CODE.finditer(text) if words(_LONG_CODE_WORDS).search(text) else ():
+        said = _LONG_CODE_WORDS if len(match[0]) > 4 else _CODE_WORDS
+        if near(text, match.start(), match.end(), said, 24, 0):
             yield Hit(match.start(), match.end(), "ADDRESS", 0.8)

@@ -5,6 +5,7 @@ The program that trains the weights uses these functions too, so both see the sa
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -14,23 +15,32 @@ from zlib import crc32
 from promptrails_scanners.foundation import lazily
 
 BUCKETS = 1 << 15
-COMMON_BITS = 1 << 16
-"""Bits of the table of common words."""
+TABLES = ("given", "family", "common")
+"""Lists that are too long to be kept as words are kept as their words' numbers, in this order."""
+NUMBERS = 1 << 21
+"""Words have numbers under this one.  Of a thousand that no table has, some ten are taken for one that it has."""
 
 _MASK = BUCKETS - 1
 _LOW = (BUCKETS << 7) - 1
 """The bits of a sum that its bucket depends on."""
 _MIX = 0x9E3779B1
-_TOKEN = lazily.pattern(r"[^\W\d_]{1,64}(?:['’-](?!s\b)[^\W\d_]{1,64}){0,4}|\d{1,32}[^\W\d_]{0,3}|[^\w\s]|_")
+_TOKEN = lazily.pattern(
+    r"[^\W\d_]{1,64}(?:['’-](?!s\b)[^\W\d_]{1,64}){0,4}|\d{1,32}[^\W\d_]{0,3}|(?<!\w)@\w{1,64}|[^\w\s]|_"
+)
+"""A word, a number, what stands after an @ as a user's handle, or a sign."""
+_HANDLE = "@handle"
 
 LONGEST = 64 * 5 + 4
 """No token has more characters."""
 
-GROUPS = ("given", "family", "street", "unit", "title", "country")
-COMMON = 1 << len(GROUPS)
+GROUPS = ("given", "family", "street", "unit", "title", "country", "place", "firm", "proper", "common")
+"""The lists of words.  What a word is known for is a number with a bit for each."""
 NAMES = 0b11
 PLACES = 0b1100
 """The lists of words for streets and houses."""
+_OF_TABLES = tuple(1 << GROUPS.index(name) for name in TABLES)
+Tables = Sequence[Sequence[int]]
+"""For each of TABLES the numbers of its words, in their order."""
 
 
 @dataclass(slots=True)
@@ -79,18 +89,45 @@ def lists() -> Mapping[str, int]:
     return found
 
 
-def common_bit(word: str) -> int:
-    return crc32(word.encode("utf-8", "surrogatepass")) & (COMMON_BITS - 1)
+def is_handle(token: str) -> bool:
+    """Whether it is the name of an account, as `@ann_berg`."""
+    return token[0] == "@" and len(token) > 1
 
 
-def describe(token: str, common: bytes) -> Word:
-    """A token's word; `common` is the table of common words, a bit for each."""
-    lower = token.lower()
-    known = lists().get(lower, 0)
-    if token[0].isalpha():
-        bit = common_bit(lower)
-        if common[bit >> 3] >> (bit & 7) & 1:
-            known |= COMMON
+def number(lower: str) -> int:
+    """A word's number in the tables."""
+    return _hash(lower) % NUMBERS
+
+
+def describe(token: str, tables: Tables) -> Word:
+    """A token's word."""
+    return word(token, known(token.lower(), tables))
+
+
+def known(lower: str, tables: Tables) -> int:
+    """What a word in lower case is known for; one with hyphens, what all its parts are known for."""
+    if "-" in lower[1:-1]:
+        found = -1
+        for part in filter(None, lower.split("-")):
+            found &= _known(part, tables)
+        return found
+    return _known(lower, tables)
+
+
+def _known(lower: str, tables: Tables) -> int:
+    found = lists().get(lower, 0)
+    if lower[0].isalpha():
+        own = number(lower)
+        for table, group in zip(tables, _OF_TABLES, strict=True):
+            at = bisect_left(table, own)
+            if at < len(table) and table[at] == own:
+                found |= group
+    return found
+
+
+def word(token: str, known: int) -> Word:
+    """A token's word, if these lists hold it."""
+    lower = _HANDLE if is_handle(token) else token.lower()
     code = _hash("w" + lower)
     kind, alike = _alike(_shape(token), known)
     letters = ("y" + lower[-2:], "x" + lower[-4:], "p" + lower[:3], "q" + lower[:2])
@@ -188,7 +225,7 @@ def _shape(token: str) -> str:
     if first.isdigit():
         return f"d{min(len(token), 7)}" if token.isdigit() else "dx"
     if not first.isalpha():
-        return token
+        return token[0] * min(2, len(token))
     size = "1" if len(token) == 1 else "2" if len(token) < 4 else "4"
     if token.islower():
         return "x" + size

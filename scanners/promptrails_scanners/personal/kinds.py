@@ -23,6 +23,9 @@ GENERAL = (
 PRESIDIO_ONLY = ("LOCATION", "NRP", "ORGANIZATION", "DATE_TIME", "URL", "AGE", "ID", "TITLE")
 """Kinds that the engine `presidio` finds, and this package's own rules do not."""
 
+DENIED = "CUSTOM"
+"""The kind of the user's own words."""
+
 LABELS: Mapping[str, str] = {
     "EMAIL_ADDRESS": "EMAIL",
     "PHONE_NUMBER": "PHONE",
@@ -33,7 +36,7 @@ LABELS: Mapping[str, str] = {
 }
 """Shorter names that stand in labels."""
 
-_PLAIN: Mapping[str, tuple[str, ...]] = {
+_SHORT: Mapping[str, tuple[str, ...]] = {
     "email": ("EMAIL_ADDRESS",),
     "mail": ("EMAIL_ADDRESS",),
     "email_address_re": ("EMAIL_ADDRESS",),
@@ -79,7 +82,7 @@ def short_names() -> Mapping[str, tuple[str, ...]]:
         "license_plate": tuple(kind for kind in issued if "PLATE" in kind or "VEHICLE" in kind or kind == "DE_KFZ"),
         "national_id": issued,
     }
-    return {kind.lower(): (kind,) for kind in (*kinds(), *PRESIDIO_ONLY)} | dict(_PLAIN) | groups
+    return {kind.lower(): (kind,) for kind in (*kinds(), *PRESIDIO_ONLY)} | dict(_SHORT) | groups
 
 
 def label(kind: str) -> str:

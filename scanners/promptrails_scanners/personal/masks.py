@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Literal
 
 from promptrails_engine.errors import ConfigurationError
 from promptrails_engine.ports.scanner import Finding
 from promptrails_scanners.foundation.places import Replacement
 from promptrails_scanners.personal import features
-from promptrails_scanners.personal.kinds import label
+from promptrails_scanners.personal.kinds import DENIED, PRESIDIO_ONLY, label
 
 Mask = Literal["label", "numbered", "partial", "hash", "faker", "constant"]
 _KEPT = 4
-_WHOLE = frozenset({"PERSON", "ADDRESS", "DATE_OF_BIRTH", "CUSTOM", "LOCATION"})
+_WHOLE = frozenset({"PERSON", "ADDRESS", "DATE_OF_BIRTH", DENIED, *PRESIDIO_ONLY})
+"""Kinds of which no part is left: their last characters say something by themselves."""
 
 
 def replacement(mask: Mask, key: str | None, constant: str, scanner: str) -> Callable[[], Replacement]:
@@ -46,7 +48,7 @@ def partial(found: Finding, value: str) -> str:
     """Stars, and the last characters where they say nothing by themselves."""
     if found.type in _WHOLE or len(value) < 3 * _KEPT:
         return "*" * len(value)
-    if found.type == "EMAIL_ADDRESS":
+    if found.type == "EMAIL_ADDRESS" and "@" in value:
         local, _, domain = value.rpartition("@")
         return f"{'*' * len(local)}@{domain}"
     return "".join("*" if char.isalnum() else char for char in value[:-_KEPT]) + value[-_KEPT:]
@@ -57,9 +59,7 @@ def faked(found: Finding, value: str) -> str:
     chance = random.Random(hashlib.sha256(f"{found.type}\0{value}".encode("utf-8", "surrogatepass")).digest())
     number = chance.randrange
     if found.type == "PERSON":
-        words = features.lists()
-        given = [word for word, bits in words.items() if bits & 1]
-        family = [word for word, bits in words.items() if bits & 2]
+        given, family = _names()
         return f"{chance.choice(given).title()} {chance.choice(family).title()}"
     made = {
         "EMAIL_ADDRESS": f"user{number(10**5)}@example.com",
@@ -72,6 +72,14 @@ def faked(found: Finding, value: str) -> str:
         "DATE_OF_BIRTH": f"{number(1940, 2006)}-01-01",
     }
     return made.get(found.type, labelled(found, value))
+
+
+@cache
+def _names() -> tuple[list[str], list[str]]:
+    """Given names and family names."""
+    of_lists = features.lists().items()
+    given, family = (1 << features.GROUPS.index(group) for group in ("given", "family"))
+    return [word for word, bits in of_lists if bits & given], [word for word, bits in of_lists if bits & family]
 
 
 def _hashed(key: str) -> Replacement:

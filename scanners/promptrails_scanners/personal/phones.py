@@ -48,10 +48,8 @@ def phones(text: str, regions: Collection[str] = ()) -> Iterator[Hit]:
             sure += 0.4
         if near(text, match.start(), match.end(), _OTHERS, 16, 0):
             sure -= 0.4
-        start, end = match.start(), match.end()
-        if number.startswith("(") and number.endswith(")"):
-            start, end = start + 1, end - 1
-        yield Hit(start, end, "PHONE_NUMBER", max(0.0, min(1.0, sure)))
+        bracketed = number == match[0] and number[0] == "(" and number.find(")") == len(number) - 1
+        yield Hit(match.start() + bracketed, match.end() - bracketed, "PHONE_NUMBER", max(0.0, min(1.0, sure)))
 
 
 def _sure(number: str, digits: str, groups: list[str], regions: frozenset[str]) -> float:

@@ -6,7 +6,7 @@ a list of domains at its first use, are left to the rules of this package.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -158,7 +158,7 @@ def _names_alone(nlp: Any) -> Any:
 
 
 @shared
-def _read(text: str, reader: _Reader, kinds: frozenset[str]) -> Sequence[Hit]:
+def _read(text: str, reader: _Reader, kinds: frozenset[str]) -> Iterable[Hit]:
     return reader.read(text, kinds)
 
 
@@ -262,5 +262,8 @@ def _is_model(name: str) -> bool:
         return (Path(name) / "meta.json").is_file()
     if not name.isidentifier():
         return False
-    spec = find_spec(name)
+    try:
+        spec = find_spec(name)
+    except ValueError:  # a module that was not imported from anywhere, as `__main__`
+        return False
     return any((Path(folder) / "meta.json").is_file() for folder in (spec and spec.submodule_search_locations) or ())

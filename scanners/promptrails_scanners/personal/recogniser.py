@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 
 from promptrails_engine.ports.scanner import Finding
@@ -13,14 +13,15 @@ from promptrails_scanners.personal import presidio, tagger
 from promptrails_scanners.personal.addresses import addresses
 from promptrails_scanners.personal.europe import european
 from promptrails_scanners.personal.features import LONGEST
+from promptrails_scanners.personal.kinds import DENIED
 from promptrails_scanners.personal.numbers import accounts, births, cards, mails, networks, wallets
-from promptrails_scanners.personal.options import DENIED, PersonalOptions, Wanted, wanted
+from promptrails_scanners.personal.occurrences import everywhere
+from promptrails_scanners.personal.options import PersonalOptions, Wanted, wanted
 from promptrails_scanners.personal.phones import phones
 from promptrails_scanners.personal.rules import Hit, Rule, windows
 from promptrails_scanners.personal.shared import shared
 from promptrails_scanners.personal.world import worldwide
 
-_PIECE = lazily.pattern(r"\w+|[^\w\s]")
 _DIGITS = lazily.pattern(r"\d+")
 _MOST = 32
 """No rule needs more digits."""
@@ -62,7 +63,7 @@ class Recogniser:
                     for one in self._found(text[start:end])
                 )
             return tuple(found)
-        return everywhere(text, self._found(text), self.asked.ranks)
+        return everywhere(text, self._found(text), self.asked.ranks, self.asked.allowed)
 
     def settled(self, text: str) -> int | None:
         """Where the last piece begins that may still grow; None where a value counts wherever it stands."""
@@ -110,20 +111,18 @@ class Recogniser:
 
 
 @shared
-def _shaped(text: str, kinds: frozenset[str], regions: frozenset[str]) -> Sequence[Hit]:
+def _shaped(text: str, kinds: frozenset[str], regions: frozenset[str]) -> Iterator[Hit]:
     """What is told by its shape, with what speaks for it."""
-    found: list[Hit] = []
     for ours, source in _SOURCES:
         if ours & kinds:
-            found += source(text)
+            yield from source(text)
     if "PHONE_NUMBER" in kinds:
-        found += phones(text, regions)
+        yield from phones(text, regions)
     if _rules(kinds, regions):
         for start, end in windows(text):
             rows = [len(row) for row in _DIGITS.findall(text, start, end)]
             for rule in _fitting(kinds, regions, min(sum(rows), _MOST), min(max(rows, default=0), _MOST)):
-                found += rule.hits(text, start, end, rule.named if regions else 0.0)
-    return found
+                yield from rule.hits(text, start, end, rule.named if regions else 0.0)
 
 
 @lru_cache(maxsize=64)
@@ -161,37 +160,3 @@ def pieces(text: str) -> Iterator[tuple[int, int]]:
         start = edge
     if start < len(text):
         yield start, len(text)
-
-
-def _telling(value: str) -> bool:
-    """Whether it is the same value wherever it stands: a short number is not."""
-    return len(value) > 4 or (len(value) > 1 and any(char.isalpha() for char in value))
-
-
-def everywhere(text: str, found: Sequence[Finding], ranks: Mapping[str, int]) -> tuple[Finding, ...]:
-    """The places, and all others where one of their values stands as words of its own."""
-    lengths: dict[str, dict[int, dict[str, Finding]]] = {}
-    for one in found:
-        value = text[one.start : one.end]
-        first = _PIECE.search(value)
-        if first is None or first.start() or not _telling(value):
-            continue
-        lengths.setdefault(first[0], {}).setdefault(len(value), {}).setdefault(value, one)
-    if not lengths:
-        return tuple(found)
-    known = {(one.start, one.end) for one in found}
-    more: list[Finding] = []
-    get = lengths.get
-    for match in _PIECE.finditer(text):
-        same_first = get(match[0])
-        if same_first is None:
-            continue
-        for size, values in same_first.items():
-            start, end = match.start(), match.start() + size
-            same = values.get(text[start:end])
-            if same is None or (start, end) in known:
-                continue
-            before, after = text[max(0, start - 1) : start], text[end : end + 1]
-            if not (before.isalnum() and text[start].isalnum()) and not (after.isalnum() and text[end - 1].isalnum()):
-                more.append(Finding(start, end, same.type, same.score))
-    return union([*found, *more], ranks) if more else tuple(found)

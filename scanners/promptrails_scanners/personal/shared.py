@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import wraps
 from hashlib import blake2b
 from threading import Lock
 from typing import Concatenate, ParamSpec, TypeVar
 
 MOST = 20_000
-"""So many places are kept of each kind of search, for all texts together: about 4 MB."""
+"""So many places are kept of each kind of search, for all texts together: about 8 MB."""
 
 _TEXTS = 32
+LONGEST = 1 << 16
+"""What is found in texts of more characters is handed on as it is found: kept it would take many times their room."""
 
 Found = TypeVar("Found")
 Asked = ParamSpec("Asked")
-Search = Callable[Concatenate[str, Asked], Sequence[Found]]
+Search = Callable[Concatenate[str, Asked], Iterable[Found]]
 
 
 def shared(search: Search[Asked, Found]) -> Search[Asked, Found]:
-    """The search, whose last results are kept for who asks the same of the same text.
+    """The search, whose last results are kept for who asks the same of the same text; those of long texts are not.
 
     A text is known by its digest and is not kept itself.  Threads that ask for it at once may each search it, and find
     the same.
@@ -36,13 +38,15 @@ def shared(search: Search[Asked, Found]) -> Search[Asked, Found]:
                 size -= len(kept.popitem(last=False)[1])
 
     @wraps(search)
-    def asked(text: str, /, *args: Asked.args, **more: Asked.kwargs) -> Sequence[Found]:
+    def asked(text: str, /, *args: Asked.args, **more: Asked.kwargs) -> Iterable[Found]:
+        if len(text) > LONGEST:
+            return search(text, *args, **more)
         digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         key = (digest, len(text), args, tuple(more.items()))
         with lock:
             found = kept.get(key)
         if found is None:
-            found = search(text, *args, **more)
+            found = tuple(search(text, *args, **more))
             keep(key, found)
         return found
 

@@ -1,25 +1,18 @@
 """Names of persons and addresses, told by a small linear model of tokens.
 
-A conditional random field over five labels.  The weights are whole numbers of one byte; those of a bucket, less that of
-the first label, lie side by side in one int, so that the sum over a token's buckets is one sum of ints.
+A conditional random field over five labels.
 """
 
 from __future__ import annotations
 
-import math
-import struct
-import zlib
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
-from promptrails_scanners.foundation.once import once
+from promptrails_scanners.personal import weights
 from promptrails_scanners.personal.features import (
-    BUCKETS,
-    COMMON_BITS,
     NOTHING,
     PLACES,
     Token,
@@ -27,15 +20,15 @@ from promptrails_scanners.personal.features import (
     beside,
     describe,
     in_a_row,
+    is_handle,
     lines,
     lists,
     on_line,
     tokens,
 )
 from promptrails_scanners.personal.shared import shared
+from promptrails_scanners.personal.weights import AROUND, EVEN, LANES, NONE, Model
 
-LABELS = ("O", "B-PERSON", "I-PERSON", "B-ADDRESS", "I-ADDRESS")
-MAGIC = b"PRTAG2"
 SOFT, WISHED, HARD, ENDLESS = 96, 128, 256, 512
 """A part of a text ends at a line's end after so many tokens, at a sentence's end after so many, at white space after
 so many, or after so many anywhere."""
@@ -48,21 +41,8 @@ FLOOR = 0.05
 AGREED, ALONE = 10.0, 0.5
 """How much likelier a person is at a token where another model sees one, and at one where it does not."""
 
-_N = len(LABELS)
 _LONGEST = 400
 """What is longer, in characters, is no name and no address."""
-_LANE = 15
-_LANES = (1 << _LANE) - 1
-_BIAS = 255
-_ONES = sum(1 << _LANE * label for label in range(_N - 1))
-_NONE = _BIAS * _ONES
-"""What a bucket adds whose weights are all the same."""
-_AROUND = (2, 4, 9, 4, 2)
-"""How many buckets a token has from those around it and from itself; where nothing stands there are fewer."""
-_WIDTH = sum(_AROUND) + 13
-"""Buckets of a token, those included that it has together with its neighbours."""
-_EVEN = _WIDTH * _BIAS
-"""The sum of a label that is as likely as the first."""
 _EVENED = 16
 """After so many tokens sums are brought back to about 1."""
 _EDGES = frozenset(",;:\"'“”‘’()[]{}<>|*_-–—.!?\\/=")
@@ -78,53 +58,9 @@ class Tagged:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """The weights."""
-
-    table: Sequence[int]
-    common: bytes
-    fall: Sequence[float]
-    """The factors for labels whose sums are 0, 1, 2 and more units under the best."""
-    moves: tuple[tuple[float, ...], ...]
-    """How well a label follows another one, as factors: first label, second label."""
-    starts: tuple[float, ...]
-
-
 Known = tuple[Any, ...]
 """A word's kind, its parts, the sums of its kind for each place in a line, and those of its buckets for five tokens."""
 Chance = tuple[float, ...] | None
-
-
-def pack(
-    common: bytes, weights: bytes, scale: float, moves: Sequence[Sequence[float]], starts: Sequence[float]
-) -> bytes:
-    """The file that `load` reads: weights are signed bytes, five for each bucket."""
-    numbers = [scale, *(one for row in moves for one in row), *starts]
-    return MAGIC + zlib.compress(struct.pack(f"<{len(numbers)}f", *numbers) + common + weights, 9)
-
-
-def unpack(data: bytes) -> Model:
-    """The model of a file's bytes."""
-    plain = zlib.decompress(data[len(MAGIC) :])
-    count = 1 + _N * _N + _N
-    numbers = struct.unpack_from(f"<{count}f", plain)
-    common = plain[4 * count : 4 * count + COMMON_BITS // 8]
-    weights = plain[4 * count + COMMON_BITS // 8 :]
-    signed = [(one + 128) % 256 - 128 for one in range(256)]
-    o, b, c, d, e = ([one * unit for one in signed] for unit in (-_ONES, 1, 1 << 15, 1 << 30, 1 << 45))
-    a, *others = (weights[label : BUCKETS * _N : _N] for label in range(_N))
-    lanes = zip(a, others[0], others[1], others[2], others[3], strict=True)
-    table = array("Q", [_NONE + o[at] + b[one] + c[two] + d[three] + e[four] for at, one, two, three, four in lanes])
-    moves = tuple(tuple(math.exp(one) for one in numbers[1 + _N * row : 1 + _N * row + _N]) for row in range(_N))
-    fall = array("d", [math.exp(-numbers[0] * under) for under in range(2 * _EVEN + 1)])
-    return Model(table, common, fall, moves, tuple(math.exp(one) for one in numbers[1 + _N * _N :]))
-
-
-@once
-def model() -> Model:
-    """The weights that come with the package, read once."""
-    return unpack(files("promptrails_scanners.personal").joinpath("data/tagger.bin").read_bytes())
 
 
 def parts(text: str) -> Iterator[list[Token]]:
@@ -176,12 +112,11 @@ def tag(text: str, person: float, address: float, persons: Places | None = None)
 
 
 @shared
-def likely(text: str, least: float, persons: Places | None) -> Sequence[Likely]:
+def likely(text: str, least: float, persons: Places | None) -> Iterator[Likely]:
     """The tokens of a text that are of a name or an address at least so likely."""
-    loaded = model()
+    loaded = weights.model()
     places = iter(persons or ())
     place = next(places, None)
-    found: list[Likely] = []
     for part in parts(text):
         doubt: list[float] | None = None
         if persons is not None:
@@ -190,8 +125,7 @@ def likely(text: str, least: float, persons: Places | None) -> Sequence[Likely]:
                 while place is not None and place[1] <= token.start:
                     place = next(places, None)
                 doubt.append(AGREED if place is not None and place[0] < token.end else ALONE)
-        found += _likely(part, marginals(loaded, part, least, doubt))
-    return found
+        yield from _likely(part, marginals(loaded, part, least, doubt))
 
 
 def _likely(part: Sequence[Token], chances: Sequence[Chance]) -> Iterator[Likely]:
@@ -210,20 +144,20 @@ def _likely(part: Sequence[Token], chances: Sequence[Chance]) -> Iterator[Likely
 @lru_cache(maxsize=8192)
 def _known(token: str) -> Known:
     """What is the same for a token wherever it stands; kept for so many, about 6 MB."""
-    loaded = model()
-    return _summed(loaded, describe(token, loaded.common))
+    loaded = weights.model()
+    return _summed(loaded, describe(token, loaded.lists))
 
 
 def _summed(loaded: Model, word: Word) -> Known:
     get = loaded.table.__getitem__
-    full = [sum(map(get, some)) + (size - len(some)) * _NONE for some, size in zip(word.around, _AROUND, strict=True)]
+    full = [sum(map(get, some)) + (size - len(some)) * NONE for some, size in zip(word.around, AROUND, strict=True)]
     return word.kind, word.parts, _lines(word.kind), *full
 
 
 @lru_cache(maxsize=2048)
 def _lines(kind: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The sums of the buckets of a kind and a place in the line, for each of the four."""
-    get = model().table.__getitem__
+    get = weights.model().table.__getitem__
     some = [on_line(kind, line) for line in range(4)]
     return tuple(sum(map(get, own)) for own, _ in some), tuple(sum(map(get, after)) for _, after in some)
 
@@ -231,9 +165,15 @@ def _lines(kind: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
 @lru_cache(maxsize=16384)
 def _row(one: int, kind: int, next_one: int) -> tuple[int, int, int]:
     """The sums of the buckets of three kinds in a row."""
-    get = model().table.__getitem__
+    get = weights.model().table.__getitem__
     middle, last, first = in_a_row(one, kind, next_one)
     return sum(map(get, middle)), sum(map(get, last)), sum(map(get, first))
+
+
+def forget() -> None:
+    """Drops the sums that are kept of the weights: for who puts others in their place."""
+    for kept in (_known, _lines, _row):
+        kept.cache_clear()
 
 
 def _factors(loaded: Model, part: Sequence[Token]) -> list[tuple[float, ...]]:
@@ -250,9 +190,9 @@ def _factors(loaded: Model, part: Sequence[Token]) -> list[tuple[float, ...]]:
         total: int = two[3] + one[4] + own[5] + next_one[6] + next_two[7]
         total += row[0] + back[1] + on[2] + own[2][0][line] + one[2][1][line]
         total += sum(map(get, beside(two[1], one[1], own[1], next_one[1], next_two[1])))
-        b, c, d, e = total & _LANES, total >> 15 & _LANES, total >> 30 & _LANES, total >> 45
-        best = max(_EVEN, b, c, d, e)
-        factors.append((fall[best - _EVEN], fall[best - b], fall[best - c], fall[best - d], fall[best - e]))
+        b, c, d, e = total & LANES, total >> 15 & LANES, total >> 30 & LANES, total >> 45
+        best = max(EVEN, b, c, d, e)
+        factors.append((fall[best - EVEN], fall[best - b], fall[best - c], fall[best - d], fall[best - e]))
     return factors
 
 
@@ -346,9 +286,9 @@ def _run(
     part: Sequence[Token], chances: Sequence[Sequence[float]], run: Sequence[int], first: int, name: str
 ) -> Iterator[Tagged]:
     low, high = 0, len(run)
-    while low < high and part[run[low]].text in _EDGES:
+    while low < high and _is_edge(part[run[low]].text):
         low += 1
-    while high > low and part[run[high - 1]].text in _EDGES:
+    while high > low and _is_edge(part[run[high - 1]].text):
         high -= 1
     kept = run[low:high]
     if not kept or part[kept[-1]].end - part[kept[0]].start > _LONGEST:
@@ -357,6 +297,10 @@ def _run(
         return
     sure = [chances[at][first] + chances[at][first + 1] for at in kept]
     yield Tagged(part[kept[0]].start, part[kept[-1]].end, name, min(1.0, sum(sure) / len(sure)))
+
+
+def _is_edge(token: str) -> bool:
+    return token in _EDGES or is_handle(token)
 
 
 def _is_name(part: Sequence[Token], kept: Sequence[int]) -> bool:
@@ -368,7 +312,8 @@ def _is_address(part: Sequence[Token], kept: Sequence[int]) -> bool:
     """Whether it is more than a country or so many of something: words, and what streets and houses have."""
     some = [part[at].text for at in kept]
     words = [one for one in some if len(one) > 1 and one[0].isalpha()]
-    if not words or len(some) < 2:
+    apart = any(part[at].end < part[after].start or part[at].text in ",." for at, after in pairwise(kept))
+    if not words or not apart:  # in code, as base64 is one, all stands close together
         return False
     if any(lists().get(one.lower(), 0) & PLACES for one in some):
         return True

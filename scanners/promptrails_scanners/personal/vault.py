@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+from promptrails_engine.errors import ConfigurationError
+
 _VARIANTS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -95,19 +97,31 @@ class Vault:
     def load(
         cls, data: Mapping[str, Any], *, ttl_s: float | None = None, clock: Callable[[], float] = time.monotonic
     ) -> Vault:
-        """The vault of what `dump` gave; its values count as new."""
+        """The vault of what `dump` gave; its values count as new.
+
+        Raises:
+            ConfigurationError: that is not what `dump` gives.
+        """
         vault = cls(ttl_s=ttl_s, clock=clock)
-        vault._counts.update({str(kind): int(count) for kind, count in data["counts"].items()})
-        for label, (kind, value) in data["values"].items():
-            plain = " ".join(value.split()).casefold()
-            tail = label[len(kind) + 2 : -1]
-            letter = tail[-1] if tail[-1] in _VARIANTS else ""
-            number, variants = int(tail.rstrip(_VARIANTS)), _VARIANTS.index(letter) + 1 if letter else 1
-            vault._labels[kind, value] = label
-            vault._values[label] = vault._entry(kind, value, plain)
-            before = vault._numbers.get((kind, plain), (0, 0))
-            vault._numbers[kind, plain] = max(before, (number, variants))
-        return vault
+        try:
+            vault._counts.update({str(kind): int(count) for kind, count in data["counts"].items()})
+            for label, (kind, value) in data["values"].items():
+                vault._put(label, kind, value)
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError):
+            pass  # the error is raised below, where it does not carry the values along
+        else:
+            return vault
+        raise ConfigurationError("this is no dump of a vault; give Vault.load what dump() returned, unchanged")
+
+    def _put(self, label: str, kind: str, value: str) -> None:
+        """Takes in a value with the label that it had."""
+        plain = " ".join(value.split()).casefold()
+        tail = label[len(kind) + 2 : -1]
+        letter = tail[-1] if tail[-1] in _VARIANTS else ""
+        number, variants = int(tail.rstrip(_VARIANTS)), _VARIANTS.index(letter) + 1 if letter else 1
+        self._labels[kind, value] = label
+        self._values[label] = self._entry(kind, value, plain)
+        self._numbers[kind, plain] = max(self._numbers.get((kind, plain), (0, 0)), (number, variants))
 
     def _entry(self, kind: str, value: str, plain: str) -> _Entry:
         return _Entry(kind, value, plain, float("inf") if self._ttl_s is None else self._clock() + self._ttl_s)

@@ -72,7 +72,7 @@ def _nric(value: str) -> bool:
     return _NRIC[value[0]][total % 11] == value[8]
 
 
-def _rrn_date(value: str) -> bool:
+def _dated(value: str) -> bool:
     return short_date(value[:6])
 
 
@@ -154,10 +154,6 @@ def _rut(value: str) -> bool:
     return "0123456789K"[-total % 11] == value[-1]
 
 
-def _israeli(value: str) -> bool:
-    return luhn(value)
-
-
 _PASS = "passports?|travel document"
 _LICENCE = "driv(?:ing|er'?s?|ers'?) licen[cs]es?|driv(?:ing|er) permit|licen[cs]e (?:number|no)|dl number"
 _PLATE = "plate|registration|vehicles?|bike|car|reg"
@@ -224,9 +220,9 @@ _TABLE: dict[str, tuple[Row, ...]] = {
         ("SG_UEN", r"\d{8,9}[A-Z]|[TSR]\d{2}[A-Z]{2}\d{4}[A-Z]", 0.2, None, "uen|entity number"),
     ),
     "KR": (
-        ("KR_RRN", r"\d{6}-[1-4]\d{6}", 0.65, _rrn_date, "rrn|resident registration|주민등록번호"),
+        ("KR_RRN", r"\d{6}-[1-4]\d{6}", 0.65, _dated, "rrn|resident registration|주민등록번호"),
         ("KR_RRN", r"\d{6}[1-4]\d{6}", 0.45, _rrn, "rrn|resident registration|주민등록번호"),
-        ("KR_FRN", r"\d{6}-[5-8]\d{6}", 0.6, _rrn_date, "frn|foreigner|외국인등록번호"),
+        ("KR_FRN", r"\d{6}-[5-8]\d{6}", 0.6, _dated, "frn|foreigner|외국인등록번호"),
         ("KR_FRN", r"\d{6}[5-8]\d{6}", 0.45, _frn, "frn|foreigner|외국인등록번호"),
         ("KR_BRN", r"\d{3}-\d{2}-\d{5}", 0.5, _brn, "brn|business registration|사업자"),
         ("KR_PASSPORT", r"[MSRODG]\d{3}[A-Z]\d{4}|[MSRODG]\d{8}", 0.3, None, f"{_PASS}|korean|여권"),
@@ -249,7 +245,7 @@ _TABLE: dict[str, tuple[Row, ...]] = {
     "TW": (("TW_NATIONAL_ID", r"[A-Z][1289]\d{8}", 0.6, _taiwanese, "身分證|national id"),),
     "HK": (("HK_ID", r"[A-Z]{1,2}\d{6}\([\dA]\)", 0.7, _hong_kong, "hkid|identity card|身份證"),),
     "JP": (("JP_MY_NUMBER", r"\d{4}([ -]?)\d{4}\1\d{4}", 0.3, _my_number, "my number|マイナンバー|個人番号"),),
-    "MY": (("MY_NRIC", r"\d{6}-\d{2}-\d{4}", 0.6, _rrn_date, "nric|mykad|ic"),),
+    "MY": (("MY_NRIC", r"\d{6}-\d{2}-\d{4}", 0.6, _dated, "nric|mykad|ic"),),
     "ID": (("ID_NIK", r"[1-9]\d{15}", 0.3, _indonesian, "nik|ktp"),),
     "PH": (("PH_TIN", r"\d{3}-\d{3}-\d{3}(?:-\d{3,5})?|\d{12}", 0.25, None, "tin|bir|taxpayer"),),
     "BR": (
@@ -263,7 +259,7 @@ _TABLE: dict[str, tuple[Row, ...]] = {
     ),
     "AR": (("AR_CUIT", r"(?:2[0347]|3[034])-?\d{8}-?\d", 0.55, _cuit, "cuit|cuil"),),
     "CL": (("CL_RUT", r"\d{1,2}\.\d{3}\.\d{3}-[\dK]", 0.75, _rut, "rut|run"),),
-    "IL": (("IL_ID", r"\d{9}", 0.25, _israeli, "teudat zehut|israeli id|תעודת זהות|ת\\.ז"),),
+    "IL": (("IL_ID", r"\d{9}", 0.25, luhn, "teudat zehut|israeli id|תעודת זהות|ת\\.ז"),),
     "AE": (("AE_EMIRATES_ID", r"784-?\d{4}-?\d{7}-?\d", 0.75, luhn, "emirates id"),),
     "NG": (("NG_VEHICLE_REGISTRATION", r"[A-Z]{3}[ -]?\d{3}[ -]?[A-Z]{2}", 0.2, None, _PLATE),),
 }
