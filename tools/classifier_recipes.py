@@ -138,7 +138,6 @@ RECIPES: Mapping[str, Recipe] = {
         prompt_injection.build,
         phrases.signals,
         fpr=0.055,
-        contrast=0.3,
         rails={"leolee99/PIGuard NotInject": 0.04, "microsoft/BIPIA clean": 0.05},
         others=[*_PROMPTS, ("toxicity", "surge"), ("ban_topics", "clinc"), ("ban_topics", "openai/gsm8k")],
         fixed=("told", "asked", "length"),
