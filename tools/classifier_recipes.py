@@ -42,7 +42,7 @@ class Recipe:
     """More rows with the labels that they have for another scanner: a file, and the beginning of `source|part|label`,
     where `*` is any run of characters."""
     most: int = 700
-    c: float = 8.0
+    c: float = 16.0
     bits: int = 16
     contrast: float = 0.0
     """How much more than others features count that set positive rows apart: the power of the logarithm of the ratio;
@@ -138,6 +138,7 @@ RECIPES: Mapping[str, Recipe] = {
         prompt_injection.build,
         phrases.signals,
         fpr=0.055,
+        c=8.0,
         rails={"leolee99/PIGuard NotInject": 0.04, "microsoft/BIPIA clean": 0.05},
         others=[*_PROMPTS, ("toxicity", "surge"), ("ban_topics", "clinc"), ("ban_topics", "openai/gsm8k")],
         fixed=("told", "asked", "length"),
