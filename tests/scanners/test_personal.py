@@ -122,3 +122,11 @@ def test_what_is_no_dump_is_refused_without_a_word_of_it(data: dict[str, Any]) -
         Vault.load(data)
     assert told.value.__context__ is None
     assert "Ann" not in str(told.value)
+
+
+def test_names_in_a_row_are_taken_out_however_many_they_are() -> None:
+    for name in ("Anna Berg", "Ann Berg John Smith Priya Sharma"):
+        for many in (10, 60, 200):
+            verdict = pii.scan(" ".join([name] * many), engine="builtin", entities=["person"])
+            assert not set(name.split()) & set((verdict.redacted or "").split())
+    assert not pii.scan("e\u0301" * 801, engine="builtin").triggered

@@ -43,6 +43,8 @@ AGREED, ALONE = 10.0, 0.5
 
 _LONGEST = 400
 """What is longer, in characters, is no name and no address."""
+_LONGEST_WORD = 50
+"""No word of a name has more letters, its hyphens counted."""
 _EVENED = 16
 """After so many tokens sums are brought back to about 1."""
 _EDGES = frozenset(",;:\"'“”‘’()[]{}<>|*_-–—.!?\\/=")
@@ -290,13 +292,23 @@ def _run(
         low += 1
     while high > low and _is_edge(part[run[high - 1]].text):
         high -= 1
-    kept = run[low:high]
-    if not kept or part[kept[-1]].end - part[kept[0]].start > _LONGEST:
-        return
-    if not (_is_address if name == "ADDRESS" else _is_name)(part, kept):
-        return
-    sure = [chances[at][first] + chances[at][first + 1] for at in kept]
-    yield Tagged(part[kept[0]].start, part[kept[-1]].end, name, min(1.0, sum(sure) / len(sure)))
+    for kept in [run[low:high]] if name == "ADDRESS" else _names(part, run[low:high]):
+        if not kept or part[kept[-1]].end - part[kept[0]].start > _LONGEST:
+            continue
+        if (_is_address if name == "ADDRESS" else _is_name)(part, kept):
+            sure = [chances[at][first] + chances[at][first + 1] for at in kept]
+            yield Tagged(part[kept[0]].start, part[kept[-1]].end, name, min(1.0, sum(sure) / len(sure)))
+
+
+def _names(part: Sequence[Token], kept: Sequence[int]) -> Iterator[Sequence[int]]:
+    """A name; of many in a row with nothing between that tells where one ends, as many together as one may be long."""
+    some: list[int] = []
+    for at in kept:
+        if some and part[at].start > part[at - 1].end and part[at].end - part[some[0]].start > _LONGEST:
+            yield some
+            some = []
+        some.append(at)
+    yield some
 
 
 def _is_edge(token: str) -> bool:
@@ -304,8 +316,9 @@ def _is_edge(token: str) -> bool:
 
 
 def _is_name(part: Sequence[Token], kept: Sequence[int]) -> bool:
-    """Whether it is more than one letter."""
-    return any(part[at].text[0].isalnum() and len(part[at].text) > 1 for at in kept)
+    """Whether it is more than one letter, and words that people are called by."""
+    some = [part[at].text for at in kept]
+    return any(one[0].isalnum() and len(one) > 1 for one in some) and max(map(len, some)) <= _LONGEST_WORD
 
 
 def _is_address(part: Sequence[Token], kept: Sequence[int]) -> bool:
