@@ -10,9 +10,8 @@ import pytest
 from promptrails_engine.errors import ConfigurationError
 from promptrails_scanners import pii
 from promptrails_scanners.anonymize import Vault
-from promptrails_scanners.personal import weights
+from promptrails_scanners.personal import shared, weights
 from promptrails_scanners.personal.features import BUCKETS
-from promptrails_scanners.personal.shared import LONGEST
 
 
 def redacted(text: str, **options: Any) -> str:
@@ -85,16 +84,19 @@ def test_no_part_of_words_is_left_by_a_partial_mask() -> None:
     )
 
 
-def test_a_long_text_is_read_as_a_short_one_is() -> None:
+@pytest.mark.parametrize("times", [50, 500])
+def test_a_long_text_is_read_as_a_short_one_is(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Also the second time, whether or not what was found in it is kept."""
+    monkeypatch.setattr(shared, "MOST", 300)
     part = "Dear Mr. Okonkwo, your card 4111 1111 1111 1111 is blocked; write to ann.berg@example.org.\n"
-    times = LONGEST // len(part) + 2
     scanner = pii.build({"engine": "builtin"})
     one = scanner.scan(part).findings
-    many = scanner.scan(part * times).findings
     assert len(one) == 3
-    assert [(f.start % len(part), f.end % len(part), f.type) for f in many] == [
-        (f.start, f.end, f.type) for f in one
-    ] * times
+    for _ in range(2):
+        many = scanner.scan(part * times).findings
+        assert [(f.start % len(part), f.end % len(part), f.type) for f in many] == [
+            (f.start, f.end, f.type) for f in one
+        ] * times
 
 
 def test_weights_are_read_as_they_were_written() -> None:

@@ -157,7 +157,7 @@ def _names_alone(nlp: Any) -> Any:
     return nlp
 
 
-@shared
+@shared(size=lambda _: 1)
 def _read(text: str, reader: _Reader, kinds: frozenset[str]) -> Iterable[Hit]:
     return reader.read(text, kinds)
 

@@ -110,7 +110,7 @@ class Recogniser:
             yield Hit(one.start, one.end, one.type, max(one.score, person if one.type == "PERSON" else address))
 
 
-@shared
+@shared(size=lambda _: 1)
 def _shaped(text: str, kinds: frozenset[str], regions: frozenset[str]) -> Iterator[Hit]:
     """What is told by its shape, with what speaks for it."""
     for ours, source in _SOURCES:

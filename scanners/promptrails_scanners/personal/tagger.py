@@ -113,7 +113,7 @@ def tag(text: str, person: float, address: float, persons: Places | None = None)
             yield from _runs(one.tokens, one.chances, 3, address, "ADDRESS")
 
 
-@shared
+@shared(size=len)
 def likely(text: str, least: float, persons: Places | None) -> Iterator[Likely]:
     """The tokens of a text that are of a name or an address at least so likely."""
     loaded = weights.model()
