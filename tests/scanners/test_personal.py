@@ -132,3 +132,8 @@ def test_names_in_a_row_are_taken_out_however_many_they_are() -> None:
             verdict = pii.scan(" ".join([name] * many), engine="builtin", entities=["person"])
             assert not set(name.split()) & set((verdict.redacted or "").split())
     assert not pii.scan("e\u0301" * 801, engine="builtin").triggered
+
+
+@pytest.mark.parametrize("name", ["Carlos Garcia", "jürgen müller"])
+def test_no_half_of_a_name_stays(name: str) -> None:
+    assert redacted(f"Tell {name} that we agreed; contact: {name}", engine="builtin").count("[PERSON_REDACTED]") == 2

@@ -18,7 +18,7 @@ from promptrails_scanners.personal.world import worldwide
 
 TEXT = (
     "Dear Ms. Petra Vandermeer, call 030 1234567 or (212) 555-0187. My SSN is 219-09-9998, the card is "
-    "4111 1111 1111 1111; I live at 12 Baker Street, London. Joy went by Summer Lake."
+    "4111 1111 1111 1111; I live at 12 Baker Street, London. Joy went by Summer Lake. We owe Harper a lot."
 )
 OPTIONS: tuple[dict[str, Any], ...] = (
     {},

@@ -45,6 +45,8 @@ _LONGEST = 400
 """What is longer, in characters, is no name and no address."""
 _LONGEST_WORD = 50
 """No word of a name has more letters, its hyphens counted."""
+_JOINS = 0.5
+"""Beside a token that is likely enough, so much of that is enough."""
 _EVENED = 16
 """After so many tokens sums are brought back to about 1."""
 _EDGES = frozenset(",;:\"'“”‘’()[]{}<>|*_-–—.!?\\/=")
@@ -271,21 +273,29 @@ def _backward(
 def _runs(
     part: Sequence[Token], chances: Sequence[Sequence[float]], first: int, least: float, name: str
 ) -> Iterator[Tagged]:
-    """Tokens side by side that are likely enough; a run has one token at least that is a word or a number."""
+    """Tokens side by side of which one is likely enough, and the others not much less, so that no half of a name stays.
+
+    Those that are likely enough hold a word or a number.
+    """
     run: list[int] = []
     for at, chance in enumerate(chances):
-        inside = chance[first] + chance[first + 1] >= least
+        inside = chance[first] + chance[first + 1] >= least * _JOINS
         if run and (not inside or chance[first] > chance[first + 1]):
-            yield from _run(part, chances, run, first, name)
+            yield from _run(part, chances, run, first, least, name)
             run = []
         if inside:
             run.append(at)
     if run:
-        yield from _run(part, chances, run, first, name)
+        yield from _run(part, chances, run, first, least, name)
 
 
 def _run(
-    part: Sequence[Token], chances: Sequence[Sequence[float]], run: Sequence[int], first: int, name: str
+    part: Sequence[Token],
+    chances: Sequence[Sequence[float]],
+    run: Sequence[int],
+    first: int,
+    least: float,
+    name: str,
 ) -> Iterator[Tagged]:
     low, high = 0, len(run)
     while low < high and _is_edge(part[run[low]].text):
@@ -293,11 +303,12 @@ def _run(
     while high > low and _is_edge(part[run[high - 1]].text):
         high -= 1
     for kept in [run[low:high]] if name == "ADDRESS" else _names(part, run[low:high]):
-        if not kept or part[kept[-1]].end - part[kept[0]].start > _LONGEST:
+        sure = {at: chances[at][first] + chances[at][first + 1] for at in kept}
+        likely_enough = [at for at in kept if sure[at] >= least]
+        if not likely_enough or part[kept[-1]].end - part[kept[0]].start > _LONGEST:
             continue
-        if (_is_address if name == "ADDRESS" else _is_name)(part, kept):
-            sure = [chances[at][first] + chances[at][first + 1] for at in kept]
-            yield Tagged(part[kept[0]].start, part[kept[-1]].end, name, min(1.0, sum(sure) / len(sure)))
+        if (_is_address if name == "ADDRESS" else _is_name)(part, likely_enough):
+            yield Tagged(part[kept[0]].start, part[kept[-1]].end, name, min(1.0, sum(sure.values()) / len(sure)))
 
 
 def _names(part: Sequence[Token], kept: Sequence[int]) -> Iterator[Sequence[int]]:
