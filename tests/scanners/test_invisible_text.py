@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from promptrails_engine.errors import ConfigurationError
@@ -165,6 +165,8 @@ def test_flags_and_noise_spell_nothing() -> None:
 
 
 @given(TEXTS)
+@example("\u180e\u0301\u180e")
+@example("\u3164\u0301\u3164")
 def test_the_rest_stays_and_nothing_is_left_to_find(text: str) -> None:
     scanner = build({"classes": {"controls": True}})
     verdict = scanner.scan(text)

@@ -85,11 +85,12 @@ class Place:
 
     @property
     def letter(self) -> str:
-        """What the marks before it are set on, where there are some; else what stands before it."""
+        """What the marks before it are set on, where there are some; else what stands before it.  Nothing where that is
+        hidden, for it may not stay."""
         at = self._start - 1
         while at >= max(0, self._start - _MARKS_AFTER_A_LETTER) and _is_mark(self._text[at]):
             at -= 1
-        return self._text[at] if at >= 0 else ""
+        return self._text[at] if at >= 0 and kind_of(self._text[at]) is None else ""
 
     @property
     def line_start(self) -> bool:
