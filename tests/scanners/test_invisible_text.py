@@ -166,7 +166,8 @@ def test_flags_and_noise_spell_nothing() -> None:
 
 @given(TEXTS)
 @example("\u180e\u0301\u180e")
-@example("\u3164\u0301\u3164")
+@example("1\x08\u0301\u200e1")
+@example("a" + "\u0301" * 70 + "\u200eb")
 def test_the_rest_stays_and_nothing_is_left_to_find(text: str) -> None:
     scanner = build({"classes": {"controls": True}})
     verdict = scanner.scan(text)

@@ -32,7 +32,6 @@ _AT_ONE_PLACE = 2
 """More hidden characters than these have no use in one place, whatever they are."""
 _FLOOD = 6
 _FLOOD_KEPT = 2
-_MARKS_AFTER_A_LETTER = 64
 _NESTED = 2
 _INDENT = 16
 _FEW = 32
@@ -71,10 +70,12 @@ Scripts = frozenset[str]
 class Place:
     """What is seen beside a run of hidden characters; nothing where the text begins or ends."""
 
-    __slots__ = ("_end", "_scripts", "_start", "_text", "after", "before")
+    __slots__ = ("_end", "_scripts", "_start", "_text", "after", "before", "letter")
 
-    def __init__(self, text: str, start: int, end: int, scripts: Scripts) -> None:
+    def __init__(self, text: str, start: int, end: int, letter: str, scripts: Scripts) -> None:
         self._text, self._start, self._end, self._scripts = text, start, end, scripts
+        self.letter = letter
+        """What the marks before it are set on, where there are some; else what stands before it."""
         self.before = text[start - 1] if start else ""
         self.after = text[end] if end < len(text) else ""
 
@@ -82,15 +83,6 @@ class Place:
     def alone(self) -> bool:
         """Whether the run is one character."""
         return self._end - self._start == 1
-
-    @property
-    def letter(self) -> str:
-        """What the marks before it are set on, where there are some; else what stands before it.  Nothing where that is
-        hidden, for it may not stay."""
-        at = self._start - 1
-        while at >= max(0, self._start - _MARKS_AFTER_A_LETTER) and _is_mark(self._text[at]):
-            at -= 1
-        return self._text[at] if at >= 0 and kind_of(self._text[at]) is None else ""
 
     @property
     def line_start(self) -> bool:
@@ -118,6 +110,14 @@ class Place:
 
 def _is_mark(char: str) -> bool:
     return char >= _FIRST_MARK and _MARK.match(char) is not None
+
+
+def _letter(text: str, start: int, end: int) -> str:
+    """The last character of a part that is no mark; empty if there is none."""
+    at = end - 1
+    while at >= start and _is_mark(text[at]):
+        at -= 1
+    return text[at] if at >= start else ""
 
 
 def _is_seen(text: str) -> bool:
@@ -166,13 +166,16 @@ class Rules:
         excused = self._drawn(text)
         if not special.isdisjoint(_DIRECTIONAL):
             excused |= self._paired(text, hidden)
+        last, letter = 0, ""
         for start, end in _runs(hidden):
+            letter = _letter(text, last, start) or letter  # what is hidden in between may not stay
+            last = end
             if end - start > 1:
-                yield from self._offending(text, start, end, excused)
-            elif start not in excused and (kind := self._offence(text, start)):
+                yield from self._offending(text, start, end, letter, excused)
+            elif start not in excused and (kind := self._offence(text, start, letter)):
                 yield Finding(start, end, _NAMES[kind])
 
-    def _offence(self, text: str, at: int) -> Kind | None:
+    def _offence(self, text: str, at: int, letter: str) -> Kind | None:
         """The kind of a hidden character that stands alone; None if it does not count, or is of use there."""
         char = text[at]
         kind = kind_of(char)
@@ -180,10 +183,10 @@ class Rules:
             return None
         if char in _NEVER_OF_USE or char in _DIRECTIONAL:
             return kind
-        return None if _MAY_STAND[kind](char, Place(text, at, at + 1, self._scripts)) else kind
+        return None if _MAY_STAND[kind](char, Place(text, at, at + 1, letter, self._scripts)) else kind
 
-    def _offending(self, text: str, start: int, end: int, excused: set[int]) -> Iterator[Finding]:
-        place = Place(text, start, end, self._scripts)
+    def _offending(self, text: str, start: int, end: int, letter: str, excused: set[int]) -> Iterator[Finding]:
+        place = Place(text, start, end, letter, self._scripts)
         region = _FLAG.match(text, start, end) if place.before == _BLACK_FLAG else None
         start = region.end() if region else start
         run = text[start:end]
