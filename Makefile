@@ -20,7 +20,7 @@ unexport PYRIGHT_PYTHON_FORCE_VERSION PYRIGHT_PYTHON_PYLANCE_VERSION
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench examples wheel lock clean test-newest postgres
+.PHONY: help demo test check format bench examples wheel lock clean test-newest explore postgres
 
 help:
 	@echo "make demo      show what the library does, with a small model that runs in this process"
@@ -84,6 +84,10 @@ test-newest:
 		$(MAKE) --no-print-directory .venv-newest/.ready-test PYTHON="$$newest" && \
 		$(IN_TMPDIR).venv-newest/bin/python -m pytest $(PYTEST_ARGS) -m "not once"; \
 	fi
+
+# The properties with other examples than `make test`, and more of them.
+explore: .venv/.ready-dev postgres
+	@HYPOTHESIS=explore $(IN_TMPDIR)$(BIN)/python -m pytest $(PYTEST_ARGS) -m hypothesis
 
 check: .venv/.ready-dev
 	@$(BIN)/ruff format --check .
