@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -28,15 +28,23 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+class Waits(list[float]):
+    """Waits between attempts; `after` is called at the end of each."""
+
+    after: Callable[[], None] | None = None
+
+
 @pytest.fixture
-async def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+async def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
     """The waits between attempts, over which the clock is put forward."""
-    seen: list[float] = []
+    seen = Waits()
     move = put_forward(asyncio.get_running_loop())
 
     async def sleep(seconds: float) -> None:
         seen.append(seconds)
         move(seconds)
+        if seen.after is not None:
+            seen.after()
 
     original = retry.AsyncRetrying
 
