@@ -12,8 +12,8 @@ import pytest
 
 from promptrails_engine import ContentEvent, DoneEvent, ErrorEvent, ExecutionEvent, Limits, ThinkingEvent
 from promptrails_providers.litellm_provider import LiteLLMProvider
+from tests.attempts import Waits
 from tests.clocks import HeldClock
-from tests.e2e.conftest import Waits
 from tests.e2e.doors import DOORS, KEY, Door, engine_over, model_of, priced
 from tests.engine.kit import SCHEMA, one_prompt
 from tests.providers.loopback import Hold, LoopbackServer, Received, Reply, Script
