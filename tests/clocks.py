@@ -1,4 +1,4 @@
-"""Time that tests own: a loop whose clock is put forward, and one that has no other time than its timers."""
+"""Time that tests own: a clock that is put forward, one that stands still, and a loop without any but its timers."""
 
 from __future__ import annotations
 
@@ -22,6 +22,28 @@ def put_forward(loop: asyncio.AbstractEventLoop) -> Callable[[float], None]:
 
     loop.time = lambda: real() + ahead  # type: ignore[method-assign]
     return move
+
+
+class HeldClock:
+    """The clock of this loop, which stands still between `stop` and `go_on`: no timer comes, whatever takes long."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._real: Callable[[], float] = loop.time
+        self._lost = 0.0
+        self._since: float | None = None
+        loop.time = self._time  # type: ignore[method-assign]
+
+    def _time(self) -> float:
+        return (self._real() if self._since is None else self._since) - self._lost
+
+    def stop(self) -> None:
+        if self._since is None:
+            self._since = self._real()
+
+    def go_on(self) -> None:
+        if self._since is not None:
+            self._lost += self._real() - self._since
+            self._since = None
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

@@ -14,7 +14,7 @@ from hypothesis import settings
 from tests.network_guard import NetworkGuard
 from tests.warm.python import close_all
 
-pytest_plugins = ["tests.databases"]
+pytest_plugins = ["tests.attempts", "tests.databases"]
 
 ROOT = Path(__file__).resolve().parents[1]
 _FIRST = ("tests/durability/", "tests/fleets/")

@@ -1,16 +1,12 @@
-"""A server on loopback, an environment without keys, attempts without waits, and a PostgreSQL server."""
+"""A server on loopback, and an environment without keys."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from promptrails_engine.run import rate_flow, retry
-from tests.clocks import put_forward
 from tests.providers.loopback import LoopbackServer
 
 
@@ -26,23 +22,3 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.endswith(("_API_KEY", "_BASE_URL", "_API_BASE")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-
-
-@pytest.fixture
-async def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits between attempts, over which the clock is put forward."""
-    seen: list[float] = []
-    move = put_forward(asyncio.get_running_loop())
-
-    async def sleep(seconds: float) -> None:
-        seen.append(seconds)
-        move(seconds)
-
-    original = retry.AsyncRetrying
-
-    def patched(**kwargs: Any) -> Any:
-        return original(sleep=sleep, **kwargs)
-
-    monkeypatch.setattr(retry, "AsyncRetrying", patched)
-    monkeypatch.setattr(rate_flow, "_PAUSE_S", 0.0)
-    return seen

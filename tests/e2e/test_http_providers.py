@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from promptrails_engine import ContentEvent, DoneEvent, ErrorEvent, ExecutionEvent, Limits, ThinkingEvent
 from promptrails_providers.litellm_provider import LiteLLMProvider
+from tests.attempts import Waits
+from tests.clocks import HeldClock
 from tests.e2e.doors import DOORS, KEY, Door, engine_over, model_of, priced
 from tests.engine.kit import SCHEMA, one_prompt
-from tests.providers.loopback import Hold, LoopbackServer, Reply, Script
+from tests.providers.loopback import Hold, LoopbackServer, Received, Reply, Script
 from tests.providers.replies import (
     bad_chunking,
     chat,
@@ -262,6 +265,17 @@ async def test_a_cut_answer_is_repeated_where_nobody_listened(door: Door, server
         assert (result.text, len(server.requests)) == ("whole", 2)
 
 
+def once_asked(then: Callable[[], None], script: Script) -> Script:
+    """The reply; this loop does something first, once the server has the request."""
+    loop = asyncio.get_running_loop()
+
+    def asked(request: Received) -> Reply:
+        loop.call_soon_threadsafe(then)
+        return script if isinstance(script, Reply) else script(request)
+
+    return asked
+
+
 @pytest.mark.parametrize(
     ("limits", "script", "phase"),
     [
@@ -274,12 +288,15 @@ async def test_a_cut_answer_is_repeated_where_nobody_listened(door: Door, server
     ids=["silence", "idle", "heartbeats", "empty chunks", "drip"],
 )
 async def test_deadlines_close_the_connection(
-    door: Door, server: LoopbackServer, waits: list[float], limits: Limits, script: Reply, phase: str
+    door: Door, server: LoopbackServer, waits: Waits, limits: Limits, script: Reply, phase: str
 ):
-    server.script(chat("x"), script)
+    clock = HeldClock(asyncio.get_running_loop())
+    server.script(chat("x"), once_asked(clock.go_on, script))
     async with engine_over(door, server) as engine:
         agent = await one_prompt(engine)
-        await engine.agents.execute(agent, {})  # makes the client, which takes longer than these limits
+        await engine.agents.execute(agent, {})
+        waits.after = clock.stop  # until the server is asked: what comes before may take longer than the limits
+        clock.stop()
         result = await engine.agents.execute(agent, {}, limits=limits)
         assert (result.status, result.error_code) == ("failed", "timeout")
         assert f"'{phase}'" in result.error
@@ -300,10 +317,12 @@ async def test_cancel_closes_the_connection(door: Door, server: LoopbackServer):
 
 
 async def test_a_run_limit_closes_the_connection(door: Door, server: LoopbackServer):
-    server.script(chat("x"), chat("one two", gate=threading.Event()))
+    clock = HeldClock(asyncio.get_running_loop())
+    server.script(chat("x"), once_asked(clock.go_on, chat("one two", gate=threading.Event())))
     async with engine_over(door, server) as engine:
         agent = await one_prompt(engine)
         await engine.agents.execute(agent, {})
+        clock.stop()
         result = await engine.agents.execute(agent, {}, limits=Limits(timeout_s=0.1))
         assert (result.status, result.error_code) == ("failed", "run_timeout")
         assert await asyncio.to_thread(server.wait_disconnects)

@@ -226,6 +226,7 @@ async def test_money_that_was_spent_before_a_pause_is_spent(most: float, status:
         assert result.error_code == ("" if status == "completed" else "budget_exceeded")
 
 
+@pytest.mark.usefixtures("waits")
 @pytest.mark.parametrize(
     "failing",
     [

@@ -52,7 +52,7 @@ def service(reply=reply, tools=(append,), **more):
     )
     DBOS(config={
         "name": "service", "system_database_url": system, "log_level": "CRITICAL",
-        "application_version": "1", "max_executor_threads": 4,
+        "application_version": "1", "max_executor_threads": 4, "notification_listener_polling_interval_sec": 0.02,
     })
     return engine, DBOSAgents(engine, look_s=0.1)
 

@@ -141,6 +141,7 @@ async def test_a_reply_that_is_no_answer_blocks_unless_errors_are_allowed(reply:
             await engine.guardrails.scan("toxicity", TEXT, {"judge": "scripted/judge"})
 
 
+@pytest.mark.usefixtures("waits")
 async def test_a_provider_that_fails_is_a_scanner_that_fails() -> None:
     def fail(text: str) -> Any:
         raise ProviderUnavailableError("down")
