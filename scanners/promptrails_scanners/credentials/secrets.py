@@ -1,4 +1,4 @@
-"""Secrets in a text: tokens of services, private keys, passwords in settings and URLs, and what is named a secret.
+"""What the scanner `secrets` looks at and how it judges, loaded at its first use.
 
 Tokens that begin with letters of their own are found by a table of those, values without by the name of a service or of
 a secret beside them.  The tables are written after what vendors document of their credentials; where a token carries a
@@ -17,18 +17,19 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 from promptrails_engine.errors import ConfigurationError
-from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta, Verdict
+from promptrails_engine.ports.scanner import Finding, Scanner, Verdict
 from promptrails_scanners.credentials import tokens
 from promptrails_scanners.credentials.finder import Occurrences, Rules, findings, is_endless, settled
 from promptrails_scanners.credentials.found import KINDS, provider_of
 from promptrails_scanners.credentials.services import services
 from promptrails_scanners.foundation.allow import Allowed
-from promptrails_scanners.foundation.base import BaseScanner, alone
-from promptrails_scanners.foundation.options import ScannerOptions, option_names, read_options
+from promptrails_scanners.foundation.base import BaseScanner
+from promptrails_scanners.foundation.options import ScannerOptions, read_options
 from promptrails_scanners.foundation.patterns import compiled
 from promptrails_scanners.foundation.places import replace
+from promptrails_scanners.secrets import META
 
-__all__ = ["META", "Options", "Pattern", "build", "scan"]
+__all__ = ["Options", "Pattern", "build"]
 
 _THRESHOLD = 0.5
 _SHOWN = 4
@@ -72,16 +73,6 @@ class Options(ScannerOptions):
     """Where a value counts once something tells that it is a secret.  `everywhere`: before that place, too; a stream is
     held from the first run of characters on that may turn out as one.  `after`: from there on; a stream is held from
     the first secret on.  `found`: where something tells so each time; a stream is never held for long."""
-
-
-META = ScannerMeta(
-    type="secrets",
-    label="Secrets",
-    description="Finds tokens of services, private keys, passwords in settings and URLs, and values named a secret.",
-    redacts="spans",
-    config_fields=option_names(Options),
-    category="security",
-)
 
 
 class Secrets(BaseScanner[Options]):
@@ -134,9 +125,6 @@ def build(config: Mapping[str, Any]) -> Scanner:
         occurrences=options.occurrences,
     )
     return Secrets(options, rules)
-
-
-scan = alone(build)
 
 
 def _own(one: Pattern) -> re.Pattern[str]:

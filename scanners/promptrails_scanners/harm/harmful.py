@@ -1,5 +1,4 @@
-"""Harmful requests and contents: violence, weapons, self-harm, crime, fraud, attacks on computers, sex, hatred.
-Not: the same words about games, history, kitchens, processes of a computer, or how to protect oneself.
+"""What the scanner `harmful` looks at and how it judges, loaded at its first use.
 
 A linear model over words judges the text and each of its sentences; acts with their objects, and contexts that make
 them harmless, are signals of it.  Further heads say which category it may be.  A
@@ -13,14 +12,14 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
-from promptrails_engine.ports.scanner import Scanner, ScannerMeta
-from promptrails_scanners.foundation.base import alone
+from promptrails_engine.ports.scanner import Scanner
 from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions
 from promptrails_scanners.foundation.linear import features
-from promptrails_scanners.foundation.options import option_names, read_options
+from promptrails_scanners.foundation.options import read_options
 from promptrails_scanners.harm.signals import signals
+from promptrails_scanners.harmful import META
 
-__all__ = ["META", "Category", "Options", "build", "scan"]
+__all__ = ["Category", "Options", "build"]
 
 Category = Literal[
     "violence", "weapons", "self_harm", "sexual", "minors", "illicit", "cyber", "fraud", "hate", "private", "other"
@@ -46,16 +45,6 @@ class Options(JudgedOptions):
         if not value:
             raise ValueError("name one category at least, or leave it out for all")
         return value
-
-
-META = ScannerMeta(
-    type="harmful",
-    label="Harmful content",
-    description="Requests for help with violence, weapons, self-harm, crime, fraud or abuse, and content giving it.",
-    redacts="sentences",
-    config_fields=option_names(Options),
-    category="safety",
-)
 
 
 class Harmful(Classifier[Options]):
@@ -113,6 +102,3 @@ def build(config: Mapping[str, Any]) -> Scanner:
         ConfigurationError: an option is unknown or cannot be used.
     """
     return Harmful(read_options(Options, META.type, config))
-
-
-scan = alone(build)

@@ -1,4 +1,4 @@
-"""Bias: statements that generalise about a protected group of people, or demean it; in answers above all.
+"""What the scanner `bias` looks at and how it judges, loaded at its first use.
 
 Not meant: naming a group, and reports of discrimination.  Without a term for a group in a sentence its score is held
 below the threshold.  What counts as bias is disputed and a small model knows little of the world, so this is a scanner
@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 
 from pydantic import field_validator
 
-from promptrails_engine.ports.scanner import Scanner, ScannerMeta
-from promptrails_scanners.foundation.base import alone
+from promptrails_engine.ports.scanner import Scanner
+from promptrails_scanners.bias import META
 from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions
-from promptrails_scanners.foundation.options import option_names, read_options
+from promptrails_scanners.foundation.options import read_options
 from promptrails_scanners.hate.signals import ruled, said, signals, words_of
 
-__all__ = ["META", "Options", "build", "scan"]
+__all__ = ["Options", "build"]
 
 _HELD = 0.45
 """A sentence that names no group scores at most so much, as a share of the threshold."""
@@ -40,16 +40,6 @@ class Options(JudgedOptions):
         if any(not term.strip() for term in value):
             raise ValueError("a term must not be blank")
         return value
-
-
-META = ScannerMeta(
-    type="bias",
-    label="Bias",
-    description="Statements that generalise about a group of people or demean it; made to log with.",
-    redacts="sentences",
-    config_fields=option_names(Options),
-    category="safety",
-)
 
 
 class Bias(Classifier[Options]):
@@ -102,6 +92,3 @@ def build(config: Mapping[str, Any]) -> Scanner:
         ConfigurationError: an option is unknown or cannot be used.
     """
     return Bias(read_options(Options, META.type, config))
-
-
-scan = alone(build)

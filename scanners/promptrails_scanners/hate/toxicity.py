@@ -1,4 +1,4 @@
-"""Toxicity: insults, slurs, threats, obscenity, hatred of groups.  Not: what is merely unpleasant; reports of abuse.
+"""What the scanner `toxicity` looks at and how it judges, loaded at its first use.
 
 A linear model over words judges the text and each of its sentences; the kinds of words in it, at whom they are aimed
 and whether they are quoted are signals of it.  Words of abuse in what triggers are the places that can be redacted.
@@ -13,16 +13,16 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import AliasChoices, Field, field_validator
 
-from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta
+from promptrails_engine.ports.scanner import Finding, Scanner
 from promptrails_scanners.foundation import lazily
-from promptrails_scanners.foundation.base import alone
 from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions, Part
-from promptrails_scanners.foundation.options import option_names, read_options
+from promptrails_scanners.foundation.options import read_options
 from promptrails_scanners.foundation.places import replace, union
 from promptrails_scanners.foundation.views import View, canonical, deleeted
 from promptrails_scanners.hate.signals import kinds_of, ruled, said, signals, words_of
+from promptrails_scanners.toxicity import META
 
-__all__ = ["META", "Label", "Options", "build", "scan"]
+__all__ = ["Label", "Options", "build"]
 
 Label = Literal["insult", "identity_attack", "threat", "obscenity", "sexual"]
 LABELS: tuple[Label, ...] = ("insult", "identity_attack", "threat", "obscenity", "sexual")
@@ -79,16 +79,6 @@ class Options(JudgedOptions):
         if value is not None and any(not word.strip() for word in value):
             raise ValueError("a word must not be blank")
         return value
-
-
-META = ScannerMeta(
-    type="toxicity",
-    label="Toxicity",
-    description="Insults, slurs, threats, obscenity and attacks on groups of people.",
-    redacts="spans",
-    config_fields=option_names(Options),
-    category="safety",
-)
 
 
 class Toxicity(Classifier[Options]):
@@ -226,6 +216,3 @@ def build(config: Mapping[str, Any]) -> Scanner:
         ConfigurationError: an option is unknown or cannot be used.
     """
     return Toxicity(read_options(Options, META.type, config))
-
-
-scan = alone(build)

@@ -1,5 +1,4 @@
-"""Prompt injection: orders to drop the instructions, to leak them, to play someone without limits; instructions to an
-assistant inside a document; and all of this behind lookalikes, invisible characters, leet and encodings.
+"""What the scanner `prompt_injection` looks at and how it judges, loaded at its first use.
 
 A linear model over words scores the text, its sentences and what is encoded in it; phrases that need a verb and what it
 is done to are signals of it.  A document, such as an e-mail, with a task that has nothing to do with it triggers by
@@ -13,15 +12,15 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from promptrails_engine.ports.scanner import Scanner, ScannerMeta
-from promptrails_scanners.foundation.base import alone
+from promptrails_engine.ports.scanner import Scanner
 from promptrails_scanners.foundation.classifier import Classifier, JudgedOptions
-from promptrails_scanners.foundation.options import option_names, read_options
+from promptrails_scanners.foundation.options import read_options
 from promptrails_scanners.foundation.patterns import compiled
 from promptrails_scanners.injection.phrases import RULES, signals
 from promptrails_scanners.injection.spelling import respelled
+from promptrails_scanners.prompt_injection import META
 
-__all__ = ["META", "Options", "build", "scan"]
+__all__ = ["Options", "build"]
 
 _UNRULED = 1.0
 """By so much more the words of a part have to say where no phrase speaks for an injection."""
@@ -38,16 +37,6 @@ class Options(JudgedOptions):
     documents: Literal["auto", "always", "never"] = "auto"
     """Where tasks in a text are looked for that have nothing to do with it: in what looks like a mail or a notice, in
     every text (for retrieved documents and results of tools), or nowhere."""
-
-
-META = ScannerMeta(
-    type="prompt_injection",
-    label="Prompt injection",
-    description="Orders that try to take over the model, also hidden or encoded, in prompts and in documents.",
-    redacts="sentences",
-    config_fields=option_names(Options),
-    category="security",
-)
 
 
 class PromptInjection(Classifier[Options]):
@@ -89,6 +78,3 @@ def build(config: Mapping[str, Any]) -> Scanner:
         ConfigurationError: an option is unknown or cannot be used.
     """
     return PromptInjection(read_options(Options, META.type, config))
-
-
-scan = alone(build)

@@ -1,4 +1,4 @@
-"""Characters that nobody sees: hidden instructions, words broken up for filters, code that reads as it does not run.
+"""What the scanner `invisible_text` looks at and how it judges, loaded at its first use.
 
 Joiners that are spelling (Persian, Hindi, Bengali and others), emoji sequences, flags, marks of direction in text that
 runs from right to left, and a byte order mark where a text begins are left alone.
@@ -11,16 +11,17 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta, Verdict
-from promptrails_scanners.foundation.base import BaseScanner, alone
+from promptrails_engine.ports.scanner import Finding, Scanner, Verdict
+from promptrails_scanners.foundation.base import BaseScanner
 from promptrails_scanners.foundation.encoded import Decoded
-from promptrails_scanners.foundation.options import ScannerOptions, option_names, read_options
+from promptrails_scanners.foundation.options import ScannerOptions, read_options
 from promptrails_scanners.foundation.places import without
 from promptrails_scanners.invisible.characters import KINDS, SCRIPTS, Kind
 from promptrails_scanners.invisible.rules import Rules
 from promptrails_scanners.invisible.spelled import spelled
+from promptrails_scanners.invisible_text import META
 
-__all__ = ["META", "Options", "build", "hidden_texts", "scan"]
+__all__ = ["Options", "build", "hidden_texts"]
 
 _LEAST = 4
 """Fewer hidden characters in a place spell nothing."""
@@ -46,17 +47,6 @@ class Options(ScannerOptions):
         if unknown:
             raise ValueError(f"unknown scripts {', '.join(unknown)}; there are: {', '.join(SCRIPTS)}")
         return scripts
-
-
-META = ScannerMeta(
-    type="invisible_text",
-    label="Invisible text",
-    description="Finds characters that are not seen where they have no use, and takes out only those.",
-    redacts="spans",
-    config_fields=option_names(Options),
-    category="security",
-    clears=True,
-)
 
 
 class InvisibleText(BaseScanner[Options]):
@@ -101,9 +91,6 @@ def build(config: Mapping[str, Any]) -> Scanner:
         ConfigurationError: an option is unknown or cannot be used; the message names it.
     """
     return InvisibleText(read_options(Options, META.type, config))
-
-
-scan = alone(build)
 
 
 def hidden_texts(text: str) -> tuple[Decoded, ...]:

@@ -1,4 +1,4 @@
-"""Texts in other languages than those that are allowed.
+"""What the scanner `language` looks at and how it judges, loaded at its first use.
 
 Scripts that belong to one language settle it; among the languages of one script it is told by runs of letters, with
 weights fitted on words drawn from the letter counts of lingua (see `languages/SOURCES.md`).
@@ -11,16 +11,17 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, field_validator
 
-from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta, Verdict
-from promptrails_scanners.foundation.base import BaseScanner, alone
-from promptrails_scanners.foundation.options import ScannerOptions, option_names, read_options
+from promptrails_engine.ports.scanner import Finding, Scanner, Verdict
+from promptrails_scanners.foundation.base import BaseScanner
+from promptrails_scanners.foundation.options import ScannerOptions, read_options
 from promptrails_scanners.foundation.places import replace
 from promptrails_scanners.foundation.sentences import sentences
+from promptrails_scanners.language import META
 from promptrails_scanners.languages.model import heard
 from promptrails_scanners.languages.prose import Ignored, prose
 from promptrails_scanners.languages.scripts import ALIASES, LANGUAGES, relatives
 
-__all__ = ["META", "Options", "build", "detect", "scan"]
+__all__ = ["Options", "build", "detect"]
 
 _THRESHOLD = 0.7
 _TYPE = "LANGUAGE"
@@ -59,16 +60,6 @@ class Options(ScannerOptions):
         if unknown:
             raise ValueError(f"unknown languages {', '.join(unknown)}; there are: {', '.join(sorted(LANGUAGES))}")
         return codes
-
-
-META = ScannerMeta(
-    type="language",
-    label="Language",
-    description="Triggers where a text, or a sentence of it, is in a language that is not on your list.",
-    redacts="sentences",
-    config_fields=option_names(Options),
-    category="quality",
-)
 
 
 class Language(BaseScanner[Options]):
@@ -137,9 +128,6 @@ def build(config: Mapping[str, Any]) -> Scanner:
         ConfigurationError: an option is unknown or cannot be used; the message names it.
     """
     return Language(read_options(Options, META.type, config))
-
-
-scan = alone(build)
 
 
 def detect(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Links that lead to harm: phishing and malware, hosts that look like others, links that carry something away.
+"""What the scanner `malicious_urls` looks at and how it judges, loaded at its first use.
 
 A link is judged by itself, with no look at where it leads: by a small model over its letters and how it is built, by
 what is known of its domain, and by rules for what no honest link does.
@@ -11,18 +11,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
 
-from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta, Verdict
+from promptrails_engine.ports.scanner import Finding, Scanner, Verdict
 from promptrails_scanners.foundation import lazily
-from promptrails_scanners.foundation.base import BaseScanner, alone
-from promptrails_scanners.foundation.options import ScannerOptions, option_names, read_options
+from promptrails_scanners.foundation.base import BaseScanner
+from promptrails_scanners.foundation.options import ScannerOptions, read_options
 from promptrails_scanners.foundation.places import replace, union
 from promptrails_scanners.links import model
 from promptrails_scanners.links.address import Address, parents, parsed
 from promptrails_scanners.links.finder import Link, begin_of, find
 from promptrails_scanners.links.leaks import carries
 from promptrails_scanners.links.looks import imitated, is_mixed
+from promptrails_scanners.malicious_urls import META
 
-__all__ = ["META", "Options", "build", "scan"]
+__all__ = ["Options", "build"]
 
 _THRESHOLD = 0.5
 _SCRIPT, _LOOKALIKE = 0.9, 0.9
@@ -73,16 +74,6 @@ class Options(ScannerOptions):
     redact_mode: Literal["remove", "defang"] = "remove"
     """What becomes of a link: `[URL removed]`, or `hxxps://host[.]example/path`, which nothing follows."""
     replacement: str = Field(default=_REMOVED, max_length=200)
-
-
-META = ScannerMeta(
-    type="malicious_urls",
-    label="Malicious URLs",
-    description="Finds links that look like phishing or malware, imitate others, or carry data away.",
-    redacts="spans",
-    config_fields=option_names(Options),
-    category="security",
-)
 
 
 class MaliciousUrls(BaseScanner[Options]):
@@ -193,9 +184,6 @@ def build(config: Mapping[str, Any]) -> Scanner:
         ConfigurationError: an option is unknown or cannot be used.
     """
     return MaliciousUrls(read_options(Options, META.type, config))
-
-
-scan = alone(build)
 
 
 def _defanged(link: str) -> str:

@@ -1,4 +1,4 @@
-"""Personal data replaced so that it can come back: labels go to the model, values stay in a vault."""
+"""What the scanner `anonymize` looks at and how it judges, loaded at its first use."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import AliasChoices, ConfigDict, Field
 
-from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta, Verdict
-from promptrails_scanners.foundation.base import BaseScanner, alone
-from promptrails_scanners.foundation.options import option_names, read_options
+from promptrails_engine.ports.scanner import Finding, Scanner, Verdict
+from promptrails_scanners.anonymize import META
+from promptrails_scanners.foundation.base import BaseScanner
+from promptrails_scanners.foundation.options import read_options
 from promptrails_scanners.foundation.places import replace, union
 from promptrails_scanners.personal.kinds import label
 from promptrails_scanners.personal.options import Names, PersonalOptions
@@ -18,7 +19,7 @@ from promptrails_scanners.personal.restore import Restore, Restorer, looks_like_
 from promptrails_scanners.personal.scanner import verdict
 from promptrails_scanners.personal.vault import Vault
 
-__all__ = ["META", "Anonymize", "Options", "Restorer", "Vault", "build", "scan"]
+__all__ = ["Anonymize", "Options", "Restorer", "Vault", "build"]
 
 _SPOOF = "LITERAL"
 
@@ -37,16 +38,6 @@ class Options(PersonalOptions):
     """Labels come back as they were written, or also as models change them."""
     preamble: str = ""
     """What is put before a text in which labels stand, for the model."""
-
-
-META = ScannerMeta(
-    type="anonymize",
-    label="Anonymize",
-    description="Replaces personal data by numbered labels, and puts it back into the answer.",
-    redacts="spans",
-    config_fields=option_names(Options),
-    category="privacy",
-)
 
 
 class Anonymize(BaseScanner[Options]):
@@ -104,6 +95,3 @@ def build(config: Mapping[str, Any]) -> Scanner:
         ConfigurationError: an option is unknown or cannot be used; the message names it.
     """
     return Anonymize(read_options(Options, META.type, config))
-
-
-scan = alone(build)

@@ -1,30 +1,20 @@
-"""Personal data in what a model answers: found, and taken out."""
+"""What the scanner `sensitive` looks at and how it judges, loaded at its first use."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from promptrails_engine.ports.scanner import Scanner, ScannerMeta
-from promptrails_scanners.foundation.base import alone
-from promptrails_scanners.foundation.options import option_names, read_options
+from promptrails_engine.ports.scanner import Scanner
+from promptrails_scanners.foundation.options import read_options
 from promptrails_scanners.personal.scanner import MaskOptions, PersonalScanner
+from promptrails_scanners.sensitive import META
 
-__all__ = ["META", "Options", "build", "scan"]
+__all__ = ["Options", "build"]
 
 
 class Options(MaskOptions):
     """What is looked for, and what stands in its place."""
-
-
-META = ScannerMeta(
-    type="sensitive",
-    label="Personal data in answers",
-    description="Finds in answers what the scanner `pii` finds in prompts.",
-    redacts="spans",
-    config_fields=option_names(Options),
-    category="privacy",
-)
 
 
 def build(config: Mapping[str, Any]) -> Scanner:
@@ -34,6 +24,3 @@ def build(config: Mapping[str, Any]) -> Scanner:
         ConfigurationError: an option is unknown or cannot be used; the message names it.
     """
     return PersonalScanner(META, read_options(Options, META.type, config))
-
-
-scan = alone(build)

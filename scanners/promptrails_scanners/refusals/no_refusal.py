@@ -1,5 +1,4 @@
-"""Refusals: answers that decline in full or in part, and the boilerplate that comes with it.  Not: an apology alone, a
-quoted refusal further down, or an answer that explains why something is dangerous.
+"""What the scanner `no_refusal` looks at and how it judges, loaded at its first use.
 
 A linear model over words judges the beginning and the end of an answer; phrases are signals of it.  English; the
 commonest phrases of other languages.
@@ -13,15 +12,15 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, field_validator
 
-from promptrails_engine.ports.scanner import Scanner, ScannerMeta
-from promptrails_scanners.foundation.base import alone
+from promptrails_engine.ports.scanner import Scanner
 from promptrails_scanners.foundation.classifier import Classifier, ClassifierOptions, Part
 from promptrails_scanners.foundation.linear import features
-from promptrails_scanners.foundation.options import option_names, read_options
+from promptrails_scanners.foundation.options import read_options
 from promptrails_scanners.foundation.views import View, canonical, deleeted
+from promptrails_scanners.no_refusal import META
 from promptrails_scanners.refusals.phrases import HEAD, TAIL, shown, signals
 
-__all__ = ["META", "Options", "build", "scan"]
+__all__ = ["Options", "build"]
 
 
 class Options(ClassifierOptions):
@@ -60,17 +59,6 @@ class Options(ClassifierOptions):
         if value[0] < 40 or value[1] < 0:
             raise ValueError("the beginning has 40 characters at least, the end 0")
         return value
-
-
-META = ScannerMeta(
-    type="no_refusal",
-    label="Refusal",
-    description="Answers that decline to help, in full or in part.",
-    redacts="sentences",
-    config_fields=option_names(Options),
-    directions=("output",),
-    category="quality",
-)
 
 
 class NoRefusal(Classifier[Options]):
@@ -121,6 +109,3 @@ def build(config: Mapping[str, Any]) -> Scanner:
         ConfigurationError: an option is unknown or cannot be used.
     """
     return NoRefusal(read_options(Options, META.type, config))
-
-
-scan = alone(build)

@@ -1,4 +1,4 @@
-"""Texts that hold banned terms: literally, and if asked to, however they are disguised."""
+"""What the scanner `ban_substrings` looks at and how it judges, loaded at its first use."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, Field, StringConstraints
 
 from promptrails_engine.errors import ConfigurationError
-from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta, Verdict
-from promptrails_scanners.foundation.base import BaseScanner, alone
-from promptrails_scanners.foundation.options import ScannerOptions, option_names, read_options
+from promptrails_engine.ports.scanner import Finding, Scanner, Verdict
+from promptrails_scanners.ban_substrings import META
+from promptrails_scanners.foundation.base import BaseScanner
+from promptrails_scanners.foundation.options import ScannerOptions, read_options
 from promptrails_scanners.foundation.places import replace, union
 from promptrails_scanners.foundation.views import View, canonical, deleeted
 from promptrails_scanners.substrings.finder import Finder, folded
 
-__all__ = ["META", "Options", "build", "scan"]
+__all__ = ["Options", "build"]
 
 _TYPE = "BANNED_SUBSTRING"
 _MASKS = ("[REDACTED]", "(removed)", "█████", "▒▒▒▒▒")
@@ -48,16 +49,6 @@ class Options(ScannerOptions):
     allow: tuple[Term, ...] = ()
     """Phrases within which nothing counts, such as a name with a banned term in it."""
     max_terms: int = Field(default=100_000, ge=1)
-
-
-META = ScannerMeta(
-    type="ban_substrings",
-    label="Banned substrings",
-    description="Finds literal terms of your own list, as parts of words or as whole words.",
-    redacts="spans",
-    config_fields=option_names(Options),
-    category="custom",
-)
 
 
 Views = Sequence[tuple[int, View]]
@@ -166,9 +157,6 @@ def build(config: Mapping[str, Any]) -> Scanner:
             " raise 'max_terms' if the memory for more is there"
         )
     return BanSubstrings(options)
-
-
-scan = alone(build)
 
 
 # ------------------------------------------------------------------ views

@@ -1,4 +1,4 @@
-"""Texts about subjects that are banned, or about others than those that are allowed.
+"""What the scanner `ban_topics` looks at and how it judges, loaded at its first use.
 
 A topic is a name, with a description, words or examples if there are any.  Names of about forty subjects bring words of
 their own (`topics/fields.txt`, English); with examples a small model is fitted when the scanner is built.
@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
-from promptrails_engine.ports.scanner import Finding, Scanner, ScannerMeta, Verdict
-from promptrails_scanners.foundation.base import BaseScanner, alone
-from promptrails_scanners.foundation.options import ScannerOptions, option_names, read_options
+from promptrails_engine.ports.scanner import Finding, Scanner, Verdict
+from promptrails_scanners.ban_topics import META
+from promptrails_scanners.foundation.base import BaseScanner
+from promptrails_scanners.foundation.options import ScannerOptions, read_options
 from promptrails_scanners.foundation.places import replace
 from promptrails_scanners.foundation.sentences import sentences
 from promptrails_scanners.foundation.views import canonical
@@ -25,7 +26,7 @@ from promptrails_scanners.topics.examples import Likeness, Part, elsewhere
 from promptrails_scanners.topics.vectors import Nearness
 from promptrails_scanners.topics.words import Vocabulary, named, terms_of, words_of
 
-__all__ = ["META", "Options", "Topic", "build", "scan"]
+__all__ = ["Options", "Topic", "build"]
 
 _THRESHOLD = 0.5
 _TYPE = "BANNED_TOPIC"
@@ -86,16 +87,6 @@ class Options(ScannerOptions):
         if value is not None and value.embed is None:
             raise ValueError("topics need vectors of texts: name a folder as {'embed': FOLDER}")
         return value
-
-
-META = ScannerMeta(
-    type="ban_topics",
-    label="Banned topics",
-    description="Triggers on texts about the topics that you name, describe or give examples of.",
-    redacts="sentences",
-    config_fields=option_names(Options),
-    category="custom",
-)
 
 
 class BanTopics(BaseScanner[Options]):
@@ -221,6 +212,3 @@ def build(config: Mapping[str, Any]) -> Scanner:
         ConfigurationError: an option is unknown or cannot be used; the message names it.
     """
     return BanTopics(read_options(Options, META.type, config))
-
-
-scan = alone(build)
