@@ -6,11 +6,11 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from importlib import import_module
 from typing import Any, Protocol
 
 from promptrails_engine.errors import ConfigurationError
 from promptrails_engine.ports.scanner import AskingScanner, Scanner, Verdict
+from promptrails_scanners.foundation import lazily
 
 COMMON = ("threshold", "allow", "allow_patterns", "max_chars", "on_too_long")
 """The names of the options that every scanner has."""
@@ -43,11 +43,11 @@ def front(name: str, heart: str) -> tuple[Build, Scan, Callable[[str], Any], Cal
         Raises:
             ConfigurationError: an option is unknown or cannot be used; the message names it.
         """
-        built: Scanner = import_module(heart).build(config)
+        built: Scanner = lazily.module(heart).build(config)
         return built
 
     def load(asked: str) -> Any:
-        loaded = None if asked.startswith("_") else import_module(heart)
+        loaded = None if asked.startswith("_") else lazily.module(heart)
         if loaded is None or not hasattr(loaded, asked):
             raise AttributeError(f"module {name!r} has no attribute {asked!r}")
         return getattr(loaded, asked)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptrails_scanners.foundation import lazily
 
@@ -17,8 +16,7 @@ _parser: Any = re._parser  # type: ignore[attr-defined]  # the standard library'
 _SEPARATORS = str.maketrans("", "", " .-/:\t\u00a0\u202f")
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A place that a rule, the tagger or another engine names."""
 
     start: int
@@ -27,8 +25,7 @@ class Hit:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """A kind of value, how it is written, and how sure a match alone is."""
 
     type: str

@@ -7,14 +7,10 @@ from typing import Any
 
 from promptrails_engine.ports.scanner import Scanner
 from promptrails_scanners.foundation.options import read_options
-from promptrails_scanners.personal.scanner import MaskOptions, PersonalScanner
+from promptrails_scanners.personal.scanner import Options, PersonalScanner
 from promptrails_scanners.sensitive import META
 
 __all__ = ["Options", "build"]
-
-
-class Options(MaskOptions):
-    """What is looked for, and what stands in its place."""
 
 
 def build(config: Mapping[str, Any]) -> Scanner:

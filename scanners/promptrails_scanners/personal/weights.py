@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 import zlib
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 from promptrails_scanners.foundation.once import once
 from promptrails_scanners.personal.features import BUCKETS, TABLES, Tables
@@ -27,6 +28,8 @@ BIAS = 255
 _ONES = sum(1 << LANE * label for label in range(SIZE - 1))
 NONE = BIAS * _ONES
 """What a bucket adds whose weights are all the same."""
+_LIFTED = bytes((one + 128) % 256 for one in range(256))
+"""Each byte as that of a signed number, 128 more than it is."""
 AROUND = (2, 4, 9, 4, 2)
 """How many buckets a token has from those around it and from itself; where nothing stands there are fewer."""
 WIDTH = sum(AROUND) + 13
@@ -35,8 +38,7 @@ EVEN = WIDTH * BIAS
 """The sum of a label that is as likely as the first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(NamedTuple):
     """The weights."""
 
     table: Sequence[int]
@@ -69,22 +71,46 @@ def unpack(data: bytes) -> Model:
     sizes = struct.unpack_from(f"<{len(TABLES)}I", plain, 4 * count)
     first = 4 * (count + len(sizes))
     all_of_them = sum(sizes)
-    gaps = iter(map(_gap, plain[first : first + all_of_them], plain[first + all_of_them : first + 2 * all_of_them]))
-    lists = tuple(array("I", accumulate(islice(gaps, size))) for size in sizes)
-    weights = plain[first + 2 * all_of_them :]
-    signed = [(one + 128) % 256 - 128 for one in range(256)]
-    o, b, c, d, e = ([one * unit for one in signed] for unit in (-_ONES, 1, 1 << 15, 1 << 30, 1 << 45))
-    a, *others = (weights[label : BUCKETS * SIZE : SIZE] for label in range(SIZE))
-    lanes = zip(a, others[0], others[1], others[2], others[3], strict=True)
-    table = array("Q", [NONE + o[at] + b[one] + c[two] + d[three] + e[four] for at, one, two, three, four in lanes])
+    gaps = memoryview(_pairs(plain[first : first + 2 * all_of_them]))
+    ends = [0, *accumulate(sizes)]
+    lists = tuple(array("I", accumulate(gaps[start:end])) for start, end in pairwise(ends))
+    table = _laned(plain[first + 2 * all_of_them :])
     rows = range(1, 1 + SIZE * SIZE, SIZE)
     moves = tuple(tuple(math.exp(one) for one in numbers[row : row + SIZE]) for row in rows)
-    fall = array("d", [math.exp(-numbers[0] * under) for under in range(2 * EVEN + 1)])
+    fall = array("d", map(math.exp, map((-numbers[0]).__mul__, range(2 * EVEN + 1))))
     return Model(table, lists, fall, moves, tuple(math.exp(one) for one in numbers[1 + SIZE * SIZE :]))
 
 
-def _gap(low: int, high: int) -> int:
-    return low | high << 8
+def _pairs(planes: bytes) -> array[int]:
+    """Numbers of two bytes, of which the lower bytes of all come first."""
+    count = len(planes) // 2
+    found = array("H", bytes(2 * count))
+    whole = memoryview(found).cast("B")
+    low = 0 if sys.byteorder == "little" else 1
+    whole[low::2], whole[1 - low :: 2] = planes[:count], planes[count:]
+    return found
+
+
+def _laned(weights: bytes) -> array[int]:
+    """The lanes of each bucket, of which signed bytes are given, five for each.
+
+    All buckets are worked as the digits of one number, eight bytes each: no digit is ever under 0 or runs over.
+    """
+    first, *others = (_spread(weights[label : BUCKETS * SIZE : SIZE]) for label in range(SIZE))
+    total = int.from_bytes(NONE.to_bytes(8, "little") * BUCKETS, "little")
+    for at, other in enumerate(others):
+        total += (other - first) << LANE * at
+    table = array("Q", total.to_bytes(8 * BUCKETS, "little"))
+    if sys.byteorder == "big":
+        table.byteswap()
+    return table
+
+
+def _spread(weights: bytes) -> int:
+    """Signed bytes, 128 more than they are, as the digits of a number."""
+    digits = bytearray(8 * len(weights))
+    digits[::8] = weights.translate(_LIFTED)
+    return int.from_bytes(digits, "little")
 
 
 @once
