@@ -77,7 +77,8 @@ def unpack(data: bytes) -> Model:
     table = _laned(plain[first + 2 * all_of_them :])
     rows = range(1, 1 + SIZE * SIZE, SIZE)
     moves = tuple(tuple(math.exp(one) for one in numbers[row : row + SIZE]) for row in rows)
-    fall = array("d", map(math.exp, map((-numbers[0]).__mul__, range(2 * EVEN + 1))))
+    unit: float = -numbers[0]
+    fall = array("d", [math.exp(unit * under) for under in range(2 * EVEN + 1)])
     return Model(table, lists, fall, moves, tuple(math.exp(one) for one in numbers[1 + SIZE * SIZE :]))
 
 

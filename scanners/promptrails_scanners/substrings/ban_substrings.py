@@ -15,7 +15,7 @@ from promptrails_scanners.foundation.base import BaseScanner
 from promptrails_scanners.foundation.options import ScannerOptions, read_options
 from promptrails_scanners.foundation.places import replace, union
 from promptrails_scanners.foundation.views import View, canonical, deleeted
-from promptrails_scanners.substrings.finder import Finder, folded
+from promptrails_scanners.substrings.finder import Finder, folded, folded_term
 
 __all__ = ["Options", "build"]
 
@@ -178,10 +178,11 @@ def _views(text: str, options: Options) -> Views:
 
 
 def _written(term: str, depth: int, options: Options) -> str:
-    view = canonical(term) if depth else View(term)
-    if depth == 2:
-        view = deleeted(view) or view
-    return view.text if options.case_sensitive else folded(view).text
+    read = term
+    if depth:
+        view = canonical(term)
+        read = ((deleeted(view) if depth == 2 else None) or view).text
+    return read if options.case_sensitive else folded_term(read)
 
 
 # ------------------------------------------------------------------ places

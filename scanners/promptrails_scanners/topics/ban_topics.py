@@ -9,25 +9,29 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
 from promptrails_engine.ports.scanner import Finding, Scanner, Verdict
 from promptrails_scanners.ban_topics import META
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.base import BaseScanner
 from promptrails_scanners.foundation.options import ScannerOptions, read_options
 from promptrails_scanners.foundation.places import replace
 from promptrails_scanners.foundation.sentences import sentences
 from promptrails_scanners.foundation.views import canonical
-from promptrails_scanners.models.embedder import Embedder
 from promptrails_scanners.models.options import ModelOption
 from promptrails_scanners.topics.examples import Likeness, Part, elsewhere
-from promptrails_scanners.topics.vectors import Nearness
 from promptrails_scanners.topics.words import Vocabulary, named, terms_of, words_of
 
 __all__ = ["Options", "Topic", "build"]
 
+if TYPE_CHECKING:
+    from promptrails_scanners.models.embedder import Embedder
+    from promptrails_scanners.topics.vectors import Nearness
+
+_EMBEDDER, _VECTORS = "promptrails_scanners.models.embedder", "promptrails_scanners.topics.vectors"
 _THRESHOLD = 0.5
 _TYPE = "BANNED_TOPIC"
 _ALIKE = 0.5
@@ -98,7 +102,7 @@ class BanTopics(BaseScanner[Options]):
         super().__init__(options)
         self._threshold = _THRESHOLD if options.threshold is None else options.threshold
         embed = None if options.model is None or options.model.embed is None else options.model.embed
-        embedder = None if embed is None else Embedder(embed, META.type)
+        embedder: Embedder | None = None if embed is None else lazily.module(_EMBEDDER).Embedder(embed, META.type)
         self._engine = "builtin" if embedder is None else embedder.engine
         self._judges = tuple(_Judge(topic, options.topics, self._threshold, embedder) for topic in options.topics)
 
@@ -190,7 +194,9 @@ class _Judge:
         others += topic.counter_examples
         if embedder is not None:
             names = [topic.name, *filter(None, [topic.description]), *named(topic.name)]
-            self._nearness = Nearness(embedder.vector, names, topic.examples, others, set(terms))
+            self._nearness = lazily.module(_VECTORS).Nearness(
+                embedder.vector, names, topic.examples, others, set(terms)
+            )
         elif topic.examples:
             self._likeness = Likeness(topic.examples, others + elsewhere(terms))
 
