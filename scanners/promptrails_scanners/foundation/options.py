@@ -44,6 +44,8 @@ def read_options(kind: type[Options], scanner: str, config: Mapping[str, Any]) -
     Raises:
         ConfigurationError: an option is unknown, and which one may have been meant; or its value cannot be used.
     """
+    if not config and not any(field.is_required() for field in kind.model_fields.values()):
+        return kind.model_construct()  # the defaults, of which there is nothing to check
     with _BUILDING:
         kind.model_rebuild()  # at its first use, by one thread; after that it does nothing
     try:
