@@ -38,14 +38,25 @@ EVEN = WIDTH * BIAS
 """The sum of a label that is as likely as the first."""
 
 
+class Fall(dict[int, float]):
+    """The factors for labels whose sums are 0, 1, 2 and more units under the best; each is made once asked for."""
+
+    def __init__(self, unit: float) -> None:
+        super().__init__()
+        self._unit = -unit
+
+    def __missing__(self, under: int) -> float:
+        factor = self[under] = math.exp(self._unit * under)
+        return factor
+
+
 class Model(NamedTuple):
     """The weights."""
 
     table: Sequence[int]
     lists: Tables
     """Which words are names, and which are common ones."""
-    fall: Sequence[float]
-    """The factors for labels whose sums are 0, 1, 2 and more units under the best."""
+    fall: Fall
     moves: tuple[tuple[float, ...], ...]
     """How well a label follows another one, as factors: first label, second label."""
     starts: tuple[float, ...]
@@ -71,24 +82,22 @@ def unpack(data: bytes) -> Model:
     sizes = struct.unpack_from(f"<{len(TABLES)}I", plain, 4 * count)
     first = 4 * (count + len(sizes))
     all_of_them = sum(sizes)
-    gaps = memoryview(_pairs(plain[first : first + 2 * all_of_them]))
-    ends = [0, *accumulate(sizes)]
-    lists = tuple(array("I", accumulate(gaps[start:end])) for start, end in pairwise(ends))
+    gaps = _pairs(plain[first : first + 2 * all_of_them])
+    lists = tuple(array("I", accumulate(gaps[start:end])) for start, end in pairwise((0, *accumulate(sizes))))
     table = _laned(plain[first + 2 * all_of_them :])
     rows = range(1, 1 + SIZE * SIZE, SIZE)
     moves = tuple(tuple(math.exp(one) for one in numbers[row : row + SIZE]) for row in rows)
-    unit: float = -numbers[0]
-    fall = array("d", [math.exp(unit * under) for under in range(2 * EVEN + 1)])
-    return Model(table, lists, fall, moves, tuple(math.exp(one) for one in numbers[1 + SIZE * SIZE :]))
+    return Model(table, lists, Fall(numbers[0]), moves, tuple(math.exp(one) for one in numbers[1 + SIZE * SIZE :]))
 
 
 def _pairs(planes: bytes) -> array[int]:
     """Numbers of two bytes, of which the lower bytes of all come first."""
     count = len(planes) // 2
-    found = array("H", bytes(2 * count))
-    whole = memoryview(found).cast("B")
-    low = 0 if sys.byteorder == "little" else 1
-    whole[low::2], whole[1 - low :: 2] = planes[:count], planes[count:]
+    digits = bytearray(4 * count)
+    digits[::4], digits[1::4] = planes[:count], planes[count:]
+    found = array("I", bytes(digits))
+    if sys.byteorder == "big":
+        found.byteswap()
     return found
 
 
