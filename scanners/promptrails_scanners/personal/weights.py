@@ -1,7 +1,8 @@
 """The weights of the tagger: how they are kept in a file, and what is made of them to be summed quickly.
 
 They are whole numbers of one byte.  Those of a bucket, less that of the first label, lie side by side in one int, each
-in a lane of its own, so that the sum over a token's buckets is one sum of ints.
+in a lane of its own, so that the sum over a token's buckets is one sum of ints.  They lie in the file like that, not
+compressed: a wheel is, and who loads it does not wait.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from promptrails_scanners.foundation.once import once
 from promptrails_scanners.personal.features import BUCKETS, TABLES, Tables
 
 LABELS = ("O", "B-PERSON", "I-PERSON", "B-ADDRESS", "I-ADDRESS")
-MAGIC = b"PRTAG3"
+MAGIC = b"PRTAG4"
 SIZE = len(LABELS)
 LANE = 15
 LANES = (1 << LANE) - 1
@@ -65,18 +66,24 @@ class Model(NamedTuple):
 def pack(
     lists: Tables, weights: bytes, scale: float, moves: Sequence[Sequence[float]], starts: Sequence[float]
 ) -> bytes:
-    """The file that `unpack` reads: weights are signed bytes, five for each bucket; of the lists the gaps are kept."""
+    """The file that `unpack` reads; weights are signed bytes, five for each bucket.
+
+    All but the weights is compressed, with its size before it; of the lists the gaps are kept.
+    """
     numbers = [scale, *(one for row in moves for one in row), *starts]
     gaps = [[after - before for before, after in pairwise((0, *some))] for some in lists]
     head = struct.pack(f"<{len(numbers)}f{len(gaps)}I", *numbers, *map(len, gaps))
     low = bytes(gap % 256 for some in gaps for gap in some)
     high = bytes(gap // 256 for some in gaps for gap in some)
-    return MAGIC + zlib.compress(head + low + high + weights, 9)
+    packed = zlib.compress(head + low + high, 9)
+    return MAGIC + struct.pack("<I", len(packed)) + packed + _laned(weights)
 
 
 def unpack(data: bytes) -> Model:
     """The model of a file's bytes."""
-    plain = zlib.decompress(data[len(MAGIC) :])
+    start = len(MAGIC) + 4
+    end = start + struct.unpack_from("<I", data, len(MAGIC))[0]
+    plain = zlib.decompress(data[start:end])
     count = 1 + SIZE * SIZE + SIZE
     numbers = struct.unpack_from(f"<{count}f", plain)
     sizes = struct.unpack_from(f"<{len(TABLES)}I", plain, 4 * count)
@@ -84,7 +91,9 @@ def unpack(data: bytes) -> Model:
     all_of_them = sum(sizes)
     gaps = _pairs(plain[first : first + 2 * all_of_them])
     lists = tuple(array("I", accumulate(gaps[start:end])) for start, end in pairwise((0, *accumulate(sizes))))
-    table = _laned(plain[first + 2 * all_of_them :])
+    table = array("Q", data[end:])
+    if sys.byteorder == "big":
+        table.byteswap()
     rows = range(1, 1 + SIZE * SIZE, SIZE)
     moves = tuple(tuple(math.exp(one) for one in numbers[row : row + SIZE]) for row in rows)
     return Model(table, lists, Fall(numbers[0]), moves, tuple(math.exp(one) for one in numbers[1 + SIZE * SIZE :]))
@@ -101,7 +110,7 @@ def _pairs(planes: bytes) -> array[int]:
     return found
 
 
-def _laned(weights: bytes) -> array[int]:
+def _laned(weights: bytes) -> bytes:
     """The lanes of each bucket, of which signed bytes are given, five for each.
 
     All buckets are worked as the digits of one number, eight bytes each: no digit is ever under 0 or runs over.
@@ -110,10 +119,7 @@ def _laned(weights: bytes) -> array[int]:
     total = int.from_bytes(NONE.to_bytes(8, "little") * BUCKETS, "little")
     for at, other in enumerate(others):
         total += (other - first) << LANE * at
-    table = array("Q", total.to_bytes(8 * BUCKETS, "little"))
-    if sys.byteorder == "big":
-        table.byteswap()
-    return table
+    return total.to_bytes(8 * BUCKETS, "little")
 
 
 def _spread(weights: bytes) -> int:
