@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import sys
-import zlib
 from array import array
 from collections import Counter
 from itertools import groupby
@@ -158,10 +157,11 @@ def main(folder: str, target: str = str(TARGET)) -> None:
         grams, weights = [grams[at] for at in kept], weights[kept]
         right = float((np.argmax(texts[:, kept] @ weights, axis=1) == labels).mean())
         print(script, len(grams), "fit", right, flush=True)
-        head.append({"script": script, "languages": languages, "runs": written(grams), "unit": unit, "steps": STEPS})
-        body.append((weights + STEPS).astype(np.uint8).tobytes())
-    packed = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode() + b"\n" + b"".join(body)
-    Path(target).write_bytes(zlib.compress(packed, 9))
+        runs = written(grams).encode()
+        sizes = {"runs": len(runs), "many": len(grams)}
+        head.append({"script": script, "languages": languages, "unit": unit, "steps": STEPS, **sizes})
+        body += [runs, (weights + STEPS).astype(np.uint8).tobytes()]
+    Path(target).write_bytes(json.dumps(head, separators=(",", ":")).encode() + b"\n" + b"".join(body))
     print(target, Path(target).stat().st_size)
 
 

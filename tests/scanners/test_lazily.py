@@ -71,6 +71,9 @@ PROGRAM = """
 import re, sys
 from promptrails_scanners import ban_substrings, ban_topics, bias, harmful, invisible_text, language, malicious_urls
 from promptrails_scanners import no_refusal, prompt_injection, secrets, toxicity
+used = [ban_substrings, ban_topics, bias, harmful, invisible_text, language, malicious_urls, no_refusal]
+for front in [*used, prompt_injection, secrets, toxicity]:
+    front.Options  # what is behind it is loaded now
 for name, module in sorted(sys.modules.items()):
     if name.startswith("promptrails_scanners"):
         for called, one in vars(module).items():

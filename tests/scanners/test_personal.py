@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from base64 import b64encode
 from typing import Any
 
@@ -105,6 +107,15 @@ def test_weights_are_read_as_they_were_written() -> None:
     moves, starts = [[0.0] * size] * size, [0.0] * size
     written = weights.pack(lists, bytes(BUCKETS * size), 0.5, moves, starts)
     assert [list(some) for some in weights.unpack(written).lists] == lists
+    dice = random.Random(7)
+    signed = [dice.randint(-128, 127) for _ in range(BUCKETS * size)]
+    drawn = weights.unpack(weights.pack(lists, bytes(one % 256 for one in signed), 0.5, moves, starts))
+    for bucket in (0, 1, BUCKETS - 1):
+        first, *others = signed[bucket * size : (bucket + 1) * size]
+        lanes = [drawn.table[bucket] >> weights.LANE * at & weights.LANES for at in range(size - 1)]
+        assert lanes == [weights.BIAS + other - first for other in others]
+    for under in (0, 1, 2 * weights.EVEN):
+        assert drawn.fall[under] == math.exp(-0.5 * under)
     with pytest.raises(ValueError, match="bytes must be in range"):  # two bytes hold no such gap
         weights.pack([[70_000], [], []], b"", 0.5, moves, starts)
 

@@ -16,6 +16,9 @@ from promptrails_scanners.foundation.rules import Rules
 from promptrails_scanners.harm import signals as harm
 from promptrails_scanners.hate import signals as hate
 from promptrails_scanners.injection import phrases as injection
+from promptrails_scanners.personal import rules
+from promptrails_scanners.personal.europe import european
+from promptrails_scanners.personal.world import worldwide
 from promptrails_scanners.refusals import phrases as refusals
 
 RULES: Mapping[str, str] = {
@@ -83,6 +86,13 @@ def test_the_table_has_every_rule_of_the_package_as_it_is_read(home: ModuleType)
     for source in vars(home)["_rules"]().sources():
         assert stems.key(source) in table, "a rule was changed: run tools/build_stem_table.py"
         assert tuple(stems.read(source)) == stems.read_anew(source)
+
+
+def test_the_table_has_the_digits_of_every_rule_of_personal_data() -> None:
+    table = vars(rules)["_table"]()
+    for rule in (*european(), *worldwide()):
+        assert stems.key(rule.shape) in table, "a rule was changed: run tools/build_stem_table.py"
+        assert rule.digits == rule.digits_anew()
 
 
 def test_one_long_word_is_read_once() -> None:

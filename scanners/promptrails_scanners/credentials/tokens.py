@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -35,12 +35,21 @@ _AFTER = r"(?![A-Za-z0-9])"
 _BEFORE = r"(?<![A-Za-z0-9])"
 
 
-class _Rule(NamedTuple):
-    label: str
-    pattern: re.Pattern[str]
-    prefix: int
-    """How long what it begins with is."""
-    check: str
+class _Rule:
+    def __init__(self, label: str, prefix: str, rest: str, check: str) -> None:
+        self.label = label
+        self.prefix = len(prefix)
+        """How long what it begins with is."""
+        self.check = check
+        self._written = prefix, rest
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What it is as a whole, written out once something begins like it."""
+        prefix, rest = self._written
+        for name, chars in _SETS.items():
+            rest = rest.replace(name, chars) if name in rest else rest
+        return re.compile(_BEFORE + re.escape(prefix) + f"(?:{rest})" + _AFTER)
 
 
 class _Table(NamedTuple):
@@ -107,9 +116,9 @@ def _table() -> _Table:
         known.add(label)
         for prefix in prefixes.split():
             if prefix.startswith(_INSIDE):
-                inner[prefix[1:]] = _Rule(label, _compiled("", rest), 0, check)
+                inner[prefix[1:]] = _Rule(label, "", rest, check)
             else:
-                rules.setdefault(prefix, []).append(_Rule(label, _compiled(prefix, rest), len(prefix), check))
+                rules.setdefault(prefix, []).append(_Rule(label, prefix, rest, check))
     lengths: dict[str, set[int]] = {}
     for prefix in rules:
         lengths.setdefault(prefix[0], set()).add(len(prefix))
@@ -121,9 +130,3 @@ def _table() -> _Table:
         inner=inner,
         labels=frozenset(known),
     )
-
-
-def _compiled(prefix: str, rest: str) -> re.Pattern[str]:
-    for name, chars in _SETS.items():
-        rest = rest.replace(name, chars) if name in rest else rest
-    return lazily.pattern(_BEFORE + re.escape(prefix) + f"(?:{rest})" + _AFTER)

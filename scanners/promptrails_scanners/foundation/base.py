@@ -1,21 +1,14 @@
-"""What every scanner does alike: texts that are too long, and built scanners that are used again."""
+"""What every scanner does alike with texts that are too long."""
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any, Generic, NoReturn
+from typing import Generic, NoReturn
 
-from promptrails_engine.errors import ConfigurationError
-from promptrails_engine.ports.scanner import AskingScanner, Scanner, ScannerMeta, Verdict
+from promptrails_engine.ports.scanner import ScannerMeta, Verdict
 from promptrails_scanners.foundation.allow import Allowed
 from promptrails_scanners.foundation.options import Options
-
-_KEPT = 64
-"""So many built scanners are kept for those who call `scan` alone."""
 
 
 class BaseScanner(ABC, Generic[Options]):
@@ -52,34 +45,3 @@ class BaseScanner(ABC, Generic[Options]):
     def settled(self, text: str) -> int | None:
         """How much of a growing text is decided; None where a scanner needs all of it."""
         return None
-
-
-def alone(build: Callable[[Mapping[str, Any]], Scanner]) -> Callable[..., Verdict]:
-    """The function `scan(text, **options)` of a scanner's module: it builds once for the same options.
-
-    The function raises a ConfigurationError where an option is unknown or cannot be used.
-    """
-
-    @lru_cache(maxsize=_KEPT)
-    def built(options: str) -> Scanner:
-        return build(json.loads(options))
-
-    def scan(text: str, **options: Any) -> Verdict:
-        if "judge" in options:
-            return _asking_nobody(build(options)).scan(text)
-        try:
-            known = json.dumps(options, sort_keys=True)
-        except (TypeError, ValueError):  # an object of the caller's own, such as a function
-            return build(options).scan(text)
-        return built(known).scan(text)
-
-    return scan
-
-
-def _asking_nobody(scanner: Scanner) -> Scanner:
-    if isinstance(scanner, AskingScanner) and scanner.asks is not None:
-        raise ConfigurationError(
-            f"scanner '{scanner.meta.type}': 'judge': only an engine can ask the model '{scanner.asks}'; use "
-            "engine.guardrails.scan, or give a function of messages that returns the text of a reply"
-        )
-    return scanner

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
 from promptrails_engine.ports.scanner import Finding, Question, Verdict
+from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.base import BaseScanner
 from promptrails_scanners.foundation.encoded import decoded, tagged
 from promptrails_scanners.foundation.linear import Head, Together, features, load, together
@@ -18,12 +19,15 @@ from promptrails_scanners.foundation.places import replace as cut_out
 from promptrails_scanners.foundation.places import union
 from promptrails_scanners.foundation.sentences import ENDS, sentences, stands_apart, windows
 from promptrails_scanners.foundation.views import View, canonical, deleeted
-from promptrails_scanners.models.judge import Judge
 from promptrails_scanners.models.options import Judging, ModelOption
-from promptrails_scanners.models.readers import reader
+
+if TYPE_CHECKING:
+    from promptrails_scanners.models.judge import Judge
+    from promptrails_scanners.models.readers import Reader
 
 MatchType = Literal["full", "sentence", "windows"]
 
+_JUDGE, _READERS = "promptrails_scanners.models.judge", "promptrails_scanners.models.readers"
 _FULL = (2000, 1600)
 _WINDOWS = (500, 400)
 """Length and step, in characters, of the parts that longer texts are judged in."""
@@ -86,9 +90,13 @@ class Classifier(BaseScanner[Judged], Generic[Judged]):
 
     def __init__(self, options: Judged) -> None:
         super().__init__(options)
-        self.reader = reader(options.model, self.meta.type, self.answers())
+        self.reader: Reader | None = None
+        if options.model is not None:
+            self.reader = lazily.module(_READERS).reader(options.model, self.meta.type, self.answers())
         judge = options.judge if isinstance(options, JudgedOptions) else None
-        self._judge = None if judge is None else Judge(judge, self.looked_for, self.counted())
+        self._judge: Judge | None = None
+        if judge is not None:
+            self._judge = lazily.module(_JUDGE).Judge(judge, self.looked_for, self.counted())
         self._replaces_within = not any(char.isspace() or char in ENDS for char in options.replacement)
 
     def answers(self) -> tuple[str, ...]:

@@ -1,9 +1,18 @@
-"""Patterns that are compiled at their first use: compiling those of all scanners takes longer than importing them."""
+"""What waits for its first use: patterns, for compiling those of all scanners takes longer than importing them, and
+modules that most processes never need.
+"""
 
 from __future__ import annotations
 
 import re
+from importlib import import_module
+from types import ModuleType
 from typing import Any, cast
+
+
+def module(name: str) -> ModuleType:
+    """The module, loaded now if nobody has asked for it yet; threads that ask at once wait for one of them to do it."""
+    return import_module(name)
 
 
 def pattern(source: str, flags: int = 0) -> re.Pattern[str]:

@@ -44,10 +44,13 @@ def read_options(kind: type[Options], scanner: str, config: Mapping[str, Any]) -
     Raises:
         ConfigurationError: an option is unknown, and which one may have been meant; or its value cannot be used.
     """
+    given = dict(config)
+    if not given and not any(field.is_required() for field in kind.model_fields.values()):
+        return kind.model_construct()  # the defaults, of which there is nothing to check
     with _BUILDING:
         kind.model_rebuild()  # at its first use, by one thread; after that it does nothing
     try:
-        return kind.model_validate(dict(config))
+        return kind.model_validate(given)
     except ValidationError as error:
         problems = [_said(kind, problem) for problem in error.errors(include_input=False, include_url=False)]
         raise ConfigurationError(f"scanner '{scanner}': {'; '.join(problems)}") from None

@@ -2,6 +2,10 @@
 
 A run of letters has a weight for each language.  The weights of a run are the digits of one long number, so that they
 are added up for all languages at once.
+
+The file of weights is one line of JSON, `[{"script", "languages", "unit", "steps", "runs", "many"}]`, and then for each
+script `runs` bytes of text, a line for all runs that begin alike, and for each of its `many` runs a byte for each
+language.  It is not compressed: a wheel is, and who loads it does not wait.
 """
 
 from __future__ import annotations
@@ -9,12 +13,11 @@ from __future__ import annotations
 import json
 import math
 import struct
-import zlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from importlib.resources import files
-from itertools import count
+from itertools import accumulate, count
 from typing import NamedTuple
 
 from promptrails_scanners.foundation.once import once
@@ -37,17 +40,16 @@ _KANA = 0.1
 class Runs:
     """The numbers, from 1 on, of the runs of a script; those of one beginning are read once a word has it."""
 
-    def __init__(self, lines: str) -> None:
-        self._lines: dict[str, tuple[int, str]] = {}
-        start = 1
-        for line in lines.split("\n"):
-            first, _, others = line.partition("\t")
-            self._lines[first] = start, others
-            start += others.count("\t") + 1
-        self._size = start - 1
+    def __init__(self, lines: str, size: int) -> None:
+        rows = [line.partition("\t") for line in lines.split("\n")]
+        firsts = [first for first, _, _ in rows]
+        self._others = {first: others for first, _, others in rows}
+        many = (others.count("\t") + 1 for _, _, others in rows)
+        self._starts = dict(zip(firsts, accumulate(many, initial=1), strict=False))
+        self._size = size
         self._numbers: dict[str, int] = {}
         self._known: set[str] = set()
-        self._learn(first for first in self._lines if len(first) == 1)
+        self._learn(first for first in firsts if len(first) == 1)
 
     def __len__(self) -> int:
         return self._size
@@ -63,9 +65,9 @@ class Runs:
 
     def _learn(self, firsts: Iterable[str]) -> None:
         for first in firsts:
-            if first in self._lines and first not in self._known:
-                start, others = self._lines[first]
-                self._numbers.update(zip(map(first.__add__, others.split("\t")), count(start)))
+            if first in self._starts and first not in self._known:
+                names = map(first.__add__, self._others[first].split("\t"))
+                self._numbers.update(zip(names, count(self._starts[first])))
                 self._known.add(first)  # last: another thread may read meanwhile
 
 
@@ -75,9 +77,10 @@ class Rows(dict[int, int]):
     There are never more of them than runs in the table.
     """
 
-    def __init__(self, weights: bytes, width: int) -> None:
+    def __init__(self, weights: memoryview, width: int) -> None:
         super().__init__()
         self._weights, self._width = weights, width
+        self.many = len(weights) // width
 
     def __missing__(self, at: int) -> int:
         spread = bytearray(self._width * _DIGIT)
@@ -86,30 +89,34 @@ class Rows(dict[int, int]):
         return row
 
 
-class Table(NamedTuple):
+class Table:
     """What is known of the languages of one script."""
 
-    languages: tuple[str, ...]
-    runs: Runs
-    rows: Rows
-    """The weights of each run, `steps` more than they are."""
-    unit: float
-    steps: int
+    def __init__(self, languages: Sequence[str], runs: bytes, weights: memoryview, unit: float, steps: int) -> None:
+        self.languages = tuple(languages)
+        self.unit = unit
+        self.steps = steps
+        self.rows = Rows(weights, len(languages))
+        """The weights of each run, `steps` more than they are."""
+        self._packed = runs
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Its runs, read once a text is in this script."""
+        return Runs(self._packed.decode(), self.rows.many)
 
 
 @once
 def tables() -> Mapping[str, Table]:
     """The tables by script; read once."""
-    packed = files("promptrails_scanners.languages").joinpath("weights.bin").read_bytes()
-    text = zlib.decompress(packed)
-    start = text.index(b"\n") + 1
+    data = files("promptrails_scanners.languages").joinpath("weights.bin").read_bytes()
+    end = data.index(b"\n") + 1
     found: dict[str, Table] = {}
-    for one in json.loads(text[:start]):
-        languages, runs = tuple(one["languages"]), Runs(one["runs"])
-        end = start + len(runs) * len(languages)
-        rows = Rows(text[start:end], len(languages))
-        found[one["script"]] = Table(languages, runs, rows, one["unit"], one["steps"])
-        start = end
+    for one in json.loads(data[:end]):
+        start, middle = end, end + one["runs"]
+        end = middle + one["many"] * len(one["languages"])
+        weights = memoryview(data)[middle:end]
+        found[one["script"]] = Table(one["languages"], data[start:middle], weights, one["unit"], one["steps"])
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import ipaddress
 import re
 from functools import lru_cache
@@ -79,7 +78,7 @@ def parents(host: str) -> list[str]:
 
 def plain(link: str) -> str:
     """A link without what was done to it so that nobody follows it."""
-    text = html.unescape(link) if "&" in link else link
+    text = lazily.module("html").unescape(link) if "&" in link else link
     if not _MADE_UP.isdisjoint(text):
         text = _DOTS.sub(".", text)
     if text.startswith(("https://", "http://")):

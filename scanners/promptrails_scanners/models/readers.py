@@ -62,15 +62,13 @@ class EmbedReader(Reader):
         return self._head.score(self._vector(text), small)
 
 
-def reader(option: ModelOption | None, scanner: str, labels: Sequence[str]) -> Reader | None:
+def reader(option: ModelOption, scanner: str, labels: Sequence[str]) -> Reader:
     """The model that the option names, loaded.  The first of the scanner's labels is that of any kind.
 
     Raises:
         MissingExtraError: the packages that run it are not installed.
         ConfigurationError: its files cannot be used.
     """
-    if option is None:
-        return None
     if option.onnx is not None:
         return OnnxReader(OnnxClassifier(option.onnx, scanner, labels), labels[0])
     return _embedded(option.embed, scanner)

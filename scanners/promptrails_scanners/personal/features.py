@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from typing import NamedTuple
 from zlib import crc32
 
 from promptrails_scanners.foundation import lazily
@@ -52,8 +53,7 @@ class Token:
     """Whether it is the first of its line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """What is the same for a token wherever it stands."""
 
     kind: int

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 from promptrails_engine.ports.scanner import Finding
 from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.places import union
 from promptrails_scanners.foundation.views import View, folded
-from promptrails_scanners.personal import presidio, tagger
+from promptrails_scanners.personal import tagger
 from promptrails_scanners.personal.addresses import addresses
 from promptrails_scanners.personal.europe import european
 from promptrails_scanners.personal.features import LONGEST
@@ -22,6 +23,10 @@ from promptrails_scanners.personal.rules import Hit, Rule, windows
 from promptrails_scanners.personal.shared import shared
 from promptrails_scanners.personal.world import worldwide
 
+if TYPE_CHECKING:
+    from promptrails_scanners.personal.presidio import Presidio
+
+_PRESIDIO = "promptrails_scanners.personal.presidio"
 _DIGITS = lazily.pattern(r"\d+")
 _MOST = 32
 """No rule needs more digits."""
@@ -44,7 +49,9 @@ class Recogniser:
     def __init__(self, options: PersonalOptions, scanner: str) -> None:
         self.asked: Wanted = wanted(options, scanner)
         self._options = options
-        self._presidio = presidio.chosen(options, self.asked.kinds, scanner)
+        self._presidio: Presidio | None = None
+        if options.engine in ("auto", "presidio"):
+            self._presidio = lazily.module(_PRESIDIO).chosen(options, self.asked.kinds, scanner)
 
     @cached_property
     def engine(self) -> str:

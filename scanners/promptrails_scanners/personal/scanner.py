@@ -14,7 +14,7 @@ from promptrails_scanners.personal.options import PersonalOptions
 from promptrails_scanners.personal.recogniser import Recogniser
 
 
-class MaskOptions(PersonalOptions):
+class Options(PersonalOptions):
     """What is looked for, and what stands in its place for good."""
 
     mask: Mask = Field(default="label", validation_alias=AliasChoices("mask", "redact_mode"))
@@ -25,10 +25,10 @@ class MaskOptions(PersonalOptions):
     """What `constant` puts in place of all values."""
 
 
-class PersonalScanner(BaseScanner[MaskOptions]):
+class PersonalScanner(BaseScanner[Options]):
     """Finds personal data and replaces it."""
 
-    def __init__(self, meta: ScannerMeta, options: MaskOptions) -> None:
+    def __init__(self, meta: ScannerMeta, options: Options) -> None:
         self.meta = meta
         super().__init__(options)
         self._recogniser = Recogniser(options, meta.type)

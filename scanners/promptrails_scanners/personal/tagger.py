@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptrails_scanners.personal import weights
 from promptrails_scanners.personal.features import (
@@ -52,8 +52,7 @@ _EVENED = 16
 _EDGES = frozenset(",;:\"'“”‘’()[]{}<>|*_-–—.!?\\/=")
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
+class Tagged(NamedTuple):
     """A part of the text that is taken for a person's name or an address."""
 
     start: int

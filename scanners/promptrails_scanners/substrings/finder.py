@@ -36,6 +36,11 @@ def folded(view: View) -> View:
     )
 
 
+def folded_term(term: str) -> str:
+    """A term without case, as it stands in a view that is `folded`."""
+    return term.replace("İ", "i").casefold()
+
+
 def _lower(text: str) -> str:
     """Without case; a part at a time, for the folding of a text takes several times its room."""
     if len(text) <= _AT_ONCE:

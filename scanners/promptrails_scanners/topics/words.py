@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
-from typing import NamedTuple
 
 from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.once import once
@@ -32,11 +31,23 @@ _SAID = (
 _COMMON = frozenset(_SAID.split())
 
 
-class Field(NamedTuple):
+class Field:
     """A subject and its words."""
 
-    names: frozenset[tuple[str, ...]]
-    terms: Mapping[tuple[str, ...], float]
+    def __init__(self, names: frozenset[tuple[str, ...]], lines: Iterable[str]) -> None:
+        self.names = names
+        self._lines = lines
+
+    @cached_property
+    def terms(self) -> Mapping[tuple[str, ...], float]:
+        """How much each of its terms tells; read once somebody asks for the subject."""
+        terms: dict[tuple[str, ...], float] = {}
+        for line in sorted(self._lines, reverse=True):
+            for term in line[1:].split(","):
+                key = tuple(words_of(term))
+                if key and line[:1] in "+-":
+                    terms[key] = max(terms.get(key, 0.0), STRONG if line[0] == "+" else WEAK)
+        return terms
 
 
 def words_of(text: str) -> list[str]:
@@ -68,13 +79,7 @@ def fields() -> tuple[Field, ...]:
     for block in text.split("\n[")[1:]:
         head, *lines = block.splitlines()
         names = frozenset(tuple(words_of(name)) for name in head.rstrip("]").split(";"))
-        terms: dict[tuple[str, ...], float] = {}
-        for line in sorted(lines, reverse=True):
-            for term in line[1:].split(","):
-                key = tuple(words_of(term))
-                if key and line[:1] in "+-":
-                    terms[key] = max(terms.get(key, 0.0), STRONG if line[0] == "+" else WEAK)
-        found.append(Field(names, terms))
+        found.append(Field(names, lines))
     return tuple(found)
 
 
