@@ -127,13 +127,14 @@ class Toxicity(Classifier[Options]):
         return tuple(self.options.labels)
 
     def telling(self, text: str) -> bool:
-        return self._words is not None or _tells(text)
+        return self._words is not None or _found_tell(signals(text))
 
     def quiet(self, text: str) -> Callable[[str], bool] | None:
         if self._words is not None or self.reader is not None or self.options.mask == "stars":
             return None
-        loud = words_of(text, _LOUD_BESIDE_GROUPS if "group" in said(text) else _LOUD)
-        ruled_at_all = not signals(text).keys().isdisjoint(_RULES_TELL)
+        found = signals(text).keys()
+        loud = words_of(text, _LOUD_BESIDE_GROUPS if "group" in found else _LOUD)
+        ruled_at_all = not found.isdisjoint(_RULES_TELL)
 
         def is_quiet(sentence: str) -> bool:
             lowered = sentence.lower()
@@ -206,6 +207,13 @@ def _tells(text: str) -> bool:
     if not (_WORDS_TELL.isdisjoint(kinds) and _GROUP_TELLS.isdisjoint(_in_words(text))):
         return True
     return ruled(text, *_RULES_TELL) or ("scorn" in kinds and ruled(text, "you"))
+
+
+def _found_tell(found: Mapping[str, float]) -> bool:
+    """The same by all signals of a text."""
+    if not all(names.isdisjoint(found) for names in (_WORDS_TELL, _GROUP_TELLS)) or "scorn and you" in found:
+        return True
+    return not found.keys().isdisjoint(_RULES_TELL)
 
 
 def _in_words(text: str) -> Collection[str]:

@@ -35,13 +35,16 @@ from typing import Any, NamedTuple
 
 from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.meanings import Meanings, unpacked
+from promptrails_scanners.foundation.parted import spaced, table
 
 MAGIC = b"PRLM1\n"
 BITS = 16
 ZERO = 128
 """The byte that stands for a weight of nothing."""
 
-_WORD = lazily.pattern(r"[^\W_]{1,40}(?:['\u2019][^\W_]{1,8})?|[?!]")
+_LONGEST = 40
+_WORD = lazily.pattern(rf"[^\W_]{{1,{_LONGEST}}}(?:['\u2019][^\W_]{{1,8}})?|[?!]")
+_TABLE = table("'?!")
 _DIGITS = lazily.pattern(r"\d")
 _MASK = (1 << BITS) - 1
 _RUNS = (3, 4, 5)
@@ -65,7 +68,22 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(_WORD.findall(text.lower()))
+    lowered = text.lower()
+    plain = spaced(lowered.replace("?", " ? ").replace("!", " ! "), _TABLE, "\u2019")
+    if plain is None:
+        return tuple(_WORD.findall(lowered))
+    runs = plain.split()
+    whole = list(map(str.isalnum, runs))
+    if max(map(len, runs), default=0) > _LONGEST:
+        whole = [is_word and len(run) <= _LONGEST for is_word, run in zip(whole, runs, strict=True)]
+    found: list[str] = []
+    after = 0
+    for _ in range(whole.count(False)):
+        at = whole.index(False, after)
+        found += runs[after:at]
+        found += _WORD.findall(runs[at])
+        after = at + 1
+    return (*found, *runs[after:])
 
 
 _kept_words = lru_cache(maxsize=64)(_words)
