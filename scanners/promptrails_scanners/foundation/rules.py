@@ -148,7 +148,10 @@ def _matches(choice: _Choice, lowered: str, places: Mapping[int, Sequence[int]])
     if choice.head is None:
         return choice.pattern.search(lowered) is not None
     match = choice.pattern.match
-    return any(match(lowered, at) for at in places.get(choice.head, ()))
+    for at in places[choice.head]:  # in less time than `any` takes
+        if match(lowered, at):
+            return True
+    return False
 
 
 # ------------------------------------------------------------------ reading a rule

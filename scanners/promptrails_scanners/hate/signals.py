@@ -73,7 +73,6 @@ _FUSED = lazily.pattern(
 _FUSED_ENDINGS = (
     "tard", "tards", "fuk", "fuks", "crap", "craps", "scum", "ass", "whore", "bitch", "idiot", "idiots", "diot", "hole",
 )  # fmt: skip
-_FUSED_INSIDE = ("fuck", "shit", "cunt")
 _ONLY_ENDINGS = (
     "amass bass brass bypass canvass carcass class compass crass cuirass eyeglass fiberglass glass grass harass "
     "hourglass lass mass morass outclass overpass pass sass spyglass subclass superclass surpass trespass "
@@ -155,7 +154,7 @@ def kinds_of(word: str) -> frozenset[str]:
 
 def _may_be_fused(word: str) -> bool:
     """False for most words, for less than the pattern takes."""
-    return word.endswith(_FUSED_ENDINGS) or any(inside in word for inside in _FUSED_INSIDE)
+    return word.endswith(_FUSED_ENDINGS) or "fuck" in word or "shit" in word or "cunt" in word
 
 
 @lru_cache(maxsize=64)
@@ -219,11 +218,14 @@ def _told(text: str) -> bytes:
 
 
 def _capitals(text: str) -> int:
+    data = text.encode("utf-8", "surrogatepass")
+    many = len(data) - len(data.translate(None, _CAPITALS))
     if text.isascii():
-        return len(text) - len(text.encode().translate(None, _CAPITALS))
-    return sum(map(str.isupper, text))
+        return many
+    return many + sum(map(str.isupper, data.translate(None, _ASCII).decode("utf-8", "surrogatepass")))
 
 
+_ASCII = bytes(range(128))
 _CAPITALS = ascii_uppercase.encode()
 _TOGETHER = (
     ("insult", "you"),
