@@ -185,10 +185,14 @@ class Toxicity(Classifier[Options]):
 
     def _words_of(self, view: View) -> list[Finding]:
         found: list[Finding] = []
-        for match in _WORD.finditer(view.text) if self.options.words_replace is None else ():
-            kind = _cut_as(match[0])
-            if kind:
-                found.append(Finding(*view.origin(match.start(), match.end()), kind))
+        listed: list[str] = _WORD.findall(view.text) if self.options.words_replace is None else []
+        cut = {word: kind for word in set(listed) if (kind := _cut_as(word))}
+        at = 0
+        for word in listed if cut else ():
+            at = view.text.find(word, at)  # no word begins within what stands between words
+            if word in cut:
+                found.append(Finding(*view.origin(at, at + len(word)), cut[word]))
+            at += len(word)
         if self._words is not None:
             found += [Finding(*view.origin(*match.span()), "word") for match in self._words.finditer(view.text)]
         return found

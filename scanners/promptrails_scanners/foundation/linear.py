@@ -21,6 +21,7 @@ The score of a head is the logistic function of `slope * (sum + signals + bias)`
 from __future__ import annotations
 
 import json
+import sys
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Mapping
@@ -46,7 +47,7 @@ _LONGEST = 40
 _WORD = lazily.pattern(rf"[^\W_]{{1,{_LONGEST}}}(?:['\u2019][^\W_]{{1,8}})?|[?!]")
 _TABLE = table("'?!")
 _DIGITS = lazily.pattern(r"\d")
-_MASK = (1 << BITS) - 1
+_LOW_HALF = 0 if sys.byteorder == "little" else 1
 _RUNS = (3, 4, 5)
 """Lengths of the runs of characters."""
 _WORDS_KEPT = 8192
@@ -101,8 +102,13 @@ def word_buckets(word: str) -> array[int]:
         inside = f"<{plain}>"
         cut = _runs_of(len(inside))
         runs = cut(inside.encode()) if plain.isascii() else map(str.encode, cut(inside))
-        found += map(zlib.crc32, dict.fromkeys(runs))
-    return array("H", [one & _MASK for one in found])
+        found += dict.fromkeys(map(zlib.crc32, runs))
+    return _lowest(found)
+
+
+def _lowest(sums: list[int]) -> array[int]:
+    """The lowest 16 bits of each: every other of their halves."""
+    return array("H", array("I", sums).tobytes())[_LOW_HALF::2]
 
 
 @cache
@@ -149,7 +155,7 @@ def _features(text: str) -> Features:
     begun = {word: crc32(b"p %b " % said) for word, said in spelled.items()}  # the second word goes on from there
     begun["^"] = _FIRST_BEGUN
     pairs = dict.fromkeys(zip(("^", *tokens), tokens, strict=False))
-    return Features(ours, array("H", [crc32(spelled[second], begun[first]) & _MASK for first, second in pairs]))
+    return Features(ours, _lowest([crc32(spelled[second], begun[first]) for first, second in pairs]))
 
 
 _kept_features = lru_cache(maxsize=_TEXTS_KEPT)(_features)
