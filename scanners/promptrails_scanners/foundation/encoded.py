@@ -27,7 +27,10 @@ _WRAPPED = lazily.pattern(r"(?<![A-Za-z0-9+/=])(?:[A-Za-z0-9+/]{40,100}\r?\n){1,
 _HEX = lazily.pattern(
     rf"(?<![0-9A-Za-z])(?:0x)?((?:[0-9A-Fa-f]{{2}}[ :]?){{{_LEAST // 2},{_MOST // 2}}})(?![0-9A-Za-z])"
 )
-_PERCENT = lazily.pattern(rf"[^\s%]{{0,64}}(?:%[0-9A-Fa-f]{{2}}[^\s%]{{0,64}}){{4,{_MOST // 3}}}")
+_BESIDE = 64
+_PERCENT = lazily.pattern(rf"(?:%[0-9A-Fa-f]{{2}}[^\s%]{{0,{_BESIDE}}}){{4,{_MOST // 3}}}")
+_BEFORE = lazily.pattern(r"[^\s%]*\Z")
+"""What stands before the first sign belongs to it; it is looked for from there, for most texts have no such sign."""
 _TAG = "[\\U000e0020-\\U000e007e]"
 _TAGS = lazily.pattern(rf"{_TAG}(?:[^\U000e0020-\U000e007f\U0001f3f4]{{0,3}}{_TAG}){{11,65536}}+")
 """Line feeds and letters of other alphabets have no tag.  A flag has fewer, and another sign at its end."""
@@ -87,9 +90,18 @@ def _candidates(text: str) -> Iterator[tuple[int, int, bytes]]:
     for match in _HEX.finditer(text):
         digits = re.sub("[ :]", "", match[1])
         yield match.start(), match.end(), bytes.fromhex(digits)
-    if text.count("%") >= 4:
-        for match in _PERCENT.finditer(text):
-            yield match.start(), match.end(), unquote_to_bytes(match[0])
+    for start, end in _percents(text):
+        yield start, end, unquote_to_bytes(text[start:end])
+
+
+def _percents(text: str) -> Iterator[tuple[int, int]]:
+    """Where percent-encoded bytes stand, with what stands beside them without a space."""
+    end = 0
+    while match := _PERCENT.search(text, end):
+        first = max(end, match.start() - _BESIDE)
+        beside = _BEFORE.search(text[first : match.start()])
+        start, end = match.start() - len(beside[0] if beside else ""), match.end()
+        yield start, end
 
 
 def _base64(run: str) -> bytes | None:

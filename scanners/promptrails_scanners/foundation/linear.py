@@ -21,6 +21,7 @@ The score of a head is the logistic function of `slope * (sum + signals + bias)`
 from __future__ import annotations
 
 import json
+import sys
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Mapping
@@ -35,15 +36,18 @@ from typing import Any, NamedTuple
 
 from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.meanings import Meanings, unpacked
+from promptrails_scanners.foundation.parted import spaced, table
 
 MAGIC = b"PRLM1\n"
 BITS = 16
 ZERO = 128
 """The byte that stands for a weight of nothing."""
 
-_WORD = lazily.pattern(r"[^\W_]{1,40}(?:['\u2019][^\W_]{1,8})?|[?!]")
+_LONGEST = 40
+_WORD = lazily.pattern(rf"[^\W_]{{1,{_LONGEST}}}(?:['\u2019][^\W_]{{1,8}})?|[?!]")
+_TABLE = table("'?!")
 _DIGITS = lazily.pattern(r"\d")
-_MASK = (1 << BITS) - 1
+_LOW_HALF = 0 if sys.byteorder == "little" else 1
 _RUNS = (3, 4, 5)
 """Lengths of the runs of characters."""
 _WORDS_KEPT = 8192
@@ -52,6 +56,9 @@ _SUMS_KEPT = 4096
 _LANE = 40
 _LANE_MASK = (1 << _LANE) - 1
 """Bits for the sum of one head, enough for any text that fits into memory."""
+_WORD_BEGUN = zlib.crc32(b"w ")
+_FIRST_BEGUN = zlib.crc32(b"p ^ ")
+"""What the pair of the first word begins with."""
 _TEXTS_KEPT = 128
 _KEPT_TEXT = 2048
 """The features of short texts are kept for the next model that is asked; longer ones would take too much room."""
@@ -65,7 +72,22 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(_WORD.findall(text.lower()))
+    lowered = text.lower()
+    plain = spaced(lowered.replace("?", " ? ").replace("!", " ! "), _TABLE, "\u2019")
+    if plain is None:
+        return tuple(_WORD.findall(lowered))
+    runs = plain.split()
+    whole = list(map(str.isalnum, runs))
+    if max(map(len, runs), default=0) > _LONGEST:
+        whole = [is_word and len(run) <= _LONGEST for is_word, run in zip(whole, runs, strict=True)]
+    found: list[str] = []
+    after = 0
+    for _ in range(whole.count(False)):
+        at = whole.index(False, after)
+        found += runs[after:at]
+        found += _WORD.findall(runs[at])
+        after = at + 1
+    return (*found, *runs[after:])
 
 
 _kept_words = lru_cache(maxsize=64)(_words)
@@ -75,13 +97,18 @@ _kept_words = lru_cache(maxsize=64)(_words)
 def word_buckets(word: str) -> array[int]:
     """The buckets of a word and of the runs of 3 to 5 characters in it.  Digits are all alike."""
     plain = word if word.isalpha() else _DIGITS.sub("0", word).replace("\u2019", "'")
-    found = [zlib.crc32(f"w {plain}".encode())]
+    found = [zlib.crc32(plain.encode(), _WORD_BEGUN)]
     if plain[0].isalnum():
         inside = f"<{plain}>"
         cut = _runs_of(len(inside))
         runs = cut(inside.encode()) if plain.isascii() else map(str.encode, cut(inside))
-        found += map(zlib.crc32, dict.fromkeys(runs))
-    return array("H", [one & _MASK for one in found])
+        found += dict.fromkeys(map(zlib.crc32, runs))
+    return _lowest(found)
+
+
+def _lowest(sums: list[int]) -> array[int]:
+    """The lowest 16 bits of each: every other of their halves."""
+    return array("H", array("I", sums).tobytes())[_LOW_HALF::2]
 
 
 @cache
@@ -98,8 +125,6 @@ class Features(NamedTuple):
     """Its distinct words."""
     pairs: array[int]
     """The buckets of the pairs of words in a row."""
-    size: int
-    """How many there are, those of the words included."""
 
     def buckets(self) -> array[int]:
         """The buckets of all; one stands twice where two features share it."""
@@ -123,22 +148,14 @@ def buckets(text: str) -> array[int]:
 def _features(text: str) -> Features:
     tokens = words(text)
     ours = tuple(dict.fromkeys(tokens))
+    if not tokens:
+        return Features(ours, array("H"))
+    crc32 = zlib.crc32
+    spelled = dict(zip(ours, "\n".join(ours).encode().split(b"\n"), strict=True))
+    begun = {word: crc32(b"p %b " % said) for word, said in spelled.items()}  # the second word goes on from there
+    begun["^"] = _FIRST_BEGUN
     pairs = dict.fromkeys(zip(("^", *tokens), tokens, strict=False))
-    firsts, seconds = zip(*pairs, strict=True) if pairs else ((), ())
-    sums = map(zlib.crc32, map(str.encode, seconds), map(_pair_begun, firsts))
-    found = array("H", [one & _MASK for one in sums])
-    return Features(ours, found, len(found) + sum(map(_word_size, ours)))
-
-
-@lru_cache(maxsize=_WORDS_KEPT)
-def _pair_begun(word: str) -> int:
-    """The sum of `p WORD `, which a pair begins with: the second word goes on from there."""
-    return zlib.crc32(f"p {word} ".encode())
-
-
-@lru_cache(maxsize=_WORDS_KEPT)
-def _word_size(word: str) -> int:
-    return len(word_buckets(word))
+    return Features(ours, _lowest([crc32(spelled[second], begun[first]) for first, second in pairs]))
 
 
 _kept_features = lru_cache(maxsize=_TEXTS_KEPT)(_features)
@@ -164,10 +181,11 @@ class Head:
             return self.weighed(sum(map(self.weights.__getitem__, features)), len(features), signals)
         drawn = sum(map(self._of_word, features.words))
         pairs = sum(map(self.weights.__getitem__, features.pairs))
-        total = self.weighed((drawn & _LANE_MASK) + pairs, features.size, signals)
+        size = (drawn >> _LANE & _LANE_MASK) + len(features.pairs)
+        total = self.weighed((drawn & _LANE_MASK) + pairs, size, signals)
         if self.meanings is None or not features.words:
             return total
-        return total + self.meanings.scale * (drawn >> _LANE) / sqrt(len(features.words))
+        return total + self.meanings.scale * (drawn >> 2 * _LANE) / sqrt(len(features.words))
 
     def weighed(self, drawn: int, size: int, signals: Mapping[str, float]) -> float:
         """The same where the weights of all features, `size` in number, have been added up."""
@@ -179,13 +197,15 @@ class Head:
 
     @cached_property
     def _of_word(self) -> Callable[[str], int]:
-        """What the features of a word add up to, and above that the weight of what it means; kept for so many words
-        of each head."""
+        """What the features of a word add up to, above that how many they are, and above that the weight of what the
+        word means; kept for so many words of each head."""
         meant = None if self.meanings is None else self.meanings.weight
+        weight = self.weights.__getitem__
 
         def drawn(word: str) -> int:
-            features = sum(map(self.weights.__getitem__, word_buckets(word)))
-            return features if meant is None else features + (meant(word) << _LANE)
+            buckets = word_buckets(word)
+            features = sum(map(weight, buckets)) + (len(buckets) << _LANE)
+            return features if meant is None else features + (meant(word) << 2 * _LANE)
 
         return lru_cache(maxsize=_SUMS_KEPT)(drawn)
 
@@ -204,14 +224,17 @@ class Together:
         self._mask = (1 << bits) - 1
         lanes = [(weights, _LANE * at) for at, weights in enumerate(ours)]
         self._all = tuple(sum(weights[at] << lane for weights, lane in lanes) for at in range(1 << bits))
+        self._many = _LANE * len(ours)
+        """Above the sums of the heads stands how many features they are sums of."""
         self._of_word = lru_cache(maxsize=_SUMS_KEPT)(self._word_sum)
 
     def scores(self, features: Features, signals: Mapping[str, float]) -> dict[str, float]:
         """The score of each head, as it would give it alone."""
         drawn = sum(map(self._of_word, features.words)) + self._sum(features.pairs)
+        size = drawn >> self._many
         found: dict[str, float] = {}
         for at, (name, head) in enumerate(self._heads.items()):
-            total = head.weighed(drawn >> _LANE * at & _LANE_MASK, features.size, signals)
+            total = head.weighed(drawn >> _LANE * at & _LANE_MASK, size, signals)
             found[name] = logistic(head.slope * total)
         return found
 
@@ -220,7 +243,7 @@ class Together:
 
     def _sum(self, features: array[int]) -> int:
         mask, ours = self._mask, self._all
-        return sum([ours[feature & mask] for feature in features])
+        return sum([ours[feature & mask] for feature in features]) + (len(features) << self._many)
 
 
 def _repeats(weights: bytes, size: int) -> bool:

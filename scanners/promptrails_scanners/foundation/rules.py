@@ -9,19 +9,22 @@ by rule; rules that begin with no word are searched for as ever.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from copy import copy
 from functools import lru_cache
 from typing import NamedTuple
 
 from promptrails_scanners.foundation import lazily
+from promptrails_scanners.foundation.parted import spaced, table
 from promptrails_scanners.foundation.stems import LONGEST, WHOLE, read
 
 _FIRST = 3
 """Most words are out of the question by so many characters."""
 _WORDS_KEPT = 4096
-_RUN = lazily.pattern(rf"(\w{{1,{LONGEST + 1}}})\w*")
-"""The words of a text; of each, what counts."""
+_TOLD = LONGEST + 1
+"""What follows in a word does not count."""
+_RUN = lazily.pattern(r"\w+")
+_TABLE = table("_")
 
 _SIGN = lazily.pattern(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]", re.DOTALL)
 """What matters for where the choices of a rule are parted."""
@@ -36,6 +39,10 @@ class _Choice(NamedTuple):
     """Which set of words it begins with; None where it begins otherwise."""
     needs: int
     """The sets of words, as bits, of which each has to be there."""
+
+
+_Word = tuple[int, tuple[int, ...]]
+"""The sets that a word is in, as bits, and those of them that a choice begins with."""
 
 
 class Rules:
@@ -74,32 +81,38 @@ class Rules:
 
     def matching(self, lowered: str) -> list[str]:
         """The names of the rules that match somewhere in a text in lower case, in the order in which they stand."""
-        marks, places = 0, dict[int, list[int]]()
-        about, begins, short = self._about, self._begins, self._short
-        for word in _RUN.finditer(lowered):
-            known = word[1]
-            if known[:_FIRST] in begins or (short and not short.isdisjoint((known[0], known[:2]))):
-                bits, heads = about(known)
-                marks |= bits
-                for head in heads:
-                    places.setdefault(head, []).append(word.start())
-        found: dict[str, None] = {}
-        for choice in self._choices:
-            if choice.needs & ~marks or choice.rule in found:
-                continue
-            if _matches(choice, lowered, places):
-                found[choice.rule] = None
-        return list(found)
+        return list(self._matching(lowered))
 
     def any(self, lowered: str) -> bool:
-        """Whether one of them matches; where few do, for less than `matching`, for most words are looked up once."""
-        marks, about, begins, short = 0, self._about, self._begins, self._short
-        for known in set(_RUN.findall(lowered)):
-            if known[:_FIRST] in begins or (short and not short.isdisjoint((known[0], known[:2]))):
-                marks |= about(known)[0]
-        return any(not choice.needs & ~marks for choice in self._choices) and bool(self.matching(lowered))
+        """Whether one of them matches."""
+        return next(self._matching(lowered), None) is not None
 
-    def _look_up(self, word: str) -> tuple[int, tuple[int, ...]]:
+    def _matching(self, lowered: str) -> Iterator[str]:
+        words = _words(lowered)
+        known = self._known(set(words))
+        marks = 0
+        for bits, _ in known.values():
+            marks |= bits
+        missing = ~marks
+        possible = [choice for choice in self._choices if not choice.needs & missing]
+        heads = {choice.head for choice in possible if choice.head is not None}
+        places = _places(lowered, words, known, heads) if heads else {}
+        found = ""
+        for choice in possible:
+            if choice.rule != found and _matches(choice, lowered, places):
+                found = choice.rule
+                yield found
+
+    def _known(self, words: Iterable[str]) -> dict[str, _Word]:
+        """What is known of those words that any rule asks for."""
+        about, begins, short = self._about, self._begins, self._short
+        if short:
+            words = [word for word in words if word[:_FIRST] in begins or word[0] in short or word[:2] in short]
+        else:
+            words = [word for word in words if word[:_FIRST] in begins]
+        return {word: about(word[:_TOLD]) for word in words}
+
+    def _look_up(self, word: str) -> _Word:
         """The sets that a word is in, as bits, and those of them that a choice begins with."""
         stems = self._stems
         bits = stems.get(word + WHOLE, 0)
@@ -109,11 +122,36 @@ class Rules:
         return bits, tuple(at for at in range(heads.bit_length()) if heads >> at & 1)
 
 
+def _words(lowered: str) -> list[str]:
+    """The words of a text, in their order."""
+    plain = spaced(lowered, _TABLE)
+    return _RUN.findall(lowered) if plain is None else plain.split()
+
+
+def _places(
+    lowered: str, words: Iterable[str], known: Mapping[str, _Word], heads: Set[int]
+) -> Mapping[int, Sequence[int]]:
+    """Where the words of a text stand that choices begin with, for each set of such words."""
+    places: dict[int, list[int]] = {head: [] for head in heads}
+    begun = {word: [places[head] for head in of if head in places] for word, (_, of) in known.items() if of}
+    at, find = 0, lowered.find
+    for word in words:
+        at = find(word, at)  # between two words stands nothing that one can begin with
+        if word in begun:
+            for place in begun[word]:
+                place.append(at)
+        at += len(word)
+    return places
+
+
 def _matches(choice: _Choice, lowered: str, places: Mapping[int, Sequence[int]]) -> bool:
     if choice.head is None:
         return choice.pattern.search(lowered) is not None
     match = choice.pattern.match
-    return any(match(lowered, at) for at in places.get(choice.head, ()))
+    for at in places[choice.head]:  # in less time than `any` takes
+        if match(lowered, at):
+            return True
+    return False
 
 
 # ------------------------------------------------------------------ reading a rule

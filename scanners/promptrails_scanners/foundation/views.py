@@ -17,14 +17,19 @@ from promptrails_scanners.foundation import lazily
 from promptrails_scanners.foundation.lookalikes import LOOKALIKES
 from promptrails_scanners.foundation.origins import Origins
 
-_FOREIGN_TOKEN = lazily.pattern(r"(?<![^\W\d_])[A-Za-z]*+[^\x00-\x7f\W\d_][^\W\d_]*+")
-"""A word with a letter outside ASCII."""
+_MIXED = lazily.pattern(r"[^\x00-\x7f\W\d_](?:(?<=[A-Za-z].)|(?=[A-Za-z]))")
+"""A letter outside ASCII in a word beside one of ASCII."""
+_REPLACED_EACH = 8
+"""So many different characters are replaced one after the other."""
 _SPELLED = lazily.pattern(
     r"(?P<between>[ .*_\-|\u00b7])(?<=[^\W_].)(?<![^\W_][^\W_].)[^\W_](?:(?P=between)[^\W_])*(?![^\W_])"
 )
 """Letters apart, always by the same sign; from the first sign on, for there are fewer of those than of letters."""
-_APART = lazily.pattern(r"(?<![^\W_])\S(?:(?: {1,3}|\n)\S(?![^\W_])){5,}+")
+_ONE_MORE = r"(?:(?: {1,3}|\n)\S(?![^\W_]))"
+_APART = lazily.pattern(rf"(?<![^\W_])\S{_ONE_MORE}{{5,}}+")
 """Nothing but single characters, word after word; what stands between words is more than a space."""
+_MAYBE_APART = lazily.pattern(_ONE_MORE + "{5}")
+"""How that goes on after its first character: there are fewer spaces than characters."""
 _GAP = lazily.pattern(r"\s+")
 _SPELLED_WORD, _OFTEN = 4, 2
 """Fewer letters apart are an abbreviation, unless so many longer words are written in the same way."""
@@ -181,9 +186,18 @@ def _folded(text: str) -> View:
     table = {char: read for char, read in table.items() if read != char}
     if not table:
         return View(text)
-    changed = text.translate({ord(char): read for char, read in table.items()})
+    changed = _replaced(text, table)
     uneven = sorted(char for char, read in table.items() if len(read) != 1)
     return View(changed, grown(View(text), uneven, table) if uneven else None)
+
+
+def _replaced(text: str, table: Mapping[str, str]) -> str:
+    """The text with others for some of its characters, in less time than `str.translate` takes where these are few."""
+    if len(table) <= _REPLACED_EACH and table.keys().isdisjoint("".join(table.values())):
+        for char, read in table.items():
+            text = text.replace(char, read)
+        return text
+    return re.sub(f"[{re.escape(''.join(table))}]", lambda match: table[match[0]], text)
 
 
 def grown(view: View, uneven: Iterable[str], table: Mapping[str, str]) -> Origins:
@@ -212,15 +226,24 @@ def _latinised(view: View) -> View:
         return view
     parts: list[str] = []
     after = 0
-    for match in _FOREIGN_TOKEN.finditer(text):
-        word = match[0]
-        if not any("a" <= char <= "z" or "A" <= char <= "Z" for char in word):
-            continue
-        parts += text[after : match.start()], "".join(LOOKALIKES.get(char, char) for char in word)
-        after = match.end()
+    for match in _MIXED.finditer(text):
+        if match.start() >= after:
+            start, end = _word_around(text, match.start())
+            parts += text[after:start], "".join(LOOKALIKES.get(char, char) for char in text[start:end])
+            after = end
     if not parts:
         return view
     return View("".join([*parts, text[after:]]), view.origins)
+
+
+def _word_around(text: str, at: int) -> tuple[int, int]:
+    """Where the letters begin and end of which this is one."""
+    start = end = at
+    while start and text[start - 1].isalnum() and not text[start - 1].isdecimal():
+        start -= 1
+    while end < len(text) and text[end].isalnum() and not text[end].isdecimal():
+        end += 1
+    return start, end
 
 
 # ------------------------------------------------------------------ spelled words
@@ -263,7 +286,18 @@ def _spelled(text: str) -> Iterator[re.Match[str]]:
 
 def _between_all(text: str) -> Sequence[int]:
     """The places of the spaces that are too many where a text is written in single characters throughout."""
-    return [at for apart in _APART.finditer(text) for at in _spaces(text, *apart.span())]
+    return [at for apart in _apart(text) for at in _spaces(text, *apart.span())]
+
+
+def _apart(text: str) -> Iterator[re.Match[str]]:
+    """Every part that is written in single characters."""
+    begin = 0
+    while maybe := _MAYBE_APART.search(text, begin + 1):
+        apart = _APART.match(text, maybe.start() - 1)
+        begin = maybe.start()
+        if apart:
+            yield apart
+            begin = apart.end()
 
 
 def _spaces(text: str, start: int, end: int) -> Iterator[int]:

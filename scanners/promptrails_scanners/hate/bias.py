@@ -8,7 +8,7 @@ to log with; block on it only beside a stronger judge.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar
 
 from pydantic import field_validator
@@ -67,11 +67,11 @@ class Bias(Classifier[Options]):
         score = self.main(text, {**found, "group": 1.0} if ours else found, handicap)
         return {META.type: score if named else min(score, _HELD * self.threshold)}
 
-    def _says(self, text: str, kinds: Mapping[str, int]) -> bool:
+    def _says(self, text: str, kinds: Collection[str]) -> bool:
         return self._groups is not None or not _WORDS_SAY.isdisjoint(kinds) or ruled(text, *_RULES_SAY)
 
     def telling(self, text: str) -> bool:
-        return self._groups is not None or not _GROUPS.isdisjoint(said(text))
+        return self._groups is not None or not _GROUPS.isdisjoint(signals(text))
 
     def quiet(self, text: str) -> Callable[[str], bool] | None:
         if self._groups is not None or self.reader is not None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import re
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache, lru_cache
-from itertools import chain
 from math import log1p
 from string import ascii_uppercase
 from types import MappingProxyType
 from typing import NamedTuple
 
 from promptrails_scanners.foundation import lazily
+from promptrails_scanners.foundation.digests import by_digest
 from promptrails_scanners.foundation.linear import words
 from promptrails_scanners.foundation.rules import Rules
 from promptrails_scanners.hate.words import KINDS
@@ -60,13 +61,18 @@ _ORDER = (
     r"piss off|grow up|crawl back|up your|your mom|your mother|rot in)\b"
 )
 _MASKED = r"\b(?:f|s|b|c|a)[*#@$%&!^+-]{2,6}\b|\b[fs]\s?-\s(?=\w)|\bs\.?o\.?b\b"
-_SIGN = lazily.pattern(r"[*#@$%&!^+]")
-_SIGNS = lazily.pattern(r"\b[a-z]{1,5}[*#@$%&!^+]{1,6}[a-z]{1,6}\b|[@#$%&*!]{4,12}")
-"""Words that signs stand in; only looked for where there is a sign."""
+_BEGUN = "|".join(rf"(?<=\b[a-z]{{{size}}}.)" for size in range(1, 6))
+_SIGNS = lazily.pattern(
+    rf"[*#@$%&!^+](?:(?:{_BEGUN})[*#@$%&!^+]{{0,5}}[a-z]{{1,6}}\b|(?<=[@#$%&*!])[@#$%&*!]{{3}})", re.DOTALL
+)
+"""Words that signs stand in, and signs in a row; it begins with the first sign, for there are fewer of those."""
 _FUSED = lazily.pattern(
     r"\w{1,12}(?:tards?|fuck\w{0,5}|fuks?|craps?|shit\w{0,3}|scum|ass|whore|bitch|idiots?|diot|hole|cunt\w{0,4})"
 )
 """Abuse that another word was put before, such as a name."""
+_FUSED_ENDINGS = (
+    "tard", "tards", "fuk", "fuks", "crap", "craps", "scum", "ass", "whore", "bitch", "idiot", "idiots", "diot", "hole",
+)  # fmt: skip
 _ONLY_ENDINGS = (
     "amass bass brass bypass canvass carcass class compass crass cuirass eyeglass fiberglass glass grass harass "
     "hourglass lass mass morass outclass overpass pass sass spyglass subclass superclass surpass trespass "
@@ -141,22 +147,29 @@ def kinds_of(word: str) -> frozenset[str]:
     for beginning, kinds in begun.get(word[:least], ()):
         if word.startswith(beginning):
             found |= kinds
-    if word not in _WHOLE and _FUSED.fullmatch(word):
+    if _may_be_fused(word) and word not in _WHOLE and _FUSED.fullmatch(word):
         found |= _FUSED_KIND
     return found if found else _NO_KINDS
 
 
+def _may_be_fused(word: str) -> bool:
+    """False for most words, for less than the pattern takes."""
+    return word.endswith(_FUSED_ENDINGS) or "fuck" in word or "shit" in word or "cunt" in word
+
+
 @lru_cache(maxsize=64)
-def said(text: str) -> Mapping[str, int]:
-    """How many distinct words of each kind there are in a text as it is read."""
-    ours = dict.fromkeys(words(text))
-    plain = ours if "\u2019" not in text else dict.fromkeys(word.replace("\u2019", "'") for word in ours)
-    return MappingProxyType(Counter(chain.from_iterable(map(kinds_of, plain))))
+def said(text: str) -> frozenset[str]:
+    """The kinds of the words of a text as it is read."""
+    plain = words(text) if "\u2019" not in text else [word.replace("\u2019", "'") for word in words(text)]
+    return frozenset().union(*map(kinds_of, set(plain)))
 
 
 def words_of(text: str, kinds: Collection[str]) -> list[str]:
     """The distinct words of a text, in lower case, that belong to one of these kinds."""
-    return [word for word in dict.fromkeys(words(text)) if not kinds_of(word.replace("\u2019", "'")).isdisjoint(kinds)]
+    ours = dict.fromkeys(words(text))
+    if "\u2019" not in text:
+        return [word for word in ours if not kinds_of(word).isdisjoint(kinds)]
+    return [word for word in ours if not kinds_of(word.replace("\u2019", "'")).isdisjoint(kinds)]
 
 
 def ruled(text: str, *names: str) -> bool:
@@ -175,35 +188,44 @@ def _lowered(text: str) -> str:
 
 
 def _has_signs(lowered: str) -> bool:
-    return _SIGN.search(lowered) is not None and _SIGNS.search(lowered) is not None
+    return _SIGNS.search(lowered) is not None
 
 
 @lru_cache(maxsize=64)
 def signals(text: str) -> Mapping[str, float]:
     """Kinds of words in a text as it is read, and how they go together."""
-    lowered = _lowered(text)
-    found = {kind: min(1.0, many / 2 + 0.5) for kind, many in said(text).items()}
-    found |= dict.fromkeys(_rules().matching(lowered), 1.0)
-    if _QUOTE.search(lowered):
-        found["quote"] = 1.0
-    if _has_signs(lowered):
-        found["masked"] = 1.0
-    found |= {f"{one} and {other}": 1.0 for one, other in _TOGETHER if one in found and other in found}
-    if any(found.get(kind) for kind in ("slur", "insult", "obscene")):
-        found["abuse"] = 1.0
-    capitals = _capitals(text)
-    if capitals > 12 and capitals > 0.6 * sum(map(str.isalpha, text)):
-        found["shouted"] = 1.0
+    found = dict.fromkeys(map(_NAMES.__getitem__, _told(text)), 1.0)
     found["length"] = min(1.0, log1p(len(text) / 100) / 3)
     return MappingProxyType(found)
 
 
+@by_digest
+def _told(text: str) -> bytes:
+    """The signals but the length: the number of the name of each."""
+    lowered = _lowered(text)
+    found = {*said(text), *_rules().matching(lowered)}
+    if _QUOTE.search(lowered):
+        found.add("quote")
+    if _has_signs(lowered):
+        found.add("masked")
+    found.update([both for one, other, both in _BOTH if one in found and other in found])
+    if not found.isdisjoint(_ABUSE):
+        found.add("abuse")
+    capitals = _capitals(text)
+    if capitals > 12 and capitals > 0.6 * sum(map(str.isalpha, text)):
+        found.add("shouted")
+    return bytes(sorted(map(_NUMBERS.__getitem__, found)))
+
+
 def _capitals(text: str) -> int:
+    data = text.encode("utf-8", "surrogatepass")
+    many = len(data) - len(data.translate(None, _CAPITALS))
     if text.isascii():
-        return len(text) - len(text.encode().translate(None, _CAPITALS))
-    return sum(map(str.isupper, text))
+        return many
+    return many + sum(map(str.isupper, data.translate(None, _ASCII).decode("utf-8", "surrogatepass")))
 
 
+_ASCII = bytes(range(128))
 _CAPITALS = ascii_uppercase.encode()
 _TOGETHER = (
     ("insult", "you"),
@@ -247,3 +269,9 @@ _TOGETHER = (
     ("praise", "obscene"),
     ("street", "obscene"),
 )
+_BOTH = tuple((one, other, f"{one} and {other}") for one, other in _TOGETHER)
+_ABUSE = ("slur", "insult", "obscene")
+_RULED = ("you", "them", "counter", "denied", "aimed", "threat", "order", "general", "masked", "typical")
+_NAMES = (*KINDS, "fused", *_RULED, "quote", *(both for _, _, both in _BOTH), "abuse", "shouted")
+"""The signals but the length."""
+_NUMBERS = {name: number for number, name in enumerate(_NAMES)}

@@ -117,13 +117,14 @@ class Toxicity(Classifier[Options]):
         return tuple(self.options.labels)
 
     def telling(self, text: str) -> bool:
-        return self._words is not None or _tells(text)
+        return self._words is not None or _found_tell(signals(text))
 
     def quiet(self, text: str) -> Callable[[str], bool] | None:
         if self._words is not None or self.reader is not None or self.options.mask == "stars":
             return None
-        loud = words_of(text, _LOUD_BESIDE_GROUPS if "group" in said(text) else _LOUD)
-        ruled_at_all = not signals(text).keys().isdisjoint(_RULES_TELL)
+        found = signals(text).keys()
+        loud = words_of(text, _LOUD_BESIDE_GROUPS if "group" in found else _LOUD)
+        ruled_at_all = not found.isdisjoint(_RULES_TELL)
 
         def is_quiet(sentence: str) -> bool:
             lowered = sentence.lower()
@@ -174,10 +175,14 @@ class Toxicity(Classifier[Options]):
 
     def _words_of(self, view: View) -> list[Finding]:
         found: list[Finding] = []
-        for match in _WORD.finditer(view.text) if self.options.words_replace is None else ():
-            kind = _cut_as(match[0])
-            if kind:
-                found.append(Finding(*view.origin(match.start(), match.end()), kind))
+        listed: list[str] = _WORD.findall(view.text) if self.options.words_replace is None else []
+        cut = {word: kind for word in set(listed) if (kind := _cut_as(word))}
+        at = 0
+        for word in listed if cut else ():
+            at = view.text.find(word, at)  # no word begins within what stands between words
+            if word in cut:
+                found.append(Finding(*view.origin(at, at + len(word)), cut[word]))
+            at += len(word)
         if self._words is not None:
             found += [Finding(*view.origin(*match.span()), "word") for match in self._words.finditer(view.text)]
         return found
@@ -196,6 +201,13 @@ def _tells(text: str) -> bool:
     if not (_WORDS_TELL.isdisjoint(kinds) and _GROUP_TELLS.isdisjoint(_in_words(text))):
         return True
     return ruled(text, *_RULES_TELL) or ("scorn" in kinds and ruled(text, "you"))
+
+
+def _found_tell(found: Mapping[str, float]) -> bool:
+    """The same by all signals of a text."""
+    if not all(names.isdisjoint(found) for names in (_WORDS_TELL, _GROUP_TELLS)) or "scorn and you" in found:
+        return True
+    return not found.keys().isdisjoint(_RULES_TELL)
 
 
 def _in_words(text: str) -> Collection[str]:
