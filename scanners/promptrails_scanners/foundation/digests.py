@@ -1,4 +1,4 @@
-"""What a few bytes tell of a text, kept for who asks the same again: the next scanner, or the same one a little later."""
+"""What a few bytes tell of a text, kept for who asks the same again: the next scanner, or the same one later."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class Rules:
         missing = ~marks
         possible = [choice for choice in self._choices if not choice.needs & missing]
         heads = {choice.head for choice in possible if choice.head is not None}
-        places = _places(lowered, words, known, heads) if heads else {}
+        places: Mapping[int, Sequence[int]] = _places(lowered, words, known, heads) if heads else {}
         found = ""
         for choice in possible:
             if choice.rule != found and _matches(choice, lowered, places):
@@ -148,7 +148,7 @@ def _matches(choice: _Choice, lowered: str, places: Mapping[int, Sequence[int]])
     if choice.head is None:
         return choice.pattern.search(lowered) is not None
     match = choice.pattern.match
-    for at in places[choice.head]:  # in less time than `any` takes
+    for at in places[choice.head]:  # noqa: SIM110 - in less time than `any` takes
         if match(lowered, at):
             return True
     return False

@@ -161,7 +161,7 @@ def _may_be_fused(word: str) -> bool:
 def said(text: str) -> frozenset[str]:
     """The kinds of the words of a text as it is read."""
     plain = words(text) if "\u2019" not in text else [word.replace("\u2019", "'") for word in words(text)]
-    return frozenset().union(*map(kinds_of, set(plain)))
+    return frozenset[str]().union(*map(kinds_of, set(plain)))
 
 
 def words_of(text: str, kinds: Collection[str]) -> list[str]:
